@@ -1,0 +1,41 @@
+"""The one value that passes between worlds and models: a prompt and the phrases that may follow it."""
+
+from dataclasses import dataclass
+
+from twosome.errors import NoActionError
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A moment of choice, as text alone: frozen, hashable, equal when the texts are equal.
+
+    A model reads ``prompt``, one space, and an action's phrase. The prompt therefore ends in an
+    unfinished sentence without a trailing blank, and a phrase reads on from it.
+
+    Args:
+        prompt: the state as text.
+        actions: one phrase for each action id; ``""`` where the action is not available now. The
+            position of a phrase is the id that the environment's `step` takes.
+
+    Raises:
+        NoActionError: no action is available.
+
+    >>> decision = Decision("You hold a raw tomato. You should", ("chop the tomato", "", "serve the tomato"))
+    >>> decision.available
+    (0, 2)
+    """
+
+    prompt: str
+    actions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not any(self.actions):
+            raise NoActionError(
+                f"no action is available after the prompt {self.prompt!r}: expected at least one phrase that "
+                f"is not empty among {len(self.actions)} actions. Offer an action in every state, or end the episode."
+            )
+
+    @property
+    def available(self) -> tuple[int, ...]:
+        """Ids of the actions that can be chosen now, in order."""
+        return tuple(i for i, phrase in enumerate(self.actions) if phrase)

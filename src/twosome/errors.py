@@ -1,0 +1,58 @@
+"""Every error that twosome raises on purpose.
+
+::
+
+    TwosomeError
+    ├── ConfigError             a setting is out of range, misspelt or contradicts another
+    ├── WorldError              an environment is unknown, or breaks the contract of `envs/text.py`
+    │   └── NoActionError       a decision offers nothing to choose from
+    ├── ModelError              a language model cannot be found, loaded or scored with
+    │   └── PromptTooLongError  a prompt with its actions does not fit into the model's context
+    ├── RunError                a run directory is missing, foreign, damaged or cannot be written
+    │   └── CheckpointError     the same for one checkpoint
+    ├── DivergedError           training met a number that is not finite
+    └── MissingExtraError       an optional dependency is needed that is not installed
+
+A message says what was expected, what was found, and what to do. The command line prints it as one
+paragraph and exits with 1; a library user catches `TwosomeError` or one of its kinds.
+"""
+
+
+class TwosomeError(Exception):
+    """Something that the user can mend; the message says how."""
+
+
+class ConfigError(TwosomeError, ValueError):
+    """A setting is out of range, misspelt or contradicts another."""
+
+
+class WorldError(TwosomeError):
+    """An environment is unknown, or breaks the contract that `twosome.envs.text` describes."""
+
+
+class NoActionError(WorldError, ValueError):
+    """A decision offers nothing to choose from, so no policy exists."""
+
+
+class ModelError(TwosomeError):
+    """A language model cannot be found, loaded or scored with."""
+
+
+class PromptTooLongError(ModelError, ValueError):
+    """A prompt with its actions does not fit into the model's context."""
+
+
+class RunError(TwosomeError):
+    """A run directory is missing, foreign, damaged or cannot be written."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint is missing, foreign or damaged."""
+
+
+class DivergedError(TwosomeError):
+    """Training met a number that is not finite."""
+
+
+class MissingExtraError(TwosomeError, ImportError):
+    """An optional dependency is needed that is not installed."""
