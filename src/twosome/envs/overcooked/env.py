@@ -1,0 +1,272 @@
+"""The kitchen as a Gymnasium environment: it seeds, counts, scores and renders; the rules are in `world.py`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, SupportsIndex
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from twosome.envs.overcooked import text, view, world
+from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, check_choice, make_kitchen
+from twosome.errors import WorldError
+
+MAX_STEPS = 200
+"""Primitive steps after which an episode is cut off; a macro-action under way is carried out to its end."""
+
+METADATA: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
+
+CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,."
+MAX_PROMPT, MAX_PHRASE = 600, 80
+
+
+@dataclass(frozen=True)
+class KitchenRewards:
+    """What each primitive step pays."""
+
+    subtask: float = 0.2
+    """Added when a vegetable of the salad is chopped for good."""
+    correct: float = 1
+    """Added when the salad is served."""
+    wrong: float = -0.1
+    """Added when anything else is served."""
+    step: float = -0.001
+    """Paid for every primitive step."""
+
+    def of(self, event: world.Event) -> float:
+        """The reward of a primitive step in which this happened."""
+        return self.step if event == "step" else self.step + float(getattr(self, event))
+
+
+class Scenery(NamedTuple):
+    """An observation and its mask; computed once per symbolic observation."""
+
+    vector: NDArray[Any]
+    mask: NDArray[np.int8]
+    prompt: str
+    phrases: tuple[str, ...]
+
+
+@lru_cache(maxsize=1 << 16)
+def macro_scenery(kitchen: Kitchen, state: world.State) -> Scenery:
+    """What a state looks like to a cook who chooses macro-actions."""
+    return _described(kitchen, world.observe(kitchen, state))
+
+
+@lru_cache(maxsize=1 << 16)
+def _described(kitchen: Kitchen, vector: tuple[int, ...]) -> Scenery:
+    prompt, phrases = text.macro_text(kitchen, view.read_macro(kitchen, vector))
+    mask = np.array([bool(phrase) for phrase in phrases], dtype=np.int8)
+    return Scenery(np.array(vector, dtype=np.int64), mask, prompt, phrases)
+
+
+@lru_cache(maxsize=1 << 16)
+def primitive_scenery(kitchen: Kitchen, vector: tuple[float, ...]) -> Scenery:
+    """What the observation of single steps looks like."""
+    prompt, phrases = text.primitive_text(kitchen, view.read_primitive(kitchen, vector))
+    mask = np.array([bool(phrase) for phrase in phrases], dtype=np.int8)
+    return Scenery(np.array(vector, dtype=np.float64), mask, prompt, phrases)
+
+
+class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
+    """Make a salad and serve it: fetch, chop, put in the bowl, serve.
+
+    ## Description
+    A kitchen of 7 x 7 cells with solid borders, one cook and one bowl. Vegetables are chopped on a cutting board
+    (three strokes), put into the bowl and handed over at the serving counter. `twosome/TomatoSalad-v0` has a tomato
+    and one cutting board, `twosome/TomatoLettuceSalad-v0` a tomato, a lettuce, an onion and two boards. The cook
+    sees the square of 5 x 5 cells around. The world is deterministic.
+
+    ## Action space
+    `Discrete(n)` over macro-actions, each a walk with something at its end, such as "get tomato" or "go to knife 1":
+    5 in the tomato kitchen and 8 in the other; with layouts B and C 7 and 9. `env.unwrapped.action_names` lists
+    them. With `actions="primitive"`, `Discrete(5)`: one cell right, down, left, up, or stay.
+
+    `step` carries out any id. `info["action_mask"]` and `env.unwrapped.action_masks()` (int8, 1 is offered) advise:
+    hidden are exactly the actions of which the observation tells that they would change nothing. At least one is
+    offered in every state.
+
+    ## Observation space
+    A `Dict`. `"prompt"`: what the cook wants, sees and holds, as text that stops in mid-sentence. `"actions"`: one
+    phrase for each id that completes it, `""` where the action is not offered. `"vector"`: row, column and strokes
+    (0 to 3) of each vegetable; row, column of the bowl, of each cutting board, of the serving counter and of the
+    cook; the task as one-hot code of length 7. What is out of view reads 0. With `actions="primitive"`, places are
+    divided by 7 and strokes by 3, and what is out of view reads as remembered.
+
+    ## Rewards
+    For each primitive step -0.001, and in addition 0.2 when a vegetable of the salad is chopped for good, 1 for
+    serving the salad, -0.1 for serving anything else (which then goes back to its place, raw). A macro-action of k
+    steps pays the sum of `0.99 ** i * r_i` for i = 0 to k - 1; `info["primitive_steps"]` is k, by which the
+    learner should discount what follows.
+
+    ## Starting state
+    Always the same: everything in its place, raw, the bowl empty.
+
+    ## Episode end
+    `terminated` when the salad is served. `truncated` when 200 primitive steps are used up; a macro-action under
+    way is carried out to its end. The last `info` has `"success"`, `"episode_return"` (each primitive reward
+    discounted by 0.99 per primitive step from the start) and `"episode_length"` (primitive steps).
+
+    ## Arguments
+    - `task`: "tomato salad", "lettuce salad", "onion salad", "lettuce-tomato salad", "onion-tomato salad",
+      "lettuce-onion salad" or "lettuce-onion-tomato salad"; the tomato kitchen can only make the first.
+    - `layout`: "A" an open room, "B" a room in two halves, where nobody can reach the vegetables and the salad
+      cannot be made, "C" a room in two halves with one passage.
+    - `obs_radius`: how many cells the cook sees in each direction, 1 to 6; 2.
+    - `rewards`: a `KitchenRewards`, or a mapping with some of its fields `subtask`, `correct`, `wrong`, `step`.
+    - `actions`: "macro" or "primitive".
+    - `render_mode`: None, "ansi" or "rgb_array".
+
+    ## Version history
+    - v0: replays the recorded episodes of the paper's Overcooked environments bit for bit, including one slip: in
+      the tomato kitchen with layouts B and C, "go to knife 2" leads to the serving counter, and "deliver" nowhere.
+    """
+
+    metadata = METADATA
+    gamma: float = 0.99
+
+    def __init__(
+        self,
+        foods: tuple[str, ...] = ("tomato",),
+        task: str = "tomato salad",
+        layout: str = "A",
+        obs_radius: int = 2,
+        rewards: KitchenRewards | Mapping[str, float] | None = None,
+        actions: Literal["macro", "primitive"] = "macro",
+        render_mode: str | None = None,
+    ) -> None:
+        check_choice("actions", actions, ("macro", "primitive"))
+        if render_mode is not None:
+            check_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
+        self.kitchen = make_kitchen(tuple(foods), task, layout, obs_radius)
+        self.rewards = _rewards(rewards)
+        self.render_mode = render_mode
+        self.primitive = actions == "primitive"
+        names = MOVE_NAMES if self.primitive else tuple(macro.name for macro in self.kitchen.macros)
+        self.action_names: tuple[str, ...] = names
+        self.action_space = spaces.Discrete(len(names))
+        self._begin()
+        self._is_running = False
+        self.observation_space = _observation_space(len(names), self.observation()["vector"])
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin an episode; see Gymnasium. The kitchen is deterministic, so the seed changes nothing in it."""
+        super().reset(seed=seed)
+        self._begin()
+        return self.observation(), {"action_mask": self.action_masks(), "primitive_steps": 0}
+
+    def step(self, action: SupportsIndex) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Carry out one action, whether it is offered or not; see Gymnasium.
+
+        Raises:
+            WorldError: the id is outside the action space, or there is no episode to step in.
+        """
+        action_id = int(action)
+        if not 0 <= action_id < len(self.action_names):
+            raise WorldError(
+                f"action {action!r} is outside the action space: expected an id from 0 to "
+                f"{len(self.action_names) - 1}; env.unwrapped.action_names lists them."
+            )
+        if not self._is_running:
+            raise WorldError("there is no episode to step in: call reset() first.")
+        outcome = (world.run_primitive if self.primitive else world.run)(self.kitchen, self._state, action_id)
+        reward = self._advance(outcome)
+        terminated = world.is_over(outcome)
+        truncated = not terminated and self._steps >= MAX_STEPS
+        info: dict[str, Any] = {"action_mask": self.action_masks(), "primitive_steps": len(outcome.events)}
+        if terminated or truncated:
+            self._is_running = False
+            info |= {"success": terminated, "episode_return": self._return, "episode_length": self._steps}
+        return self.observation(), reward, terminated, truncated, info
+
+    def observation(self) -> dict[str, Any]:
+        """What the cook is given in the current state."""
+        scenery = self._scenery()
+        return {"prompt": scenery.prompt, "actions": scenery.phrases, "vector": scenery.vector.copy()}
+
+    def action_masks(self) -> NDArray[np.int8]:
+        """1 for each action that is offered now."""
+        return self._scenery().mask.copy()
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that decides how the episode goes on, as plain JSON."""
+        return {
+            "world": world.to_json(self._state),
+            "memory": None if self._memory is None else world.memory_to_json(self._memory),
+            "steps": self._steps,
+            "discount": self._discount,
+            "return": self._return,
+            "is_running": self._is_running,
+            "np_random": self.np_random.bit_generator.state,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned, in an environment made with the same arguments.
+
+        Raises:
+            WorldError: the state is of another kitchen.
+        """
+        if len(state["world"]["foods"]) != len(self.kitchen.foods) or (state["memory"] is None) == self.primitive:
+            raise WorldError(
+                "the saved state is of another kitchen: expected one from an environment made with the same name "
+                f"and arguments, here {self.kitchen} with {len(self.action_names)} actions."
+            )
+        self._state = world.from_json(state["world"])
+        self._memory = None if state["memory"] is None else world.memory_from_json(state["memory"])
+        self._steps, self._discount, self._return = state["steps"], state["discount"], state["return"]
+        self._is_running = state["is_running"]
+        self.np_random.bit_generator.state = state["np_random"]
+
+    def _begin(self) -> None:
+        self._state = world.start(self.kitchen)
+        self._memory = world.first_memory(self.kitchen, self._state) if self.primitive else None
+        self._steps = 0
+        self._discount = 1.0
+        self._return = 0.0
+        self._is_running = True
+
+    def _advance(self, outcome: world.Outcome) -> float:
+        """Take over the outcome of an action; returns its discounted reward."""
+        reward, discount = 0.0, 1.0
+        for event in outcome.events:
+            paid = self.rewards.of(event)
+            reward += discount * paid
+            discount *= self.gamma
+            self._return += self._discount * paid
+            self._discount *= self.gamma
+        self._state = outcome.state
+        self._steps += len(outcome.events)
+        if self._memory is not None:
+            self._memory = world.remember(self.kitchen, self._memory, self._state)
+        return reward
+
+    def _scenery(self) -> Scenery:
+        if self._memory is None:
+            return macro_scenery(self.kitchen, self._state)
+        return primitive_scenery(self.kitchen, world.recollect(self.kitchen, self._state, self._memory))
+
+
+def _rewards(rewards: KitchenRewards | Mapping[str, float] | None) -> KitchenRewards:
+    if rewards is None:
+        return KitchenRewards()
+    if isinstance(rewards, KitchenRewards):
+        return rewards
+    for name in rewards:
+        check_choice("rewards key", name, tuple(asdict(KitchenRewards())))
+    return KitchenRewards(**rewards)
+
+
+def _observation_space(num_actions: int, vector: NDArray[Any]) -> spaces.Dict:
+    high = 1.0 if vector.dtype == np.float64 else SIZE - 1
+    return spaces.Dict(
+        {
+            "prompt": spaces.Text(MAX_PROMPT, min_length=1, charset=CHARSET),
+            "actions": spaces.Tuple([spaces.Text(MAX_PHRASE, min_length=0, charset=CHARSET)] * num_actions),
+            "vector": spaces.Box(0, high, vector.shape, vector.dtype.type),
+        }
+    )
