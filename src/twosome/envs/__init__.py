@@ -1,17 +1,23 @@
-"""The worlds: importing this package registers them with Gymnasium under `twosome/`."""
+"""The worlds: importing this package registers them with Gymnasium under `twosome/`.
 
-import importlib.util
+A family of worlds joins by one entry in `FAMILIES`.
+"""
+
+import importlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
+
+from twosome.envs.text import NAMESPACE, Planner
+from twosome.errors import WorldError
 
 
 class Family(NamedTuple):
     """Worlds that share one environment class."""
 
-    specs: str
-    """Module with `SPECS`, name of each world to the arguments of the class."""
+    specs_module: str
+    """Module with `SPECS`: name of each world to the arguments of the class."""
     entry_point: str
 
 
@@ -21,15 +27,30 @@ FAMILIES = (
 )
 
 
-def _register() -> None:
+def register_worlds() -> None:
+    """Register every world that is not registered yet."""
     for family in FAMILIES:
-        if importlib.util.find_spec(family.specs) is None:
-            continue
-        specs: Mapping[str, dict[str, object]] = importlib.import_module(family.specs).SPECS
+        specs: Mapping[str, dict[str, object]] = importlib.import_module(family.specs_module).SPECS
         for name, kwargs in specs.items():
-            env_id = f"twosome/{name}-v0"
+            env_id = f"{NAMESPACE}/{name}-v0"
             if env_id not in gymnasium.registry:
                 gymnasium.register(env_id, family.entry_point, kwargs=dict(kwargs))
 
 
-_register()
+def planner_for(env: gymnasium.Env[Any, Any]) -> Planner:
+    """The planner of an environment; its `act()` answers for the environment's current state.
+
+    Raises:
+        WorldError: the environment has none.
+    """
+    planner = getattr(env.unwrapped, "planner", None)
+    if planner is None:
+        raise WorldError(
+            f"{env} has no planner: expected a method planner() on env.unwrapped, as the worlds under "
+            f"{NAMESPACE}/ have. Choose another policy for this world."
+        )
+    found: Planner = planner()
+    return found
+
+
+register_worlds()

@@ -19,14 +19,19 @@ Optional, on `env.unwrapped`: `gamma` (discount per primitive step, for the retu
 `check_world` tests all of it.
 """
 
-from collections.abc import Mapping
+import difflib
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
-from twosome.errors import WorldError
+from twosome.errors import ConfigError, WorldError
 
 NAMESPACE = "twosome"
 
@@ -99,3 +104,162 @@ def decisions_from(observation: Mapping[str, Any], num_envs: int) -> list[Decisi
     return [
         Decision(prompt, tuple(phrases)) for prompt, phrases in zip(prompts, zip(*by_action, strict=True), strict=True)
     ]
+
+
+def make(name: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """Make a world.
+
+    Args:
+        name: "TomatoSalad", "TomatoSalad-v0", "twosome/TomatoSalad-v0", or the id of any other Gymnasium
+            environment that keeps the contract of this module, such as "my_package:mine/World-v0".
+        **kwargs: arguments of the environment.
+
+    Raises:
+        WorldError: no environment has this name; the message names the one that was probably meant.
+        ConfigError: an argument is unknown or out of range.
+    """
+    env_id = resolve(name)
+    _check_arguments(env_id, kwargs)
+    try:
+        return gymnasium.make(env_id, **kwargs)
+    except (gymnasium.error.UnregisteredEnv, ModuleNotFoundError) as error:
+        raise WorldError(_unknown(name)) from error
+
+
+def resolve(name: str) -> str:
+    """The full id of a world that is named in short; what is not one of this package's worlds stays as it is."""
+    if name in gymnasium.registry or ":" in name:
+        return name
+    bare = name.removeprefix(f"{NAMESPACE}/")
+    versions = [env_id for env_id in world_ids() if bare in (_bare(env_id), env_id.removeprefix(f"{NAMESPACE}/"))]
+    return versions[-1] if versions else name
+
+
+def world_ids() -> tuple[str, ...]:
+    """Ids of all worlds of this package, in the order of their registration."""
+    return tuple(env_id for env_id in gymnasium.registry if env_id.startswith(f"{NAMESPACE}/"))
+
+
+def _bare(env_id: str) -> str:
+    """A world's name without namespace and version."""
+    return env_id.removeprefix(f"{NAMESPACE}/").rpartition("-v")[0]
+
+
+def _unknown(name: str) -> str:
+    names = [_bare(env_id) for env_id in world_ids()]
+    wanted = name.removeprefix(f"{NAMESPACE}/").partition("-v")[0]
+    by_lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(wanted.lower(), by_lower, n=1)
+    hint = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
+    return (
+        f"there is no world {name!r}.{hint} Expected one of {', '.join(names)}, or the id of another Gymnasium "
+        'environment; "module:id" imports the module that registers it.'
+    )
+
+
+def _check_arguments(env_id: str, kwargs: Mapping[str, Any]) -> None:
+    """Reject arguments that this package's environment does not have; others check their own."""
+    if env_id not in world_ids():
+        return
+    creator = gymnasium.envs.registration.load_env_creator(str(gymnasium.spec(env_id).entry_point))
+    allowed = [name for name in inspect.signature(creator).parameters if name != "self"]
+    for name in kwargs:
+        if name not in allowed:
+            close = difflib.get_close_matches(name, allowed, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(f"{env_id} has no argument {name!r}; expected some of {', '.join(allowed)}.{hint}")
+
+
+@dataclass(frozen=True)
+class WorldInfo:
+    """What one needs to choose a world."""
+
+    id: str
+    description: str
+    num_actions: int
+    gamma: float
+    """Discount per primitive step for the return that is reported."""
+
+
+def list_worlds() -> list[WorldInfo]:
+    """All worlds of this package; the description is what the prompt says is wanted."""
+    worlds = []
+    for env_id in world_ids():
+        world: Any = gymnasium.make(env_id).unwrapped
+        goal = world.reset()[0]["prompt"].split(". ")[0].removeprefix("You want to ")
+        worlds.append(WorldInfo(env_id, goal, int(world.action_space.n), world.gamma))
+    return worlds
+
+
+def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 0) -> None:
+    """Play at random and see whether the environment keeps the contract of this module.
+
+    Args:
+        env: the environment, with or without wrappers; it is reset.
+        num_steps: how many steps to play.
+        seed: of the first reset and of the choice of actions.
+
+    Raises:
+        WorldError: it does not; the message says what was expected and what was found.
+    """
+    space = env.action_space
+    if not isinstance(space, gymnasium.spaces.Discrete) or space.start != 0:
+        raise WorldError(f"{env}: expected the action space Discrete(n) with ids from 0, found {space}.")
+    n = int(space.n)
+    rng = np.random.default_rng(seed)
+    observation, info = env.reset(seed=seed)
+    _check_moment(env, observation, info, n)
+    for _ in range(num_steps):
+        decision = decision_from(observation)
+        observation, _, terminated, truncated, info = env.step(int(rng.choice(decision.available)))
+        over = bool(terminated or truncated)
+        _check_moment(env, observation, info, n, over=over)
+        if over:
+            observation, info = env.reset()
+    if hasattr(env.unwrapped, "get_state"):
+        _check_restoring(env)
+
+
+def _check_moment(
+    env: gymnasium.Env[Any, Any], observation: Any, info: Mapping[str, Any], n: int, *, over: bool = False
+) -> None:
+    """Check one observation with its info; at the end of an episode nothing need be available."""
+    if not isinstance(observation, dict) or not {"prompt", "actions"} <= observation.keys():
+        raise WorldError(
+            f'{env}: expected observations to be a dict with "prompt" and "actions", found {observation!r}.'
+        )
+    prompt, actions = observation["prompt"], observation["actions"]
+    if not isinstance(prompt, str) or not prompt or prompt != prompt.rstrip():
+        raise WorldError(f"{env}: expected the prompt to be a text without a blank at its end, found {prompt!r}.")
+    if not isinstance(actions, tuple) or len(actions) != n or not all(isinstance(a, str) for a in actions):
+        raise WorldError(f'{env}: expected "actions" to be a tuple of {n} texts, one for each id, found {actions!r}.')
+    padded = [phrase for phrase in actions if phrase != phrase.strip()]
+    if padded:
+        raise WorldError(f"{env}: expected phrases without blanks around them, found {padded!r}.")
+    if not over and not any(actions):
+        raise WorldError(f'{env}: expected at least one phrase that is not "" after the prompt {prompt!r}, found none.')
+    steps = info.get("primitive_steps", 1)
+    if not isinstance(steps, int | np.integer) or steps < 0:
+        raise WorldError(f'{env}: expected info["primitive_steps"] to be a whole number, found {steps!r}.')
+    if "success" in info and not isinstance(info["success"], bool | np.bool_):
+        raise WorldError(f'{env}: expected info["success"] to be True or False, found {info["success"]!r}.')
+    if "action_mask" in info:
+        _check_mask(env, np.asarray(info["action_mask"]), actions)
+
+
+def _check_mask(env: gymnasium.Env[Any, Any], mask: NDArray[Any], actions: Sequence[str]) -> None:
+    phrased = [int(bool(phrase)) for phrase in actions]
+    if mask.dtype != np.int8 or mask.tolist() != phrased:
+        raise WorldError(
+            f'{env}: expected info["action_mask"] to be int8 with 1 exactly where there is a phrase, {phrased}, '
+            f"found {mask.tolist()} of {mask.dtype}."
+        )
+
+
+def _check_restoring(env: gymnasium.Env[Any, Any]) -> None:
+    world: Any = env.unwrapped
+    saved, before = json.loads(json.dumps(world.get_state())), world.observation()
+    world.set_state(saved)
+    after = world.observation()
+    if (before["prompt"], before["actions"]) != (after["prompt"], after["actions"]):
+        raise WorldError(f"{env}: expected the same observation after set_state(get_state()), found {after!r}.")

@@ -1,7 +1,6 @@
 """The kitchen as a Gymnasium environment: it seeds, counts, scores and renders; the rules are in `world.py`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, SupportsIndex
 
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from twosome.envs.overcooked import text, view, world
 from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, check_choice, make_kitchen
+from twosome.envs.overcooked.oracle import KitchenPlanner
+from twosome.envs.overcooked.rewards import KitchenRewards, rewards_from
 from twosome.errors import WorldError
 
 MAX_STEPS = 200
@@ -21,24 +22,6 @@ METADATA: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps":
 
 CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,."
 MAX_PROMPT, MAX_PHRASE = 600, 80
-
-
-@dataclass(frozen=True)
-class KitchenRewards:
-    """What each primitive step pays."""
-
-    subtask: float = 0.2
-    """Added when a vegetable of the salad is chopped for good."""
-    correct: float = 1
-    """Added when the salad is served."""
-    wrong: float = -0.1
-    """Added when anything else is served."""
-    step: float = -0.001
-    """Paid for every primitive step."""
-
-    def of(self, event: world.Event) -> float:
-        """The reward of a primitive step in which this happened."""
-        return self.step if event == "step" else self.step + float(getattr(self, event))
 
 
 class Scenery(NamedTuple):
@@ -111,6 +94,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
     discounted by 0.99 per primitive step from the start) and `"episode_length"` (primitive steps).
 
     ## Arguments
+    - `foods`: ("tomato",) or all three vegetables; the registered names set it.
     - `task`: "tomato salad", "lettuce salad", "onion salad", "lettuce-tomato salad", "onion-tomato salad",
       "lettuce-onion salad" or "lettuce-onion-tomato salad"; the tomato kitchen can only make the first.
     - `layout`: "A" an open room, "B" a room in two halves, where nobody can reach the vegetables and the salad
@@ -142,7 +126,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
         if render_mode is not None:
             check_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
         self.kitchen = make_kitchen(tuple(foods), task, layout, obs_radius)
-        self.rewards = _rewards(rewards)
+        self.rewards = rewards_from(rewards)
         self.render_mode = render_mode
         self.primitive = actions == "primitive"
         names = MOVE_NAMES if self.primitive else tuple(macro.name for macro in self.kitchen.macros)
@@ -193,6 +177,15 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
         """1 for each action that is offered now."""
         return self._scenery().mask.copy()
 
+    @property
+    def state(self) -> world.State:
+        """The true state, for planners and pictures; the cook does not see all of it."""
+        return self._state
+
+    def planner(self) -> KitchenPlanner:
+        """The exact planner; its `act()` answers for this environment's current state."""
+        return KitchenPlanner(self)
+
     def get_state(self) -> dict[str, Any]:
         """Everything that decides how the episode goes on, as plain JSON."""
         return {
@@ -232,33 +225,19 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
 
     def _advance(self, outcome: world.Outcome) -> float:
         """Take over the outcome of an action; returns its discounted reward."""
-        reward, discount = 0.0, 1.0
         for event in outcome.events:
-            paid = self.rewards.of(event)
-            reward += discount * paid
-            discount *= self.gamma
-            self._return += self._discount * paid
+            self._return += self._discount * self.rewards.of(event)
             self._discount *= self.gamma
         self._state = outcome.state
         self._steps += len(outcome.events)
         if self._memory is not None:
             self._memory = world.remember(self.kitchen, self._memory, self._state)
-        return reward
+        return self.rewards.discounted(outcome.events, self.gamma)[0]
 
     def _scenery(self) -> Scenery:
         if self._memory is None:
             return macro_scenery(self.kitchen, self._state)
         return primitive_scenery(self.kitchen, world.recollect(self.kitchen, self._state, self._memory))
-
-
-def _rewards(rewards: KitchenRewards | Mapping[str, float] | None) -> KitchenRewards:
-    if rewards is None:
-        return KitchenRewards()
-    if isinstance(rewards, KitchenRewards):
-        return rewards
-    for name in rewards:
-        check_choice("rewards key", name, tuple(asdict(KitchenRewards())))
-    return KitchenRewards(**rewards)
 
 
 def _observation_space(num_actions: int, vector: NDArray[Any]) -> spaces.Dict:

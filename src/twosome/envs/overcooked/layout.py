@@ -123,6 +123,10 @@ def make_kitchen(foods: tuple[str, ...], task: str, layout: str = "A", obs_radiu
     Raises:
         ConfigError: an argument is none of these.
     """
+    if foods not in (("tomato",), tuple(FOOD_STARTS)):
+        raise ConfigError(
+            f"foods={foods!r}: expected ('tomato',) or {tuple(FOOD_STARTS)!r}; TomatoSalad and TomatoLettuceSalad set it."
+        )
     allowed = tuple(t for t in TASKS if set(t.removesuffix(" salad").split("-")) <= set(foods))
     check_choice("task", task, allowed)
     check_choice("layout", layout, tuple(LAYOUTS))

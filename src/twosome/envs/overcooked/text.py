@@ -10,10 +10,11 @@ where it is not in its place.
 
 from collections.abc import Sequence
 
-from twosome.envs.overcooked.layout import DELIVERY, Cell, Kitchen, Macro
+from twosome.envs.overcooked.layout import DELIVERY, ISLAND_COLUMN, Cell, Kitchen, Macro, distance
 from twosome.envs.overcooked.view import View, board_beside, offered_macros, offered_moves, raw_food_beside
 from twosome.envs.overcooked.world import dish_name
 
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
 BOARD_NAMES = {1: ("the cutting board",), 2: ("the first cutting board", "the second cutting board")}
 
 
@@ -44,8 +45,31 @@ def join(parts: Sequence[str]) -> str:
 
 
 def _standing(kitchen: Kitchen, view: View) -> list[str]:
+    """The sentence about the cook's own place: the cutting board, or more in a room of two halves."""
     board = board_beside(kitchen, view)
-    return [] if board is None else [f"You stand at {_board_name(kitchen, board)}."]
+    spot = "" if board is None else f" at {_board_name(kitchen, board)}"
+    if kitchen.island:
+        spot = f" {_half(view)}{spot or _landmark(kitchen, view)}"
+    return [f"You stand{spot}."] if spot else []
+
+
+def _half(view: View) -> str:
+    """Which half of the room the cook is in."""
+    column = view.agent[1]
+    return "in the passage" if column == ISLAND_COLUMN else f"on the {'left' if column < ISLAND_COLUMN else 'right'}"
+
+
+def _landmark(kitchen: Kitchen, view: View) -> str:
+    """What is beside the cook in a room of two halves, apart from cutting boards."""
+    if distance(view.agent, DELIVERY) == 1:
+        return " at the serving counter"
+    beside = next((cell for cell in kitchen.island if distance(view.agent, cell) == 1), None)
+    return f" at {_counter_name(beside)}" if beside else ""
+
+
+def _counter_name(cell: Cell) -> str:
+    """The name of a counter in the middle of the room, counted from the top."""
+    return f"the {ORDINALS[cell[0] - 1]} counter"
 
 
 def _in_view(kitchen: Kitchen, view: View) -> list[str]:
@@ -53,13 +77,11 @@ def _in_view(kitchen: Kitchen, view: View) -> list[str]:
     things = []
     for i, name in enumerate(kitchen.foods):
         sight = view.foods[i]
-        if sight is None or sight.cell == view.agent or i in view.in_plate:
-            continue
-        if name in kitchen.recipe or sight.cell != kitchen.food_starts[i]:
-            things.append(f"a {_state_of(view, i)} {name}{_place(kitchen, sight.cell)}")
+        if sight is not None and sight.cell != view.agent and i not in view.in_plate:
+            things.append(f"a {_state_of(view, i)} {name}{_place(kitchen, view, sight.cell)}")
     if view.plate is not None and not view.holds_plate:
         bowl = f"a bowl with {_contents(kitchen, view)}" if view.in_plate else "an empty bowl"
-        things.append(bowl + _place(kitchen, view.plate.cell))
+        things.append(bowl + _place(kitchen, view, view.plate.cell))
     return [f"You see {join(things)}."] if things else []
 
 
@@ -81,11 +103,14 @@ def _state_of(view: View, food: int) -> str:
     return "chopped" if sight is not None and sight.chopped else "raw"
 
 
-def _place(kitchen: Kitchen, cell: Cell) -> str:
+def _place(kitchen: Kitchen, view: View, cell: Cell) -> str:
     """Where something lies, as the end of a phrase; nothing for its usual place."""
     if cell in kitchen.boards:
         return f" on {_board_name(kitchen, kitchen.boards.index(cell))}"
-    return " on the counter" if cell in kitchen.island else ""
+    if cell in kitchen.island:
+        return f" on {_counter_name(cell)}"
+    says_beside = view.holds_plate or (kitchen.island and view.held_food is not None)
+    return " beside you" if says_beside and distance(view.agent, cell) == 1 else ""
 
 
 def _board_name(kitchen: Kitchen, board: int) -> str:
@@ -151,10 +176,46 @@ def _serve_phrase(kitchen: Kitchen, view: View) -> str:
 
 
 MOVE_PHRASES = ("step to the right", "step down", "step to the left", "step up", "stay where you are")
-MOVE_SIDES = ("on the right", "below you", "on the left", "above you")
+NUMBERS = ("no steps", "one step", "two steps", "three steps", "four steps", "five steps", "six steps")
 
 
 def primitive_text(kitchen: Kitchen, view: View) -> tuple[str, tuple[str, ...]]:
     """The prompt and one phrase for each primitive action, `""` where it is not offered."""
     offered = offered_moves(kitchen, view)
-    return prompt(kitchen, view), tuple(p if offer else "" for p, offer in zip(MOVE_PHRASES, offered, strict=True))
+    phrases = tuple(phrase if offer else "" for phrase, offer in zip(MOVE_PHRASES, offered, strict=True))
+    return _primitive_prompt(kitchen, view), phrases
+
+
+def _primitive_prompt(kitchen: Kitchen, view: View) -> str:
+    """What is wanted, the way to everything, what is in hand; then an unfinished sentence."""
+    sentences = [f"You want to serve {salad(kitchen)}."]
+    for i, name in enumerate(kitchen.foods):
+        sight = view.foods[i]
+        if sight is not None and sight.cell != view.agent and i not in view.in_plate:
+            thing = f"{_state_of(view, i)} {name}" if sight.in_view else name
+            sentences.append(f"The {thing} is {_where(kitchen, view, sight.cell)}.")
+    if view.plate is not None and not view.holds_plate:
+        bowl = f"bowl with {_contents(kitchen, view)}" if view.in_plate else "empty bowl"
+        sentences.append(f"The {bowl} is {_where(kitchen, view, view.plate.cell)}.")
+    for i, board in enumerate(kitchen.boards):
+        sentences.append(f"{_board_name(kitchen, i).capitalize()} is {_way(view.agent, board)}.")
+    sentences.append(f"The serving counter is {_way(view.agent, DELIVERY)}.")
+    return " ".join([*sentences, _in_hand(kitchen, view), "Now you"])
+
+
+def _where(kitchen: Kitchen, view: View, cell: Cell) -> str:
+    """Where a thing lies: on a board, whose own place is said elsewhere, or so many steps away."""
+    if cell in kitchen.boards:
+        return f"on {_board_name(kitchen, kitchen.boards.index(cell))}"
+    return _way(view.agent, cell)
+
+
+def _way(start: Cell, cell: Cell) -> str:
+    """The way from one cell to another in words, as if there were no walls."""
+    down, right = cell[0] - start[0], cell[1] - start[1]
+    parts = []
+    if down:
+        parts.append(f"{NUMBERS[abs(down)]} {'down' if down > 0 else 'up'}")
+    if right:
+        parts.append(f"{NUMBERS[abs(right)]} to the {'right' if right > 0 else 'left'}")
+    return join(parts)

@@ -171,18 +171,26 @@ def run(kitchen: Kitchen, state: State, action: int) -> Outcome:
     macro = kitchen.macros[action]
     events: list[Event] = []
     finished = False
-    strokes = 0
     while not finished:
-        if macro.kind == "chop":
-            move, strokes, finished = _choose_chop(kitchen, state, strokes)
-        elif macro.kind == "counter":
-            move, finished = _choose_counter(kitchen, state)
-        else:
-            move, finished = _choose_walk(kitchen, state, macro)
+        move, finished = _choose(kitchen, state, macro, len(events))
         state, event = tick(kitchen, state, move)
         events.append(event)
         finished = finished or _has_arrived(kitchen, state, macro)
     return Outcome(state, tuple(events))
+
+
+def next_move(kitchen: Kitchen, state: State, action: int) -> int:
+    """The primitive action with which a macro-action begins in this state."""
+    return _choose(kitchen, state, kitchen.macros[action], 0)[0]
+
+
+def _choose(kitchen: Kitchen, state: State, macro: Macro, ticks: int) -> tuple[int, bool]:
+    """The next move of a macro-action that has had so many, and whether it is the last one."""
+    if macro.kind == "chop":
+        return _choose_chop(kitchen, state, ticks)
+    if macro.kind == "counter":
+        return _choose_counter(kitchen, state)
+    return _choose_walk(kitchen, state, macro)
 
 
 @lru_cache(maxsize=1 << 17)
@@ -192,13 +200,13 @@ def run_primitive(kitchen: Kitchen, state: State, action: int) -> Outcome:
     return Outcome(state, (event,))
 
 
-def _choose_chop(kitchen: Kitchen, state: State, strokes: int) -> tuple[int, int, bool]:
+def _choose_chop(kitchen: Kitchen, state: State, ticks: int) -> tuple[int, bool]:
     """The next move of "chop": three times against a board with raw food, whatever is in the hand."""
     for board in kitchen.boards:
         raw = any(food.place == board and not food.chopped for food in state.foods)
         if raw and distance(state.agent, board) == 1:
-            return direction(state.agent, board), strokes + 1, strokes + 1 == CHOPPED
-    return STAY, strokes, True
+            return direction(state.agent, board), ticks + 1 == CHOPPED
+    return STAY, True
 
 
 def _choose_counter(kitchen: Kitchen, state: State) -> tuple[int, bool]:
