@@ -1,0 +1,47 @@
+# `make train` and `make test` work from nothing: they make .venv and install into it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: help train test test-slow check hearth clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+train: $(VENV)/.installed ## train the embedded model on TomatoSalad and show what it learned
+	$(BIN)/twosome train
+
+test: $(VENV)/.installed-dev ## run the whole default test suite
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev ## run the tests that are too slow for every day
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.installed-dev ## lint, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+hearth: $(VENV)/.installed-dev ## rebuild the embedded model from its corpus
+	$(BIN)/python -m hearth.build
+
+clean: ## remove what the targets above made, but not runs/
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2])' || \
+		{ echo "twosome needs Python 3.10 or later, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 train" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python $(INPUTS)
+	@echo "Installing twosome and what it needs into $(VENV) (once; PyTorch is large) ..."
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing the tools for development ..."
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(PIP) install --no-deps virtualhome==2.3.0
+	@touch $@

@@ -1,0 +1,5 @@
+"""Policies to compare with: nobody's, and the best possible one."""
+
+from twosome.baselines.simple import Planner, Uniform
+
+__all__ = ["Planner", "Uniform"]

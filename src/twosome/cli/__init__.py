@@ -1,0 +1,68 @@
+"""The command `twosome`: parse, call, print. Each command's module is imported only when it is asked for."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+import twosome
+from twosome.errors import TwosomeError
+
+COMMANDS = {
+    "train": "train a language model to act in a world",
+    "eval": "measure a run, an untrained model or a baseline over fresh episodes",
+    "show": "table, learning curve and film of a run",
+    "score": "a prompt and candidate actions in, log-probabilities and policies out",
+    "envs": "list the worlds",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 failed with an explanation, 2 misused, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help"}:
+        print(_overview())  # noqa: T201 - this is what the command is for
+        return 0
+    if words[0] == "--version":
+        print(twosome.__version__)  # noqa: T201 - this is what the command is for
+        return 0
+    if words[0] not in COMMANDS:
+        close = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        _complain(f"there is no command {words[0]!r}.{hint} `twosome --help` lists them.")
+        return 2
+    command = importlib.import_module(f"twosome.cli.{words[0]}")
+    try:
+        code: int = command.main(words[1:])
+    except TwosomeError as error:
+        _complain(str(error))
+        return 1
+    except KeyboardInterrupt as stop:
+        _complain(str(stop) or "interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away, as in `twosome envs | head -1`: that is its right.
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _complain(message: str) -> None:
+    print(f"twosome: {message}", file=sys.stderr)  # noqa: T201 - errors go to standard error
+
+
+def _overview() -> str:
+    lines = [f"  {name:<7} {about}" for name, about in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: twosome COMMAND [OPTIONS]",
+            "",
+            "A language model learns to act: it scores every action that is valid now, and PPO improves it.",
+            "",
+            *lines,
+            "",
+            "twosome COMMAND --help explains a command. To begin:",
+            "",
+            "  twosome train --env TomatoSalad",
+        ]
+    )

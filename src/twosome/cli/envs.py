@@ -1,0 +1,40 @@
+"""`twosome envs`: list the worlds."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from twosome.envs import text
+
+
+@dataclass(frozen=True)
+class Envs:
+    """List the worlds that come with twosome. Any of them is also a Gymnasium environment: gymnasium.make("twosome/...").
+
+    Examples:
+        twosome envs
+        twosome envs --json
+    """
+
+    json: bool = False
+    """Print one JSON document and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, look up, print."""
+    options = tyro.cli(Envs, prog="twosome envs", args=list(arguments))
+    worlds = text.list_worlds()
+    if options.json:
+        print(json.dumps([asdict(world) for world in worlds]))  # noqa: T201 - the document is the output
+        return 0
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("id", "actions", "gamma", "what is to be done"):
+        table.add_column(name, justify="right" if name in {"actions", "gamma"} else "left")
+    for world in worlds:
+        table.add_row(world.id, str(world.num_actions), str(world.gamma), world.description)
+    Console().print(table)
+    return 0

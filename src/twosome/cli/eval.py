@@ -1,0 +1,93 @@
+"""`twosome eval`: measure a run, an untrained model or a baseline over fresh episodes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from twosome.errors import ConfigError
+from twosome.evaluate.subject import Subject, subject_of
+from twosome.json_argument import JsonObject
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Measure a policy over fresh episodes: success rate, return as the paper logs it, length, 95% intervals.
+
+    Examples:
+        twosome eval runs/tomato --episodes 100 --seed 0 --json
+        twosome eval runs/tomato --env TomatoLettuceSalad
+        twosome eval --model hearth --env TomatoSalad
+        twosome eval --policy planner --env TomatoSalad
+    """
+
+    run: Annotated[Path | None, tyro.conf.Positional] = None
+    """Run directory to evaluate; leave it out with --model or --policy random or planner."""
+    env: str | None = None
+    """World to play in; by default the one the run was trained on."""
+    env_kwargs: JsonObject = field(default_factory=dict)
+    """Keyword arguments of the world as a JSON object."""
+    policy: Literal["model", "random", "planner"] = "model"
+    """Who plays: the language model, uniformly random over the offered actions, or the optimal planner."""
+    model: str | None = None
+    """An untrained language model to evaluate in place of a run."""
+    checkpoint: str = "last"
+    """Which checkpoint of the run: last, best, or a folder's name."""
+    normalization: Literal["none", "token", "word", "byte", "pmi"] | None = None
+    """What scores are divided by; by default as in the run, else word."""
+    greedy: bool = False
+    """Play the most probable action instead of drawing."""
+    episodes: int = 100
+    """How many episodes."""
+    seed: int = 0
+    """Episode i is reset with seed + i."""
+    threads: int = 2
+    """CPU threads of PyTorch."""
+    json: bool = False
+    """Print one JSON document and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, evaluate, print."""
+    options = tyro.cli(Eval, prog="twosome eval", args=list(arguments))
+    if options.episodes < 1:
+        raise ConfigError(f"--episodes is {options.episodes}; expected at least 1.")
+    subject = subject_of(
+        run=options.run,
+        model=options.model,
+        policy=options.policy,
+        env=options.env,
+        env_kwargs=options.env_kwargs,
+        checkpoint=options.checkpoint,
+        normalization=options.normalization,
+        greedy=options.greedy,
+        threads=options.threads,
+    )
+    result = subject.measure(options.episodes, options.seed)
+    if options.json:
+        print(json.dumps(result))  # noqa: T201 - the document is the output
+    else:
+        Console().print(comparison([(subject, result)]))
+    return 0
+
+
+def comparison(rows: Sequence[tuple[Subject, dict[str, Any]]]) -> Table:
+    """A table of measured subjects."""
+    table = Table(title=f"{rows[0][1]['env']}, {rows[0][1]['episodes']} fresh episodes", title_justify="left")
+    for name in ("", "return", "95% interval", "success", "95% interval", "length"):
+        table.add_column(name, justify="right" if name else "left")
+    for subject, result in rows:
+        table.add_row(
+            subject.name,
+            f"{result['return_mean']:.3f}",
+            "{:.3f} to {:.3f}".format(*result["return_ci95"]),
+            f"{result['success_rate']:.0%}",
+            "{:.0%} to {:.0%}".format(*result["success_ci95"]),
+            f"{result['length_mean']:.1f}",
+        )
+    return table

@@ -1,0 +1,92 @@
+"""Live progress of a training run in the terminal."""
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from twosome.config import TrainConfig
+
+
+class Progress:
+    """Shows the latest metrics while a run goes on: live in a terminal, else a line now and then.
+
+    Args:
+        config: settings of the run.
+        quiet: show nothing.
+    """
+
+    def __init__(self, config: TrainConfig, *, quiet: bool = False) -> None:
+        self._config = config
+        self._quiet = quiet
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=False)
+        self._start = time.perf_counter()
+        self._first_update = 0
+        self._next_line = 0.0
+
+    def __enter__(self) -> "Progress":
+        if not self._quiet:
+            self._console.print(
+                f"Training [bold]{self._config.model}[/bold] on [bold]{self._config.env}[/bold]: "
+                f"{self._config.num_updates * self._config.batch_size:,} decisions, seed {self._config.seed}. "
+                "Ctrl-C saves and stops.",
+                highlight=False,
+            )
+            if self._console.is_terminal:
+                self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def update(self, metrics: dict[str, Any]) -> None:
+        """Take in the metrics of an update."""
+        if self._quiet:
+            return
+        if not self._first_update:
+            # What a resumed run did before, and the first update with its warm-up, say nothing of the speed now.
+            self._first_update = metrics["update"]
+            self._start = time.perf_counter()
+        row = self._row(metrics)
+        if self._console.is_terminal:
+            self._live.update(self._panel(metrics, row))
+        elif metrics["update"] >= self._next_line or metrics["update"] == self._config.num_updates:
+            self._next_line = metrics["update"] + self._config.num_updates / 20
+            self._console.print("  ".join(f"{name} {value}" for name, value in row.items()), highlight=False)
+
+    def _row(self, metrics: dict[str, Any]) -> dict[str, str]:
+        updates = metrics["update"] - self._first_update
+        seconds = time.perf_counter() - self._start
+        rate = updates * self._config.batch_size / seconds if updates else None
+        left = (self._config.num_updates - metrics["update"]) * self._config.batch_size
+        return {
+            "update": f"{metrics['update']}/{self._config.num_updates}",
+            "decisions": f"{metrics['decisions']:,}",
+            "primitive steps": f"{metrics['env_steps']:,}",
+            "return": _number(metrics["return_mean"], "{:+.3f}"),
+            "success": _number(metrics["success_rate"], "{:.0%}"),
+            "KL": _number(metrics.get("approx_kl"), "{:.4f}"),
+            "entropy": _number(metrics.get("entropy"), "{:.2f}"),
+            "decisions/s": _number(rate, "{:,.0f}"),
+            "time left": "-" if rate is None else f"{left / rate / 60:.0f}:{left / rate % 60:02.0f}",
+        }
+
+    def _panel(self, metrics: dict[str, Any], row: dict[str, str]) -> Group:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for name in row:
+            table.add_column(name, style="bold", header_style="dim", justify="right", no_wrap=True)
+        table.add_row(*row.values())
+        bar = ProgressBar(total=self._config.num_updates, completed=metrics["update"], width=72)
+        return Group(bar, table, Text(f"means over the last {min(100, metrics['episodes'])} episodes", style="dim"))
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)

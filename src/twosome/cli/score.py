@@ -1,0 +1,106 @@
+"""`twosome score`: a prompt and candidate actions in, log-probabilities and policies out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from twosome.decision import Decision
+from twosome.errors import ConfigError
+from twosome.policy.actor import Actor
+from twosome.policy.agent import Agent
+from twosome.scoring import ActionScorer, Normalization
+
+
+@dataclass(frozen=True)
+class Score:
+    """Score candidate actions after a prompt: log-probability token by token, and the policy under every normalization.
+
+    The prompt should end in an unfinished sentence that each action completes.
+
+    Examples:
+        twosome score "You want to serve a tomato salad. Your hands are empty. Now you" "pick up the tomato" "take the bowl"
+        twosome score PROMPT ACTION ACTION --model runs/TomatoSalad-1 --json
+    """
+
+    prompt: Annotated[str, tyro.conf.Positional]
+    """The situation, ending in an unfinished sentence."""
+    actions: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Phrases that may complete it."""
+    model: str = "hearth"
+    """The embedded "hearth", a Hugging Face id, a folder with a model, or a run directory."""
+    prompt_format: Literal["plain", "chat"] = "plain"
+    """chat: through the tokenizer's chat template (a run keeps its own)."""
+    json: bool = False
+    """Print one JSON document and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, score, print."""
+    options = tyro.cli(Score, prog="twosome score", args=list(arguments))
+    if not options.actions:
+        raise ConfigError("there is no action to score; give at least one phrase after the prompt.")
+    if "" in options.actions:
+        raise ConfigError("an action is an empty text; every candidate needs words to score.")
+    decision = Decision(options.prompt, options.actions)
+    document = _document(_scorer(options), decision)
+    if options.json:
+        print(json.dumps(document))  # noqa: T201 - the document is the output
+    else:
+        _print(document)
+    return 0
+
+
+def _scorer(options: Score) -> ActionScorer:
+    if (Path(options.model) / "checkpoints").is_dir():
+        return Agent.load(options.model).actor.scorer
+    return ActionScorer.from_pretrained(options.model, prompt_format=options.prompt_format)
+
+
+@torch.no_grad()
+def _document(scorer: ActionScorer, decision: Decision) -> dict[str, Any]:
+    policies = {name: Actor(scorer, name).probabilities([decision])[0] for name in get_args(Normalization)}
+    tokens = scorer.token_log_probs([decision])[0]
+    joint = scorer.log_probs([decision])[0].tolist()
+    return {
+        "model": scorer.name,
+        "method": scorer.method,
+        "prompt": decision.prompt,
+        "actions": [
+            {
+                "action": phrase,
+                "log_prob": joint[i],
+                "words": len(phrase.split()),
+                "tokens": [{"token": token, "log_prob": logp} for token, logp in tokens[i]],
+                "policy": {name: float(policy[i]) for name, policy in policies.items()},
+            }
+            for i, phrase in enumerate(decision.actions)
+        ],
+    }
+
+
+def _print(document: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    console.print(f"[dim]{document['model']}, log-probabilities in nats[/dim]\n{document['prompt']} ...\n")
+    names = list(document["actions"][0]["policy"])
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("action", "log p", "tokens", "words", *names):
+        table.add_column(name, justify="left" if name == "action" else "right")
+    for row in document["actions"]:
+        table.add_row(
+            row["action"],
+            f"{row['log_prob']:.2f}",
+            str(len(row["tokens"])),
+            str(row["words"]),
+            *(f"{row['policy'][name]:.1%}" for name in names),
+        )
+    console.print(table)
+    console.print()
+    for row in document["actions"]:
+        console.print("  ".join(f"{entry['token'].strip() or '_'} {entry['log_prob']:.2f}" for entry in row["tokens"]))

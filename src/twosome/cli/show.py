@@ -1,0 +1,100 @@
+"""`twosome show`: table, learning curve and film of a run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from twosome.cli.eval import comparison
+from twosome.config import TrainConfig
+from twosome.envs import text
+from twosome.errors import RunError
+from twosome.evaluate.record import record
+from twosome.evaluate.subject import Subject, subject_of
+from twosome.policy.agent import Agent
+from twosome.report.curve import save_curve, terminal_curve
+from twosome.report.film import save_film
+from twosome.runs import RunDirectory
+
+
+@dataclass(frozen=True)
+class Show:
+    """Compare a run with random play, the untrained model and the optimal planner; draw its learning curve and a film.
+
+    Examples:
+        twosome show runs/TomatoSalad-1
+        twosome show runs/TomatoSalad-1 --episodes 500 --json
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    episodes: int = 100
+    """Fresh episodes for each row of the table."""
+    seed: int = 1000
+    """Episode i is reset with seed + i."""
+    json: bool = False
+    """Print one JSON document and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, measure, draw."""
+    options = tyro.cli(Show, prog="twosome show", args=list(arguments))
+    if options.json:
+        rows = measure(options.run, options.episodes, options.seed)
+        print(json.dumps({"run": str(options.run), "rows": [result for _, result in rows]}))  # noqa: T201 - the output
+    else:
+        show(options.run, options.episodes, options.seed)
+    return 0
+
+
+def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[str, Any]]]:
+    """Random, untrained, trained and optimal play in the run's world, each with its result."""
+    config = TrainConfig.from_json(RunDirectory.open(path).read_config())
+    world = text.make(config.env, **config.env_kwargs)
+    has_planner = hasattr(world.unwrapped, "planner")
+    world.close()
+    subjects = [
+        subject_of(run=path, policy="random"),
+        subject_of(run=path, model=config.model),
+        subject_of(run=path),
+        *([subject_of(run=path, policy="planner")] if has_planner else []),
+    ]
+    return [(subject, subject.measure(episodes, seed)) for subject in subjects]
+
+
+def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
+    """Print the comparison and the curve, write the pictures, say what to try next.
+
+    Raises:
+        RunError: the run has not made an update yet.
+    """
+    run = RunDirectory.open(path)
+    config = TrainConfig.from_json(run.read_config())
+    metrics = run.read_metrics()
+    if not metrics:
+        raise RunError(f"{path} has no update to show yet. Go on with it: twosome train --resume {path}")
+    console = Console(highlight=False)
+    console.print(f"\nMeasuring over {episodes} fresh episodes each ...", style="dim")
+    rows = measure(path, episodes, seed)
+    console.print(comparison(rows))
+
+    levels = {subject.name: result["return_mean"] for subject, result in rows if subject.name[-7:] != "trained"}
+    curve, film = path / "learning_curve.png", path / "episode.gif"
+    console.out(terminal_curve(metrics, levels), highlight=False)
+    save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
+    save_film(record(Agent.load(path).actor, config.env, config.env_kwargs, gamma=config.gamma, seed=seed), film)
+
+    seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
+    console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")
+    console.print(f"  settings, metrics, checkpoints   {path}/")
+    console.print(f"  learning curve                   {curve}")
+    console.print(f"  film of an episode               {film}")
+    console.print("\nTry next:")
+    console.print(f"  twosome eval {path} --episodes 500")
+    console.print(f"  tensorboard --logdir {path}")
+    console.print("  twosome train --env TomatoLettuceSalad")
+    console.print("  twosome envs")

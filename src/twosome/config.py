@@ -1,0 +1,262 @@
+"""Settings of a training run, and the presets that fill in what is not given."""
+
+import dataclasses
+import difflib
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from twosome.errors import ConfigError
+from twosome.json_argument import JsonObject
+
+Preset = Literal["default", "paper"]
+
+# Settings for the embedded model, tuned on TomatoSalad and TomatoLettuceSalad; see docs/training.md.
+_DEFAULT: dict[str, Any] = {
+    "total_steps": 20_000,
+    "num_envs": 4,
+    "rollout_steps": 32,
+    "actor_lr": 1e-3,
+    "critic_lr": 1e-3,
+    "epochs": 1,
+    "policy_minibatches": 4,
+    "gradient_accumulation": 1,
+    "value_minibatches": 4,
+    "clip": 0.2,
+    "entropy_coef": 0.01,
+    "entropy_coef_final": 0.01,
+    "value_coef": 0.5,
+    "max_grad_norm": 0.5,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "target_kl": 0.02,
+    "advantage_std_floor": 0.1,
+    "critic_warmup_steps": 0,
+}
+
+_DEFAULT_BY_WORLD: dict[str, dict[str, Any]] = {
+    "TomatoSalad": {"total_steps": 10_000},
+    "TomatoLettuceSalad": {"total_steps": 60_000, "entropy_coef_final": 0.001},
+    "FoodPreparation": {"total_steps": 20_000, "gamma": 0.95},
+    "Entertainment": {"total_steps": 80_000, "gamma": 0.95, "entropy_coef_final": 0.001},
+}
+
+# Tan et al., 2024, appendix: for LLaMA-7B. Its 32 minibatches of 4 decisions, accumulated over 8, are 4
+# optimizer steps of 32 decisions in 8 parts. Two things differ on purpose: its minibatches of 4 normalized
+# their own advantages, ours are normalized over the rollout; and its AdamW kept fp16 state, ours fp32.
+_PAPER: dict[str, Any] = {
+    **_DEFAULT,
+    "total_steps": 500_000,
+    "actor_lr": 5e-7,
+    "critic_lr": 1e-5,
+    "gradient_accumulation": 8,
+    "advantage_std_floor": 0.0,
+}
+
+_PAPER_BY_WORLD: dict[str, dict[str, Any]] = {
+    "FoodPreparation": {"total_steps": 50_000, "actor_lr": 1e-6, "critic_lr": 5e-5, "gamma": 0.95},
+    "Entertainment": {"total_steps": 200_000, "actor_lr": 1e-6, "critic_lr": 5e-5, "gamma": 0.95},
+}
+
+
+def preset(env: str, name: str = "default") -> dict[str, Any]:
+    """The settings that a preset gives for an environment, by name of the field.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    presets = {"default": (_DEFAULT, _DEFAULT_BY_WORLD), "paper": (_PAPER, _PAPER_BY_WORLD)}
+    if name not in presets:
+        raise ConfigError(f"--preset: there is no preset {name!r}; there are {', '.join(presets)}.")
+    common, by_world = presets[name]
+    world = env.removeprefix("twosome/").rsplit("-v", 1)[0]
+    return {**common, **by_world.get(world, {})}
+
+
+def _from_preset() -> Any:
+    """A field that the preset fills in when it is not given; after construction it is never None."""
+    return field(default=None)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that a training run depends on. The command's flags are these fields.
+
+    A field that is not given takes the value of the preset for the environment.
+    """
+
+    env: str = "TomatoSalad"
+    """World to act in: a name that `twosome envs` lists, or any Gymnasium id that keeps its contract."""
+    env_kwargs: JsonObject = field(default_factory=dict)
+    """Keyword arguments of the world as a JSON object, such as '{"task": "onion salad"}'."""
+    model: str = "hearth"
+    """Language model: the embedded "hearth", a Hugging Face id, or a folder."""
+    preset: Preset = "default"
+    """Where settings that are not given come from: tuned for hearth, or published for LLaMA-7B."""
+    normalization: Literal["none", "token", "word", "byte", "pmi"] = "word"
+    """What an action's joint log-probability is divided by (pmi: what is subtracted from it)."""
+    context_free_prompt: str = "Now you"
+    """For pmi alone: the prompt under which phrases are scored without a situation."""
+    seed: int = 1
+    """Seed of the adapters, the value head, the worlds and the sampling."""
+    total_steps: int = _from_preset()
+    """Budget in decisions, summed over the environments."""
+    output: Path | None = None
+    """Folder of the run, new or empty; when not given, the first of runs/ENV-SEED, runs/ENV-SEED.2 ... that is free."""
+
+    num_envs: int = _from_preset()
+    """Environments that are stepped side by side (E)."""
+    rollout_steps: int = _from_preset()
+    """Decisions in each environment between two updates (T)."""
+    actor_lr: float = _from_preset()
+    """Learning rate of the adapters (AdamW without weight decay), annealed linearly to 0."""
+    critic_lr: float = _from_preset()
+    """Learning rate of the value head (Adam), annealed linearly to 0."""
+    epochs: int = _from_preset()
+    """Passes over each rollout."""
+    policy_minibatches: int = _from_preset()
+    """Optimizer steps of the actor in each pass."""
+    gradient_accumulation: int = _from_preset()
+    """Equal parts in which a policy minibatch is computed: less memory, the same result."""
+    value_minibatches: int = _from_preset()
+    """Optimizer steps of the value head in each pass."""
+    clip: float = _from_preset()
+    """How far the probability ratio, and the value, may move in an update before it stops paying."""
+    entropy_coef: float = _from_preset()
+    """Weight of the policy's entropy at the start."""
+    entropy_coef_final: float = _from_preset()
+    """Weight of the policy's entropy at the end; linear in between."""
+    value_coef: float = _from_preset()
+    """Weight of the value loss (itself half a squared error)."""
+    max_grad_norm: float = _from_preset()
+    """Gradients longer than this are scaled down, adapters and value head apart."""
+    gamma: float = _from_preset()
+    """Discount per primitive step."""
+    gae_lambda: float = _from_preset()
+    """Weight of later errors in an advantage, per decision."""
+    target_kl: float = _from_preset()
+    """An approximate KL beyond this drops the minibatch and ends the policy update of the rollout; 0: never."""
+    advantage_std_floor: float = _from_preset()
+    """Advantages are divided by their spread over the rollout, but by no less than this."""
+    critic_warmup_steps: int = _from_preset()
+    """Decisions during which only the value head learns."""
+
+    lora_rank: int = 8
+    """Inner dimension of the adapters."""
+    lora_alpha: int = 16
+    """The adapters' output is scaled by alpha / rank."""
+    lora_targets: tuple[str, ...] = ()
+    """Linear layers to adapt; empty: PEFT's choice for the family (query and value projections)."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the frozen model; adapters and value head are always float32."""
+    quantization: Literal["8bit", "4bit"] | None = None
+    """Load the frozen model in fewer bits (needs the extra `quantization`)."""
+    prompt_format: Literal["plain", "chat"] = "plain"
+    """chat: through the tokenizer's chat template, the unfinished sentence as the assistant's beginning."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model. Only for sources you trust."""
+    device: str = "auto"
+    """Where the model runs: cpu, cuda, cuda:1 ...; auto: a GPU if there is one."""
+    max_tokens_per_forward: int = 16_384
+    """Bound on the tokens of one forward pass; smaller needs less memory."""
+    threads: int = 2
+    """CPU threads of PyTorch. Results are reproduced exactly only with the same number."""
+
+    checkpoint_every: int = 1280
+    """Decisions between checkpoints; there is always one at the start and at the end."""
+    keep_checkpoints: int = 2
+    """How many of the latest checkpoints to keep, beside the best."""
+    track: Literal["wandb", "trackio"] | None = None
+    """Also report to Weights & Biases or trackio (needs the extra of that name)."""
+
+    def __post_init__(self) -> None:
+        for name, value in preset(self.env, self.preset).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        self._check_choices()
+        self._check_ranges()
+        self._check_divisions()
+
+    def _check_choices(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            options = [
+                option for part in (hint, *get_args(hint)) if get_origin(part) is Literal for option in get_args(part)
+            ]
+            if options and getattr(self, name) is not None:
+                self._require(name, getattr(self, name) in options, f"one of {', '.join(options)}")
+
+    def _check_ranges(self) -> None:
+        positive = (
+            "total_steps num_envs rollout_steps epochs policy_minibatches gradient_accumulation "
+            "value_minibatches lora_rank lora_alpha max_tokens_per_forward threads checkpoint_every keep_checkpoints"
+        )
+        for name in positive.split():
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("actor_lr", "critic_lr", "clip", "max_grad_norm"):
+            self._require(name, getattr(self, name) > 0, "greater than 0")
+        for name in ("gamma", "gae_lambda"):
+            self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
+        non_negative = (
+            "seed entropy_coef entropy_coef_final value_coef target_kl advantage_std_floor critic_warmup_steps"
+        )
+        for name in non_negative.split():
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+
+    def _check_divisions(self) -> None:
+        batch = self.batch_size
+        self._require("total_steps", self.total_steps >= batch, f"at least one rollout of {batch} decisions")
+        parts = self.policy_minibatches * self.gradient_accumulation
+        if batch % parts or batch % self.value_minibatches:
+            raise ConfigError(
+                f"a rollout of --num-envs {self.num_envs} x --rollout-steps {self.rollout_steps} = {batch} decisions "
+                f"must divide into --policy-minibatches {self.policy_minibatches} x --gradient-accumulation "
+                f"{self.gradient_accumulation} = {parts} equal parts and into --value-minibatches "
+                f"{self.value_minibatches}. Change one of them."
+            )
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise ConfigError(f"--{name.replace('_', '-')} is {getattr(self, name)!r}; expected {expected}.")
+
+    @property
+    def folder(self) -> Path:
+        """Where the run goes: ``output``, or the first free folder of the default name."""
+        if self.output is not None:
+            return self.output
+        name = f"{self.env.removeprefix('twosome/').replace('/', '-')}-{self.seed}"
+        candidates = (Path("runs") / (name if i == 1 else f"{name}.{i}") for i in itertools.count(1))
+        return next(path for path in candidates if not path.exists())
+
+    @property
+    def batch_size(self) -> int:
+        """Decisions in a rollout."""
+        return self.num_envs * self.rollout_steps
+
+    @property
+    def num_updates(self) -> int:
+        """Whole rollouts that the budget pays for."""
+        return self.total_steps // self.batch_size
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as plain JSON; `from_json` gives an equal config back."""
+        content = dataclasses.asdict(self)
+        content["output"] = None if self.output is None else str(self.output)
+        content["lora_targets"] = list(self.lora_targets)
+        return content
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "TrainConfig":
+        """The config that `to_json` described.
+
+        Raises:
+            ConfigError: a setting is unknown.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        for name in content:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise ConfigError(f"the settings name {name!r}, which this version does not know.{hint}")
+        output = content.get("output")
+        return cls(**{**content, "output": output and Path(output), "lora_targets": tuple(content["lora_targets"])})

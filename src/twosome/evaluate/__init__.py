@@ -1,0 +1,1 @@
+"""Measuring policies: fresh episodes, means and intervals."""

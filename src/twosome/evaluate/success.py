@@ -1,0 +1,165 @@
+"""Return and success of a policy over fresh episodes.
+
+Every episode that is begun is finished and counted, and which episodes are begun does not depend on how
+long they take: averaging the first so many to *finish* would favor the short, lucky ones.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+
+from twosome.decision import Decision
+from twosome.envs import text
+from twosome.policy.actor import sample
+from twosome.rollout import Episode, EpisodeCounter, Policy
+
+
+class Player(Protocol):
+    """Chooses an action in each of several environments."""
+
+    def choose(
+        self,
+        envs: Sequence[gymnasium.Env[Any, Any]],
+        decisions: Sequence[Decision],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[int]:
+        """One action id for each environment."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Plays by drawing from a policy, or by its most probable action."""
+
+    policy: Policy
+    greedy: bool = False
+
+    def choose(
+        self,
+        envs: Sequence[gymnasium.Env[Any, Any]],
+        decisions: Sequence[Decision],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[int]:
+        """Draw one action for each decision."""
+        rows = self.policy.probabilities(decisions)
+        if self.greedy:
+            return [int(np.argmax(row)) for row in rows]
+        return [sample(row, rng) for row, rng in zip(rows, rngs, strict=True)]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a policy achieved in ``episodes``, in the order in which they were begun."""
+
+    episodes: tuple[Episode, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Means with 95% intervals, as plain JSON."""
+        returns = np.array([episode.discounted_return for episode in self.episodes])
+        successes = sum(episode.success for episode in self.episodes)
+        return {
+            "episodes": len(self.episodes),
+            "success_rate": successes / len(self.episodes),
+            "success_ci95": wilson_interval(successes, len(self.episodes)),
+            "return_mean": float(returns.mean()),
+            "return_ci95": bootstrap_interval(returns),
+            "length_mean": float(np.mean([episode.length for episode in self.episodes])),
+            "decisions_mean": float(np.mean([episode.decisions for episode in self.episodes])),
+        }
+
+
+def evaluate(
+    player: Player,
+    env: str,
+    env_kwargs: dict[str, Any] | None = None,
+    *,
+    gamma: float,
+    episodes: int = 100,
+    seed: int = 0,
+    parallel: int = 16,
+) -> Evaluation:
+    """Play fresh episodes.
+
+    Args:
+        player: who plays.
+        env: the world's name.
+        env_kwargs: its keyword arguments.
+        gamma: discount per primitive step for the returns.
+        episodes: how many.
+        seed: episode ``i`` is reset with ``seed + i`` and draws its actions from a generator of its own, so
+            that results do not depend on ``parallel``.
+        parallel: how many run side by side.
+    """
+    envs = [text.make(env, **(env_kwargs or {})) for _ in range(min(parallel, episodes))]
+    finished: dict[int, Episode] = {}
+    slots: dict[int, _Slot] = {}
+    waiting = iter(range(episodes))
+    for place, index in zip(range(len(envs)), waiting, strict=False):
+        slots[place] = _Slot.begin(envs[place], index, seed)
+    while slots:
+        places = list(slots)
+        running = [slots[place] for place in places]
+        actions = player.choose([slot.env for slot in running], [s.decision for s in running], [s.rng for s in running])
+        for place, slot, action in zip(places, running, actions, strict=True):
+            episode = slot.step(action, gamma)
+            if episode is None:
+                continue
+            finished[slot.index] = episode
+            following = next(waiting, None)
+            if following is None:
+                del slots[place]
+            else:
+                slots[place] = _Slot.begin(slot.env, following, seed)
+    for world in envs:
+        world.close()
+    return Evaluation(tuple(finished[index] for index in range(episodes)))
+
+
+@dataclass
+class _Slot:
+    """One running episode."""
+
+    env: gymnasium.Env[Any, Any]
+    index: int
+    decision: Decision
+    rng: np.random.Generator
+    counter: EpisodeCounter
+
+    @classmethod
+    def begin(cls, env: gymnasium.Env[Any, Any], index: int, seed: int) -> "_Slot":
+        observation, _ = env.reset(seed=seed + index)
+        return cls(env, index, text.decision_from(observation), np.random.default_rng([seed, index]), EpisodeCounter())
+
+    def step(self, action: int, gamma: float) -> Episode | None:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self.counter.add(float(reward), max(1, int(info.get("primitive_steps", 1))), gamma)
+        if terminated or truncated:
+            return self.counter.finish(bool(info.get("success", terminated and float(reward) > 0)))
+        self.decision = text.decision_from(observation)
+        return None
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95% interval of a success rate (Wilson, 1927); sensible at 0 and 1 too.
+
+    >>> low, high = wilson_interval(100, 100)
+    >>> round(low, 3), high
+    (0.963, 1.0)
+    """
+    z = 1.959963984540054
+    rate, spread = successes / trials, z * z / trials
+    center = (rate + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
+    return (max(0.0, center - half) if successes else 0.0, min(1.0, center + half) if successes < trials else 1.0)
+
+
+def bootstrap_interval(values: np.ndarray[Any, np.dtype[np.float64]], resamples: int = 10_000) -> tuple[float, float]:
+    """95% percentile interval of the mean of ``values``, by resampling them (Efron, 1979)."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(values, (resamples, len(values))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)

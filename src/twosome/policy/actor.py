@@ -1,0 +1,73 @@
+"""The policy: a softmax over the language model's normalized scores of the valid actions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from twosome.decision import Decision
+from twosome.errors import DivergedError
+from twosome.policy.lm import adapters_off
+from twosome.scoring import ActionScorer, Normalization, action_log_probs, context_free_log_probs
+
+
+class Actor:
+    """A scorer and a normalization make a policy.
+
+    Args:
+        scorer: the language model, with or without adapters.
+        normalization: what an action's joint log-probability is divided by (see `action_log_probs`).
+        context_free_prompt: read by ``"pmi"`` alone: the prompt under which phrases are scored without a
+            situation, by the frozen model.
+    """
+
+    def __init__(
+        self, scorer: ActionScorer, normalization: Normalization = "word", context_free_prompt: str = "Now you"
+    ) -> None:
+        self.scorer = scorer
+        self.normalization: Normalization = normalization
+        self.context_free_prompt = context_free_prompt
+        self._known: dict[Decision, NDArray[np.float64]] = {}
+
+    def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
+        """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
+        context_free = None
+        if self.normalization == "pmi":
+            with adapters_off(self.scorer.model), torch.no_grad():
+                context_free = context_free_log_probs(self.scorer, decisions, self.context_free_prompt)
+        return action_log_probs(self.scorer.score(decisions), self.normalization, context_free)
+
+    def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
+        """The policy at each decision, one probability per action id; computed once until `forget`.
+
+        Raises:
+            DivergedError: the model's scores are not finite.
+        """
+        unknown = [decision for decision in dict.fromkeys(decisions) if decision not in self._known]
+        if unknown:
+            with torch.no_grad():
+                rows = self.log_policy(unknown).double().exp().cpu().numpy()
+            for decision, row in zip(unknown, rows, strict=True):
+                policy = row[: len(decision.actions)]
+                if not np.isfinite(policy).all():
+                    raise DivergedError(
+                        f"the model {self.scorer.name!r} gives no number for the actions after the prompt "
+                        f"{decision.prompt!r}: its weights or its precision have overflowed."
+                    )
+                self._known[decision] = policy / policy.sum()
+        return [self._known[decision] for decision in decisions]
+
+    def forget(self) -> None:
+        """Drop the remembered policies; to be called whenever the model has changed."""
+        self._known.clear()
+
+
+def sample(probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
+    """Draw an action id; an action of probability zero is never drawn."""
+    cumulative = np.cumsum(probabilities)
+    # Rounding may leave the last sum a hair below or above one: scale the draw instead of trusting it.
+    drawn = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+    return min(drawn, int(np.flatnonzero(probabilities)[-1]))

@@ -1,0 +1,69 @@
+"""A trained policy, ready to act: what `twosome.Agent.load` gives."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twosome.config import TrainConfig
+from twosome.decision import Decision
+from twosome.policy.actor import Actor, sample
+from twosome.policy.lm import load_adapters
+from twosome.runs import RunDirectory
+from twosome.scoring import ActionScorer
+
+
+class Agent:
+    """Chooses actions with a language model.
+
+    Args:
+        actor: the policy.
+        seed: of the draws that `act` makes.
+    """
+
+    def __init__(self, actor: Actor, seed: int = 0) -> None:
+        self.actor = actor
+        self._rng = np.random.default_rng(seed)
+
+    @classmethod
+    def load(cls, run: str | Path, checkpoint: str = "last", *, device: str = "auto", seed: int = 0) -> "Agent":
+        """The agent of a run directory.
+
+        Args:
+            run: the directory that `twosome train` wrote.
+            checkpoint: ``"last"``, ``"best"`` or the name of a folder below ``checkpoints/``.
+            device: where to put the model.
+            seed: of the draws that `act` makes.
+
+        Raises:
+            RunError: there is no such run.
+            CheckpointError: there is no such checkpoint, or it is damaged.
+        """
+        directory = RunDirectory.open(Path(run))
+        config = TrainConfig.from_json(directory.read_config())
+        folder = directory.verified_checkpoint(checkpoint)
+        scorer = load_scorer(config, device=device)
+        load_adapters(scorer, folder, trainable=False)
+        return cls(Actor(scorer, config.normalization, config.context_free_prompt), seed)
+
+    def distribution(self, decision: Decision) -> NDArray[np.float64]:
+        """Probability of each action id; zero where an action is not available."""
+        return self.actor.probabilities([decision])[0]
+
+    def act(self, decision: Decision, *, greedy: bool = False) -> int:
+        """An action id: drawn from the policy, or its most probable action."""
+        probabilities = self.distribution(decision)
+        return int(np.argmax(probabilities)) if greedy else sample(probabilities, self._rng)
+
+
+def load_scorer(config: TrainConfig, device: str | None = None) -> ActionScorer:
+    """The language model that a run's settings name, without adapters."""
+    return ActionScorer.from_pretrained(
+        config.model,
+        dtype=config.dtype,
+        device=device or config.device,
+        quantization=config.quantization,
+        trust_remote_code=config.trust_remote_code,
+        prompt_format=config.prompt_format,
+        max_tokens_per_forward=config.max_tokens_per_forward,
+    )

@@ -1,0 +1,63 @@
+"""The value head: an MLP on what the frozen model makes of a prompt.
+
+The features are the last hidden state at the last real token of the prompt, with the adapters switched
+off. They never change while training, so each distinct prompt is read by the model once in a run.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ValueHead(nn.Module):
+    """Scalar value of a prompt from its features, in float32.
+
+    The features are brought to zero mean and unit variance first: their scale differs by orders of
+    magnitude between model families, and the learning rate should not have to know.
+    """
+
+    def __init__(self, width: int, hidden: tuple[int, int] = (1024, 512)) -> None:
+        super().__init__()
+        first, second = hidden
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width, elementwise_affine=False),
+            nn.Linear(width, first),
+            nn.ReLU(),
+            nn.Linear(first, second),
+            nn.ReLU(),
+            nn.Linear(second, 1),
+        )
+
+    def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
+        values: Tensor = self.layers(features)
+        return values[:, 0]
+
+
+class Critic:
+    """A value head together with the features of every prompt met so far.
+
+    Args:
+        head: the trained part.
+        read: gives the features ``[B, D]`` of prompts; called once for each distinct prompt.
+    """
+
+    def __init__(self, head: ValueHead, read: Callable[[Sequence[str]], Tensor]) -> None:
+        self.head = head
+        self._read = read
+        self.known: dict[str, Tensor] = {}
+
+    def features(self, prompts: Sequence[str]) -> Float[Tensor, "B D"]:
+        """Features of the prompts, from memory where they are known; no gradient."""
+        unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.known]
+        if unknown:
+            with torch.no_grad():
+                self.known.update(zip(unknown, self._read(unknown).unbind(0), strict=True))
+        return torch.stack([self.known[prompt] for prompt in prompts])
+
+    @torch.no_grad()
+    def values(self, prompts: Sequence[str]) -> Float[Tensor, " B"]:
+        """Value of each prompt under the current head; no gradient."""
+        values: Tensor = self.head(self.features(prompts))
+        return values

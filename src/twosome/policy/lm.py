@@ -1,0 +1,111 @@
+"""The frozen language model with low-rank adapters on top, through PEFT."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from twosome.errors import CheckpointError, ModelError
+from twosome.scoring import ActionScorer
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """Which low-rank adapters to put on the model.
+
+    Attributes:
+        rank: inner dimension of each adapter.
+        alpha: the adapters' output is scaled by ``alpha / rank``.
+        targets: names of the linear layers to adapt; empty: PEFT's choice for the model's family
+            (the query and value projections where they are separate).
+    """
+
+    rank: int = 8
+    alpha: int = 16
+    targets: tuple[str, ...] = ()
+
+
+def add_adapters(scorer: ActionScorer, adapters: Adapters, seed: int) -> None:
+    """Put fresh adapters on the scorer's model: the base frozen, the adapters in float32 and trainable.
+
+    Fresh adapters change nothing: one of their two factors starts at zero.
+
+    Raises:
+        ModelError: the model has no layers of the given names, or its family has no default.
+    """
+    config = LoraConfig(
+        r=adapters.rank,
+        lora_alpha=adapters.alpha,
+        lora_dropout=0.0,
+        target_modules=list(adapters.targets) or None,
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        try:
+            model = get_peft_model(scorer.model, config)
+        except ValueError as error:
+            names = sorted({name.rsplit(".", 1)[-1] for name in _linear_layers(scorer.model)})
+            raise ModelError(
+                f"cannot put adapters on {scorer.name!r}: {error} Name the layers with --lora-targets; "
+                f"this model's linear layers are called {', '.join(names)}."
+            ) from error
+    scorer.model = model.eval()
+    for parameter in trainable(scorer.model):
+        parameter.data = parameter.data.float()
+
+
+def load_adapters(scorer: ActionScorer, folder: Path, *, trainable: bool) -> None:
+    """Put the adapters saved in ``folder`` (PEFT's format) on the scorer's model.
+
+    Raises:
+        CheckpointError: the folder does not hold adapters that fit this model.
+    """
+    try:
+        model = PeftModel.from_pretrained(scorer.model, str(folder), is_trainable=trainable)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise CheckpointError(
+            f"the adapters in {folder} do not fit the model {scorer.name!r}: {error} "
+            "Load them with the model that they were trained on."
+        ) from error
+    scorer.model = model.eval()
+
+
+def save_adapters(scorer: ActionScorer, folder: Path) -> None:
+    """Write ``adapter_model.safetensors`` and ``adapter_config.json``, loadable by plain PEFT."""
+    scorer.model.save_pretrained(str(folder), safe_serialization=True)
+    # PEFT adds the skeleton of a model card, with nothing in it but headings.
+    (folder / "README.md").unlink(missing_ok=True)
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that the actor's optimizer changes, in the model's order."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+@contextmanager
+def adapters_off(model: Any) -> Iterator[None]:
+    """The frozen model alone, for as long as the context lasts."""
+    if isinstance(model, PeftModel):
+        with model.disable_adapter():
+            yield
+    else:
+        yield
+
+
+def frozen_features(scorer: ActionScorer, prompts: Sequence[str]) -> torch.Tensor:
+    """What the frozen model makes of each prompt: its features for the critic, ``[B, D]`` in float32."""
+    with adapters_off(scorer.model), torch.no_grad():
+        features: torch.Tensor = scorer.prompt_features(prompts)
+    return features
+
+
+def _linear_layers(model: nn.Module) -> Iterator[str]:
+    for name, module in model.named_modules():
+        if type(module).__name__ in {"Linear", "Conv1D", "Linear8bitLt", "Linear4bit"}:
+            yield name

@@ -1,0 +1,75 @@
+"""The two losses of PPO, as functions of tensors.
+
+Both are means over a minibatch, so the mean over equal parts of a minibatch is the loss of the whole:
+gradient accumulation changes memory and never the result.
+
+Source: Schulman et al., 2017 (arXiv:1707.06347), eqs. 7 and 9.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PolicyLoss:
+    """The policy's loss and what is worth knowing about it; all but ``loss`` are detached."""
+
+    loss: Float[Tensor, ""]
+    entropy: Float[Tensor, ""]
+    approx_kl: Float[Tensor, ""]
+    clip_fraction: Float[Tensor, ""]
+
+
+def policy_loss(
+    log_policy: Float[Tensor, "B A"],
+    actions: Int[Tensor, " B"],
+    old_logp: Float[Tensor, " B"],
+    advantages: Float[Tensor, " B"],
+    *,
+    clip: float,
+    entropy_coef: float,
+) -> PolicyLoss:
+    """Clipped surrogate with an entropy bonus.
+
+    Args:
+        log_policy: log pi(action | prompt) in nats, each row summing to one in probability; -inf where an
+            action is not available.
+        actions: ids that were taken; each must be available.
+        old_logp: log-probability of the taken action when it was taken.
+        advantages: one for each decision, normalized.
+        clip: how far the probability ratio may move before it stops paying.
+        entropy_coef: weight of the mean entropy (nats) of the policy.
+
+    Returns:
+        The loss to minimize. ``approx_kl`` is the estimator ``(r - 1) - log r``, which is never negative
+        (Schulman, 2020, "Approximating KL divergence").
+    """
+    new_logp = log_policy.gather(1, actions[:, None])[:, 0]
+    log_ratio = new_logp - old_logp
+    ratio = log_ratio.exp()
+    surrogate = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+
+    # p log p is 0 where p is 0, but its gradient through -inf is not a number: take such actions out first.
+    available = log_policy.isfinite()
+    safe_logp = log_policy.masked_fill(~available, 0.0)
+    entropy = -(safe_logp.exp() * safe_logp * available).sum(-1).mean()
+
+    with torch.no_grad():
+        approx_kl = ((ratio - 1) - log_ratio).mean()
+        clip_fraction = ((ratio - 1).abs() > clip).float().mean()
+    return PolicyLoss(-surrogate - entropy_coef * entropy, entropy.detach(), approx_kl, clip_fraction)
+
+
+def value_loss(
+    values: Float[Tensor, " B"],
+    old_values: Float[Tensor, " B"],
+    returns: Float[Tensor, " B"],
+    *,
+    clip: float,
+) -> Float[Tensor, ""]:
+    """Half the mean squared error, taken at the worse of the value and its clipped move from ``old_values``."""
+    clipped = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * torch.maximum((values - returns).square(), (clipped - returns).square()).mean()

@@ -1,0 +1,399 @@
+"""The training loop: collect, estimate, improve the critic, improve the policy, record.
+
+Departures from the paper's published code, each with its reason:
+
+- advantages are normalized over the whole rollout, with a floor under their spread, not inside minibatches of 4:
+  a minibatch's own statistics are noise, and without rewards they blow noise up to full-sized updates;
+- a cut-off episode (`truncated`) is bootstrapped with the value of its last state: it had a future;
+- the gradients of adapters and value head are clipped apart: their scales have nothing to do with each other;
+- adapters, value head and optimizer state are float32: AdamW's second moment underflows in half precision;
+- the critic reads the last real token of the prompt, not the last position of a padded batch.
+"""
+
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from twosome._malloc import keep_freed_memory
+from twosome.config import TrainConfig
+from twosome.decision import Decision
+from twosome.envs import text
+from twosome.errors import DivergedError
+from twosome.policy.actor import Actor
+from twosome.policy.agent import load_scorer
+from twosome.policy.critic import Critic, ValueHead
+from twosome.policy.lm import Adapters, add_adapters, frozen_features, load_adapters, save_adapters, trainable
+from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
+from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
+from twosome.ppo.loss import policy_loss, value_loss
+from twosome.rollout import Collector, Episode, Rollout
+from twosome.runs import STATE, RunDirectory, read_json, write_json
+from twosome.tracking import Tracker
+from twosome.versions import versions
+
+WINDOW = 100
+"""Episodes over which the logged means are taken: the latest finished ones."""
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def train(config: TrainConfig, report: Report | None = None) -> Path:
+    """Train an agent; the same as the command `twosome train`.
+
+    Args:
+        config: the settings.
+        report: is handed the metrics of each update as they are made.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        TwosomeError: whatever went wrong, with what to do about it.
+        KeyboardInterrupt: after Ctrl-C, once a checkpoint has been saved.
+    """
+    text.make(config.env, **config.env_kwargs).close()
+    trainer = Trainer(config)
+    run = RunDirectory.create(config.folder, config.to_json(), versions(config.env))
+    trainer.save(run)
+    return trainer.run(run, report)
+
+
+def resume(path: str | Path, report: Report | None = None) -> Path:
+    """Go on with an interrupted run from its last checkpoint; the same as `twosome train --resume`."""
+    run = RunDirectory.open(Path(path))
+    config = TrainConfig.from_json(run.read_config())
+    folder = run.verified_checkpoint("last") if run.checkpoints() else None
+    trainer = Trainer(config, folder)
+    run.truncate_metrics(trainer.metrics_bytes)
+    if folder is None:
+        trainer.save(run)
+    return trainer.run(run, report)
+
+
+class Trainer:
+    """The state of a run, and its phases in the order in which they happen.
+
+    Args:
+        config: the settings.
+        checkpoint: folder of a checkpoint to go on from; None to begin.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or belongs to another model.
+    """
+
+    def __init__(self, config: TrainConfig, checkpoint: Path | None = None) -> None:
+        keep_freed_memory()
+        torch.set_num_threads(config.threads)
+        self.config = config
+        self.scorer = load_scorer(config)
+        if checkpoint is None:
+            adapters = Adapters(config.lora_rank, config.lora_alpha, config.lora_targets)
+            add_adapters(self.scorer, adapters, config.seed)
+        else:
+            load_adapters(self.scorer, checkpoint, trainable=True)
+        self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt)
+        self.critic = Critic(self._new_head(), lambda prompts: frozen_features(self.scorer, prompts))
+        self.collector = Collector(
+            lambda: text.make(config.env, **config.env_kwargs), config.num_envs, config.gamma, config.seed
+        )
+        self.rng = np.random.default_rng(config.seed)
+        self.optimizers = self._new_optimizers()
+        self.update = 0
+        self.env_steps = 0
+        self.num_episodes = 0
+        self.recent: deque[Episode] = deque(maxlen=WINDOW)
+        self.best_return = -np.inf
+        self.metrics_bytes = 0
+        self.worlds_restored = True
+        if checkpoint is not None:
+            self._read(checkpoint)
+
+    def _new_head(self) -> ValueHead:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.config.seed)
+            return ValueHead(self.scorer.width).to(self.scorer.device)
+
+    def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {
+            "actor": torch.optim.AdamW(
+                trainable(self.scorer.model), lr=self.config.actor_lr, eps=1e-5, weight_decay=0.0
+            ),
+            "critic": torch.optim.Adam(self.critic.head.parameters(), lr=self.config.critic_lr, eps=1e-5),
+        }
+
+    # -- the loop --------------------------------------------------------------------------------------
+
+    def run(self, run: RunDirectory, report: Report | None = None) -> Path:
+        """Train until the budget is spent."""
+        with Tracker(run.path, self.config, self.update) as tracker, _interruptible() as interrupted:
+            saved_at = self.update
+            while self.update < self.config.num_updates:
+                metrics = self.step()
+                self.metrics_bytes = run.append_metrics(metrics)
+                tracker.log(metrics)
+                if report is not None:
+                    report(metrics)
+                due = (self.update - saved_at) * self.config.batch_size >= self.config.checkpoint_every
+                if due or interrupted.is_set() or self.update == self.config.num_updates:
+                    self.save(run)
+                    saved_at = self.update
+                if interrupted.is_set() and self.update < self.config.num_updates:
+                    raise KeyboardInterrupt(
+                        f"stopped after {self.update * self.config.batch_size} decisions; everything is saved. "
+                        f"Go on with: twosome train --resume {run.path}"
+                    )
+        return run.path
+
+    def step(self) -> dict[str, Any]:
+        """One update: collect, estimate, improve. Returns its metrics."""
+        clock = _Clock()
+        self._anneal()
+        with clock("rollout_s"):
+            try:
+                rollout = self.collector.collect(self.actor, self.config.rollout_steps, self.rng)
+            except DivergedError as error:
+                raise self._diverged(str(error), "policy") from error
+        with clock("estimate_s"):
+            old_values, estimates = self.estimate(rollout)
+        with clock("value_s"):
+            losses = self.improve_critic(rollout, old_values, estimates)
+        with clock("policy_s"):
+            if self.update * self.config.batch_size >= self.config.critic_warmup_steps:
+                losses |= self.improve_policy(rollout, estimates)
+        self.update += 1
+        return {**self._count(rollout), **losses, **clock.seconds}
+
+    def estimate(self, rollout: Rollout) -> tuple[Float[Tensor, "T E"], Estimates]:
+        """The critic's values of the rollout's prompts, and advantages and returns from them."""
+        T, E = rollout.actions.shape
+        prompts = [decision.prompt for row in rollout.decisions for decision in row]
+        following = [prompt for row in rollout.next_prompts for prompt in row]
+        values = self.critic.values(prompts + following).cpu().view(2, T, E)
+        estimates = estimate_advantages(
+            torch.from_numpy(rollout.rewards),
+            torch.from_numpy(rollout.durations),
+            values[0],
+            values[1],
+            torch.from_numpy(rollout.terminated),
+            torch.from_numpy(rollout.truncated),
+            gamma=self.config.gamma,
+            gae_lambda=self.config.gae_lambda,
+        )
+        return values[0], estimates
+
+    def improve_critic(
+        self, rollout: Rollout, old_values: Float[Tensor, "T E"], estimates: Estimates
+    ) -> dict[str, float]:
+        """Fit the value head to the returns."""
+        device = self.scorer.device
+        features = self.critic.features([d.prompt for row in rollout.decisions for d in row])
+        old, returns = old_values.flatten().to(device), estimates.returns.flatten().to(device)
+        losses = []
+        for _ in range(self.config.epochs):
+            for index in self._minibatches(self.config.value_minibatches):
+                values = self.critic.head(features[index])
+                loss = value_loss(values, old[index], returns[index], clip=self.config.clip)
+                self._check_finite("value loss", loss)
+                self.optimizers["critic"].zero_grad()
+                (self.config.value_coef * loss).backward()
+                norm = torch.nn.utils.clip_grad_norm_(self.critic.head.parameters(), self.config.max_grad_norm)
+                self._check_finite("value gradient", norm)
+                self.optimizers["critic"].step()
+                losses.append(loss.item())
+        residual = (estimates.returns - old_values).var(correction=0) / estimates.returns.var(correction=0)
+        return {"value_loss": _mean(losses), "explained_variance": 1 - residual.clamp(max=1e6).nan_to_num(1.0).item()}
+
+    def improve_policy(self, rollout: Rollout, estimates: Estimates) -> dict[str, float]:
+        """Clipped policy-gradient steps, until the policy has moved far enough."""
+        device = self.scorer.device
+        decisions = [decision for row in rollout.decisions for decision in row]
+        actions = torch.from_numpy(rollout.actions).flatten().to(device)
+        old_logp = torch.from_numpy(rollout.logp).flatten().to(device)
+        advantages = normalize_advantages(estimates.advantages, self.config.advantage_std_floor).flatten().to(device)
+        parameters = trainable(self.scorer.model)
+        seen: list[dict[str, float]] = []
+        steps = 0
+        for _ in range(self.config.epochs):
+            for index in self._minibatches(self.config.policy_minibatches):
+                group = [
+                    self._accumulate(decisions, part, actions, old_logp, advantages)
+                    for part in np.split(index, self.config.gradient_accumulation)
+                ]
+                means = {name: _mean([part[name] for part in group]) for name in group[0]}
+                seen.append(means)
+                if 0 < self.config.target_kl < means["approx_kl"]:
+                    self.optimizers["actor"].zero_grad()
+                    break
+                norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+                self._check_finite("policy gradient", norm)
+                self.optimizers["actor"].step()
+                self.optimizers["actor"].zero_grad()
+                steps += 1
+            else:
+                continue
+            break
+        self.actor.forget()
+        return {**{name: _mean([means[name] for means in seen]) for name in seen[0]}, "policy_steps": steps}
+
+    def _accumulate(
+        self,
+        decisions: Sequence[Decision],
+        part: NDArray[np.int64],
+        actions: Tensor,
+        old_logp: Tensor,
+        advantages: Tensor,
+    ) -> dict[str, float]:
+        """Add the gradient of one equal part of a minibatch; all parts together give the minibatch's mean."""
+        result = policy_loss(
+            self.actor.log_policy([decisions[i] for i in part]),
+            actions[part],
+            old_logp[part],
+            advantages[part],
+            clip=self.config.clip,
+            entropy_coef=self._entropy_coef,
+        )
+        self._check_finite("policy loss", result.loss)
+        (result.loss / self.config.gradient_accumulation).backward()
+        return {
+            "policy_loss": result.loss.item(),
+            "entropy": result.entropy.item(),
+            "approx_kl": result.approx_kl.item(),
+            "clip_fraction": result.clip_fraction.item(),
+        }
+
+    # -- schedules and counts --------------------------------------------------------------------------
+
+    @property
+    def _progress(self) -> float:
+        return self.update / self.config.num_updates
+
+    @property
+    def _entropy_coef(self) -> float:
+        start, end = self.config.entropy_coef, self.config.entropy_coef_final
+        return start + self._progress * (end - start)
+
+    def _anneal(self) -> None:
+        for name, rate in (("actor", self.config.actor_lr), ("critic", self.config.critic_lr)):
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = rate * (1 - self._progress)
+
+    def _minibatches(self, count: int) -> list[NDArray[np.int64]]:
+        return np.split(self.rng.permutation(self.config.batch_size), count)
+
+    def _check_finite(self, what: str, value: Tensor) -> None:
+        if not torch.isfinite(value):
+            raise self._diverged(f"the {what} became {value.item()}.", what)
+
+    def _diverged(self, what: str, part: str) -> DivergedError:
+        rate = "--critic-lr" if "value" in part else "--actor-lr"
+        return DivergedError(
+            f"In update {self.update + 1}, after {self.update * self.config.batch_size} decisions: {what} Checkpoints "
+            f"up to then are intact. Try a lower {rate}, or --dtype float32 if the model is in half precision."
+        )
+
+    def _count(self, rollout: Rollout) -> dict[str, Any]:
+        self.env_steps += int(rollout.durations.sum())
+        self.num_episodes += len(rollout.episodes)
+        self.recent.extend(rollout.episodes)
+        recent = self.recent
+        return {
+            "update": self.update,
+            "decisions": self.update * self.config.batch_size,
+            "env_steps": self.env_steps,
+            "episodes": self.num_episodes,
+            "return_mean": _mean([episode.discounted_return for episode in recent]) if recent else None,
+            "success_rate": _mean([episode.success for episode in recent]) if recent else None,
+            "length_mean": _mean([episode.length for episode in recent]) if recent else None,
+            "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
+            "distinct_prompts": len(self.critic.known),
+        }
+
+    # -- saving and going on ---------------------------------------------------------------------------
+
+    def save(self, run: RunDirectory) -> Path:
+        """Write a checkpoint. It is the best so far if the latest episodes, once there are enough, say so."""
+        mean = _mean([episode.discounted_return for episode in self.recent]) if len(self.recent) == WINDOW else -np.inf
+        best = mean > self.best_return
+        self.best_return = max(mean, self.best_return)
+        return run.write_checkpoint(
+            self.update * self.config.batch_size, self._write, best=best, keep=self.config.keep_checkpoints
+        )
+
+    def _write(self, folder: Path) -> None:
+        save_adapters(self.scorer, folder)
+        save_critic(self.critic, folder)
+        save_optimizers(self.optimizers, folder)
+        write_json(
+            folder / STATE,
+            {
+                "update": self.update,
+                "env_steps": self.env_steps,
+                "num_episodes": self.num_episodes,
+                "recent": [asdict(episode) for episode in self.recent],
+                "best_return": None if self.best_return == -np.inf else self.best_return,
+                "metrics_bytes": self.metrics_bytes,
+                "rng": self.rng.bit_generator.state,
+                "worlds": self.collector.state(),
+            },
+        )
+
+    def _read(self, folder: Path) -> None:
+        state = read_json(folder / STATE)
+        load_critic(self.critic, folder, self.scorer.device)
+        load_optimizers(self.optimizers, folder)
+        self.update = state["update"]
+        self.env_steps = state["env_steps"]
+        self.num_episodes = state["num_episodes"]
+        self.recent.extend(Episode(**episode) for episode in state["recent"])
+        self.best_return = -np.inf if state["best_return"] is None else state["best_return"]
+        self.metrics_bytes = state["metrics_bytes"]
+        self.rng.bit_generator.state = state["rng"]
+        self.worlds_restored = self.collector.restore(state["worlds"])
+
+
+class _Clock:
+    """Seconds spent in each phase of an update."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = time.perf_counter() - start
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that the update under way can end; a second one stops at once."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def handle(_signal: int, _frame: Any) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

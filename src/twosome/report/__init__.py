@@ -1,0 +1,1 @@
+"""Pictures and tables of what a run recorded. Nothing here needs torch."""

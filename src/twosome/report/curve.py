@@ -1,0 +1,63 @@
+"""The learning curve of a run, in the terminal and as a picture."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotext
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
+
+
+def points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float], list[float]]:
+    """Decisions, mean return and success rate of the updates at which an episode had ended."""
+    rows = [row for row in metrics if row["return_mean"] is not None]
+    return (
+        [row["decisions"] for row in rows],
+        [row["return_mean"] for row in rows],
+        [row["success_rate"] for row in rows],
+    )
+
+
+def terminal_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float], width: int = 78) -> str:
+    """The mean return against decisions, as text.
+
+    Args:
+        metrics: of a run, one object per update.
+        levels: returns to draw as horizontal lines, by name.
+        width: in characters.
+    """
+    decisions, returns, _ = points(metrics)
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(width, 18)
+    for name, level in levels.items():
+        plotext.plot([0, max(decisions, default=1)], [level, level], label=f"{name} {level:.2f}", marker=".")
+    plotext.plot(decisions, returns, label="return, mean of the last 100 episodes", marker="braille")
+    plotext.xlabel("decisions")
+    picture: str = plotext.build()
+    return picture
+
+
+def save_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float], title: str, path: Path) -> None:
+    """Draw mean return and success rate against decisions into a PNG file."""
+    decisions, returns, success = points(metrics)
+    figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for color, (name, level) in zip(_COLORS, levels.items(), strict=False):
+        axes.axhline(level, color=color, linestyle="--", linewidth=1)
+        axes.annotate(
+            f" {name} {level:.2f}", (1.0, level), xycoords=("axes fraction", "data"), va="center", color=color
+        )
+    axes.plot(decisions, returns, color="#c0392b", linewidth=2, label="return")
+    axes.plot(decisions, success, color="#2c3e80", linewidth=1, alpha=0.6, label="success rate")
+    axes.set_xlabel("decisions")
+    axes.set_ylabel("mean of the last 100 episodes")
+    axes.set_title(title, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, loc="center right")
+    figure.savefig(path)

@@ -1,0 +1,179 @@
+"""The one place where worlds and policies meet: collecting decisions from parallel environments.
+
+Environments reset themselves within the step that ends an episode (Gymnasium's `SAME_STEP`), so that every
+row of a rollout is a real decision; the last state of a cut-off episode, whose value the estimates need,
+comes from `final_obs`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+
+from twosome.decision import Decision
+from twosome.envs.text import decision_from, decisions_from
+from twosome.policy.actor import sample
+
+
+class Policy(Protocol):
+    """Whatever gives a probability to each action id at each decision."""
+
+    def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
+        """One row for each decision; zero where an action is not available."""
+        ...
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A finished episode.
+
+    Attributes:
+        discounted_return: sum of rewards, discounted per primitive step, as the paper logs it.
+        length: primitive steps.
+        decisions: decisions.
+        success: whether the task was done.
+    """
+
+    discounted_return: float
+    length: int
+    decisions: int
+    success: bool
+
+
+@dataclass
+class EpisodeCounter:
+    """Adds up one running episode."""
+
+    discounted_return: float = 0.0
+    discount: float = 1.0
+    length: int = 0
+    decisions: int = 0
+
+    def add(self, reward: float, primitive_steps: int, gamma: float) -> None:
+        """Count one decision; the reward is already discounted inside its macro-action."""
+        self.discounted_return += self.discount * reward
+        self.discount *= gamma**primitive_steps
+        self.length += primitive_steps
+        self.decisions += 1
+
+    def finish(self, success: bool) -> Episode:
+        """The episode counted so far."""
+        return Episode(self.discounted_return, self.length, self.decisions, success)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """T decisions in each of E environments, and what followed.
+
+    ``decisions`` and ``next_prompts`` are lists of T rows of E. See `estimate_advantages` for the arrays.
+    """
+
+    decisions: list[list[Decision]]
+    next_prompts: list[list[str]]
+    actions: Int[NDArray[np.int64], "T E"]
+    logp: Float[NDArray[np.float32], "T E"]
+    rewards: Float[NDArray[np.float32], "T E"]
+    durations: Int[NDArray[np.int64], "T E"]
+    terminated: Bool[NDArray[np.bool_], "T E"]
+    truncated: Bool[NDArray[np.bool_], "T E"]
+    episodes: list[Episode] = field(default_factory=list)
+
+
+class Collector:
+    """Parallel environments, where they stand, and the running episodes.
+
+    Args:
+        make: makes one environment.
+        num_envs: how many.
+        gamma: discount per primitive step for the episodes' returns.
+        seed: environment ``i`` is reset with ``seed + i``.
+    """
+
+    def __init__(self, make: Callable[[], gymnasium.Env[Any, Any]], num_envs: int, gamma: float, seed: int) -> None:
+        self.envs = SyncVectorEnv([make] * num_envs, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+        self.gamma = gamma
+        observation, _ = self.envs.reset(seed=seed)
+        self.current = decisions_from(observation, num_envs)
+        self.counters = [EpisodeCounter() for _ in range(num_envs)]
+
+    def collect(self, policy: Policy, num_steps: int, rng: np.random.Generator) -> Rollout:
+        """Let the policy act for ``num_steps`` decisions in each environment."""
+        T, E = num_steps, self.envs.num_envs
+        rollout = Rollout(
+            decisions=[],
+            next_prompts=[],
+            actions=np.zeros((T, E), np.int64),
+            logp=np.zeros((T, E), np.float32),
+            rewards=np.zeros((T, E), np.float32),
+            durations=np.ones((T, E), np.int64),
+            terminated=np.zeros((T, E), np.bool_),
+            truncated=np.zeros((T, E), np.bool_),
+        )
+        for t in range(T):
+            probabilities = policy.probabilities(self.current)
+            actions = np.array([sample(row, rng) for row in probabilities])
+            observation, rewards, terminated, truncated, infos = self.envs.step(actions)
+            rollout.decisions.append(self.current)
+            self.current = decisions_from(observation, E)
+            rollout.actions[t] = actions
+            rollout.logp[t] = [np.log(row[action]) for row, action in zip(probabilities, actions, strict=True)]
+            rollout.rewards[t] = rewards
+            rollout.terminated[t] = terminated
+            rollout.truncated[t] = truncated
+            rollout.next_prompts.append([decision.prompt for decision in self.current])
+            for i, info in enumerate(_own_infos(infos, terminated | truncated)):
+                self._count(rollout, t, i, float(rewards[i]), info)
+                if "final_obs" in info:
+                    rollout.next_prompts[t][i] = info["final_obs"]["prompt"]
+        return rollout
+
+    def _count(self, rollout: Rollout, t: int, i: int, reward: float, info: dict[str, Any]) -> None:
+        primitive_steps = max(1, int(info.get("primitive_steps", 1)))
+        rollout.durations[t, i] = primitive_steps
+        self.counters[i].add(reward, primitive_steps, self.gamma)
+        if rollout.terminated[t, i] or rollout.truncated[t, i]:
+            # A world that does not say is taken at its word that reaching a terminal state with reward is success.
+            success = bool(info.get("success", rollout.terminated[t, i] and reward > 0))
+            rollout.episodes.append(self.counters[i].finish(success))
+            self.counters[i] = EpisodeCounter()
+
+    @property
+    def can_restore(self) -> bool:
+        """Whether every environment can save and restore its state."""
+        return all(hasattr(env.unwrapped, "set_state") for env in self.envs.envs)
+
+    def state(self) -> dict[str, Any]:
+        """Where everything stands, as plain JSON. Environments that cannot say are left out."""
+        states = [env.unwrapped.get_state() for env in self.envs.envs] if self.can_restore else None  # type: ignore[attr-defined]
+        return {"envs": states, "counters": [asdict(counter) for counter in self.counters]}
+
+    def restore(self, state: dict[str, Any]) -> bool:
+        """Go back to a saved state; False where the environments cannot and have begun new episodes."""
+        if state["envs"] is None or not self.can_restore:
+            return False
+        for env, saved in zip(self.envs.envs, state["envs"], strict=True):
+            env.unwrapped.set_state(saved)  # type: ignore[attr-defined]
+        self.current = [decision_from(env.unwrapped.observation()) for env in self.envs.envs]  # type: ignore[attr-defined]
+        self.counters = [EpisodeCounter(**counter) for counter in state["counters"]]
+        return True
+
+
+def _own_infos(infos: dict[str, Any], done: Bool[NDArray[np.bool_], " E"]) -> list[dict[str, Any]]:
+    """What each environment said of *this* step: of an ended episode its last words, not the next one's first."""
+    rows: list[dict[str, Any]] = []
+    for i, ended in enumerate(done):
+        source = infos["final_info"] if ended else infos
+        row = {
+            name: source[name][i]
+            for name in ("primitive_steps", "success")
+            if name in source and source.get(f"_{name}", np.ones(len(done), bool))[i]
+        }
+        if ended:
+            row["final_obs"] = infos["final_obs"][i]
+        rows.append(row)
+    return rows

@@ -1,0 +1,277 @@
+"""The run directory: one format, in one file. It reads and writes; it knows nothing of models.
+
+::
+
+    runs/tomato/
+      config.json       the resolved settings
+      versions.json     what it ran on
+      metrics.jsonl     one object per update
+      events.out.*      the same for TensorBoard
+      checkpoints/
+        step-00001280/  appears whole or not at all; manifest.json has the hash of each file
+        best            a text file that names the checkpoint with the best mean return
+
+A checkpoint is written aside, flushed to the disk and renamed, so that a crash at any moment leaves the
+earlier ones as they were. Every file is JSON or safetensors: nothing in a run can execute code.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from twosome.errors import CheckpointError, RunError
+
+CONFIG = "config.json"
+VERSIONS = "versions.json"
+METRICS = "metrics.jsonl"
+STATE = "state.json"
+MANIFEST = "manifest.json"
+_ASIDE = ".writing-"
+
+
+class RunDirectory:
+    """Reads and writes one run; made by `create` or `open`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: dict[str, Any], versions: dict[str, Any]) -> "RunDirectory":
+        """Begin a run in a new or empty folder.
+
+        Raises:
+            RunError: the folder holds something already, or cannot be written.
+        """
+        with _explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise RunError(
+                    f"{path} is not empty. Choose another folder with --output, delete this one, "
+                    f"or go on with the run in it: twosome train --resume {path}"
+                )
+            (path / "checkpoints").mkdir()
+            write_json(path / VERSIONS, versions)
+            write_json(path / CONFIG, config)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """Go back to a run.
+
+        Raises:
+            RunError: ``path`` is not a run directory.
+        """
+        if not (path / CONFIG).is_file():
+            raise RunError(
+                f"{path} is not a run directory: it has no {CONFIG}. Expected the folder that "
+                "`twosome train --output` wrote."
+            )
+        return cls(path)
+
+    def read_config(self) -> dict[str, Any]:
+        """The settings of the run."""
+        return read_json(self.path / CONFIG)
+
+    # -- metrics ---------------------------------------------------------------------------------------
+
+    def append_metrics(self, metrics: dict[str, Any]) -> int:
+        """Add one line; returns the size of the file afterwards, in bytes."""
+        with _explained(self.path), open(self.path / METRICS, "ab") as file:
+            file.write((json.dumps(metrics) + "\n").encode())
+            file.flush()
+            return file.tell()
+
+    def truncate_metrics(self, size_bytes: int) -> None:
+        """Forget the metrics of updates after a checkpoint, which will be made again."""
+        path = self.path / METRICS
+        found = path.stat().st_size if path.exists() else 0
+        if found < size_bytes:
+            raise RunError(
+                f"{path} has {found} bytes, but the checkpoint was written when it had {size_bytes}: "
+                "it was shortened since. Restore the file, or begin a new run."
+            )
+        with _explained(self.path), open(path, "ab") as file:
+            file.truncate(size_bytes)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """One object per update, in order; a half-written last line is left out."""
+        path = self.path / METRICS
+        if not path.exists():
+            return []
+        lines = path.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    # -- checkpoints -----------------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[str]:
+        """Names of the whole checkpoints, oldest first."""
+        folder = self.path / "checkpoints"
+        if not folder.is_dir():
+            return []
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+
+    def checkpoint(self, which: str = "last") -> Path:
+        """Folder of a checkpoint: ``"last"``, ``"best"`` or a name.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        names = self.checkpoints()
+        if not names:
+            raise CheckpointError(
+                f"{self.path} has no checkpoint yet: the run ended before its first one. "
+                f"Start it again with: twosome train --resume {self.path}"
+            )
+        best = self.path / "checkpoints" / "best"
+        name = which
+        if which == "last":
+            name = names[-1]
+        elif which == "best" and best.is_file():
+            name = best.read_text().strip()
+        if name not in names:
+            raise CheckpointError(
+                f"{self.path} has no checkpoint {name!r}. It has: {', '.join(names)}; "
+                "'last' and 'best' name two of them."
+            )
+        return self.path / "checkpoints" / name
+
+    def verified_checkpoint(self, which: str = "last") -> Path:
+        """Like `checkpoint`, after comparing every file with the hash taken when it was written.
+
+        Raises:
+            CheckpointError: a file is missing or has changed.
+        """
+        folder = self.checkpoint(which)
+        others = [name for name in self.checkpoints() if name != folder.name]
+        remedy = (
+            f"Delete {folder} to go on from {others[-1]}."
+            if others
+            else "There is no other checkpoint; begin a new run."
+        )
+        try:
+            hashes = read_json(folder / MANIFEST)
+        except RunError as error:
+            raise CheckpointError(f"the checkpoint {folder} is damaged: {error} {remedy}") from error
+        for name, expected in hashes.items():
+            if not (folder / name).is_file() or sha256(folder / name) != expected:
+                raise CheckpointError(
+                    f"the checkpoint {folder} is damaged: {name} is not what was written there. {remedy}"
+                )
+        return folder
+
+    def write_checkpoint(self, decisions: int, write: Callable[[Path], None], *, best: bool, keep: int) -> Path:
+        """Make a checkpoint that appears whole or not at all, then delete old ones.
+
+        Args:
+            decisions: how far training has come; part of the name.
+            write: fills an empty folder.
+            best: also remember it as the best so far.
+            keep: how many of the latest checkpoints stay, beside the best.
+
+        Raises:
+            RunError: the disk is full or the folder cannot be written; earlier checkpoints are intact.
+        """
+        folder = self.path / "checkpoints"
+        name = f"step-{decisions:08d}"
+        aside = folder / (_ASIDE + name)
+        try:
+            with _explained(self.path):
+                self._discard_unfinished()
+                # The state after so many decisions is always the same: one that is there already is not written again.
+                if name not in self.checkpoints():
+                    aside.mkdir()
+                    write(aside)
+                    hashes = {file.name: sha256(file) for file in sorted(aside.iterdir()) if file.is_file()}
+                    write_json(aside / MANIFEST, hashes)
+                    for file in aside.rglob("*"):
+                        _flush(file)
+                    _flush(aside)
+                    os.rename(aside, folder / name)
+                    _flush(folder)
+                if best:
+                    _write_text(folder / "best", name)
+                self._prune(keep)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return folder / name
+
+    def _prune(self, keep: int) -> None:
+        names = self.checkpoints()
+        best = self.path / "checkpoints" / "best"
+        kept = {*names[-keep:], best.read_text().strip() if best.is_file() else ""}
+        for name in names:
+            if name not in kept:
+                # Out of sight first: a half-deleted folder must not look like a checkpoint.
+                doomed = self.path / "checkpoints" / (_ASIDE + name)
+                os.rename(self.path / "checkpoints" / name, doomed)
+                shutil.rmtree(doomed)
+
+    def _discard_unfinished(self) -> None:
+        for leftover in (self.path / "checkpoints").glob(_ASIDE + "*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        RunError: it is missing or not an object in JSON.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing; this folder is not, or no longer, what `twosome train` wrote.") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}. Restore it from a copy, or begin a new run.") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path} should hold a JSON object, not {type(content).__name__}.")
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object in one step, so that it is never seen half written."""
+    _write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that it is never seen half written."""
+    aside = path.with_name(_ASIDE + path.name)
+    aside.write_text(text)
+    _flush(aside)
+    os.replace(aside, path)
+
+
+def _flush(path: Path) -> None:
+    """Ask the system to put a file or folder on the disk now."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write into one that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"cannot write to {error.filename or path}: {reason}. Whatever was saved in {path} before is intact. "
+            f"Make room or choose another folder with --output; an interrupted run goes on with: "
+            f"twosome train --resume {path}"
+        ) from error

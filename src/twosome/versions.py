@@ -1,0 +1,39 @@
+"""What a result was made with: versions of the libraries, the interpreter, the machine."""
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import twosome
+
+_LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "gymnasium", "numpy")
+
+
+def versions(env: str | None = None) -> dict[str, Any]:
+    """Versions of everything that a number may depend on, as plain JSON.
+
+    Args:
+        env: id of an environment to name as well.
+    """
+    found: dict[str, Any] = {
+        "twosome": twosome.__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+    }
+    if env is not None:
+        found["env"] = env
+    return found
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that the package runs from; None for an installed package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    answer = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None

@@ -1,0 +1,70 @@
+"""Evaluation counts every episode that is begun, and its result does not depend on how it is run."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tests.worlds  # noqa: F401 - registers the test world
+from twosome.baselines import Planner, Uniform
+from twosome.errors import WorldError
+from twosome.evaluate.success import Sampled, bootstrap_interval, evaluate, wilson_interval
+
+WORLD = "twosome-tests/Counting-v0"
+
+
+class Fixed:
+    def __init__(self, *row: float) -> None:
+        self.row = np.array(row)
+
+    def probabilities(self, decisions):
+        return [self.row for _ in decisions]
+
+
+def test_a_known_policy_has_a_known_return():
+    result = evaluate(Sampled(Fixed(1, 0, 0)), WORLD, gamma=0.9, episodes=7).summary()
+    assert (result["return_mean"], result["success_rate"], result["length_mean"]) == (1.0, 1.0, 1.0)
+    result = evaluate(Sampled(Fixed(0, 1, 0)), WORLD, gamma=0.9, episodes=7).summary()
+    assert (result["return_mean"], result["success_rate"], result["length_mean"]) == (0.0, 0.0, 12.0)
+
+
+def test_long_episodes_count_as_often_as_short_ones():
+    """Half the episodes end at once, the others last long; taking the first to finish would miss those."""
+    result = evaluate(Sampled(Fixed(0.5, 0.5, 0)), WORLD, {"limit": 1000}, gamma=1.0, episodes=2000, parallel=64)
+    assert result.summary()["decisions_mean"] == pytest.approx(2.0, abs=0.15)
+
+
+def test_the_result_does_not_depend_on_how_many_run_side_by_side():
+    one, many = (evaluate(Sampled(Uniform()), WORLD, gamma=0.9, episodes=20, seed=3, parallel=n) for n in (1, 8))
+    assert one == many
+    assert one != evaluate(Sampled(Uniform()), WORLD, gamma=0.9, episodes=20, seed=4)
+
+
+def test_greedy_play_takes_the_most_probable_action():
+    result = evaluate(Sampled(Fixed(0.4, 0.35, 0.25), greedy=True), WORLD, gamma=0.9, episodes=5).summary()
+    assert result["success_rate"] == 1.0
+
+
+def test_a_world_without_a_planner_is_refused_by_name():
+    with pytest.raises(WorldError, match=r"Counting-v0 has no planner"):
+        evaluate(Planner(), WORLD, gamma=0.9, episodes=1)
+
+
+def test_the_planner_solves_the_kitchen_as_well_as_can_be():
+    result = evaluate(Planner(), "TomatoSalad", gamma=0.99, episodes=3).summary()
+    assert result["return_mean"] == pytest.approx(0.920518092564195, abs=1e-12)
+    assert result["success_rate"] == 1.0
+
+
+@given(st.integers(0, 50), st.integers(1, 50))
+def test_an_interval_of_a_rate_contains_it_and_lies_between_0_and_1(successes, more):
+    trials = successes + more
+    low, high = wilson_interval(successes, trials)
+    assert 0 <= low <= successes / trials <= high <= 1
+
+
+def test_the_bootstrap_interval_is_close_to_the_normal_one():
+    values = np.random.default_rng(1).normal(2.0, 1.0, 400)
+    low, high = bootstrap_interval(values)
+    assert low == pytest.approx(values.mean() - 1.96 * values.std() / 20, abs=0.02)
+    assert high == pytest.approx(values.mean() + 1.96 * values.std() / 20, abs=0.02)

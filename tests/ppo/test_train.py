@@ -1,0 +1,191 @@
+"""The loop: it learns, it repeats itself exactly, it stops when it must."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import tests.worlds  # noqa: F401 - registers the test worlds
+from twosome.config import TrainConfig
+from twosome.errors import CheckpointError, DivergedError, RunError, WorldError
+from twosome.policy.agent import Agent
+from twosome.ppo.train import Trainer, resume, train
+from twosome.runs import RunDirectory
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    return TrainConfig(
+        env="twosome-tests/Counting-v0",
+        output=tmp_path / "run",
+        threads=1,
+        num_envs=2,
+        rollout_steps=16,
+        total_steps=96,
+        policy_minibatches=2,
+        value_minibatches=2,
+        gamma=0.9,
+    )
+
+
+def metrics_without_times(path: Path) -> list[dict]:
+    rows = RunDirectory.open(path).read_metrics()
+    return [{name: value for name, value in row.items() if not name.endswith("_s")} for row in rows]
+
+
+def test_the_best_action_is_learnt_in_seconds(config):
+    """"go left" pays 1 at once; waiting first costs time, going right costs money."""
+    path = train(replace(config, total_steps=640))
+    first, last = RunDirectory.open(path).read_metrics()[0], RunDirectory.open(path).read_metrics()[-1]
+    assert first["return_mean"] < 0.8
+    assert last["return_mean"] > 0.9
+    start = "You have decided 0 times. Now you"
+    assert Agent.load(path).distribution(tests.worlds.decision(start, 0))[0] > 0.9
+
+
+def test_a_run_has_everything_it_should(config):
+    path = train(config)
+    assert TrainConfig.from_json(json.loads((path / "config.json").read_text())) == config
+    assert {"torch", "transformers", "twosome", "commit"} <= set(json.loads((path / "versions.json").read_text()))
+    rows = RunDirectory.open(path).read_metrics()
+    assert [row["decisions"] for row in rows] == [32, 64, 96]
+    assert {"env_steps", "return_mean", "success_rate", "policy_loss", "value_loss", "approx_kl", "entropy", "policy_s"} <= set(rows[0])
+    assert list(path.glob("events.out.tfevents.*"))
+    folder = path / "checkpoints" / "step-00000096"
+    assert {"adapter_model.safetensors", "adapter_config.json", "critic.safetensors"} <= {f.name for f in folder.iterdir()}
+    suffixes = {file.suffix for file in path.rglob("*") if file.is_file() and "tfevents" not in file.name}
+    assert suffixes <= {".json", ".jsonl", ".safetensors", ""}
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(config, tmp_path):
+    one = train(config)
+    two = train(replace(config, output=tmp_path / "two"))
+    three = train(replace(config, output=tmp_path / "three", seed=2))
+    assert metrics_without_times(one) == metrics_without_times(two)
+    assert metrics_without_times(one) != metrics_without_times(three)
+
+
+def test_gradient_accumulation_changes_nothing_but_memory(config, tmp_path):
+    whole = Trainer(replace(config, target_kl=0.0))
+    parts = Trainer(replace(config, target_kl=0.0, gradient_accumulation=8))
+    for trainer in (whole, parts):
+        trainer.step()
+        trainer.step()
+    for name, value in whole.scorer.model.state_dict().items():
+        assert torch.allclose(value, parts.scorer.model.state_dict()[name], atol=2e-5), name
+
+
+def test_only_adapters_and_value_head_learn_and_they_are_float32(config):
+    trainer = Trainer(config)
+    before = {name: value.clone() for name, value in trainer.scorer.model.state_dict().items()}
+    trainer.step()
+    after = trainer.scorer.model.state_dict()
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all("lora_" in name for name in changed)
+    assert {after[name].dtype for name in changed} == {torch.float32}
+
+
+def test_a_new_run_begins_as_the_untrained_model(config):
+    trainer = Trainer(config)
+    decision = tests.worlds.decision("You have decided 0 times. Now you", 0)
+    with_adapters = trainer.actor.probabilities([decision])[0]
+    trainer.actor.forget()
+    with trainer.scorer.model.disable_adapter():
+        assert np.array_equal(with_adapters, trainer.actor.probabilities([decision])[0])
+
+
+def test_a_large_kl_ends_the_policy_update_and_drops_the_step(config):
+    trainer = Trainer(replace(config, target_kl=1e-9, actor_lr=0.1))
+    metrics = trainer.step()
+    # The first step starts from the rollout's own policy, so its divergence is rounding only.
+    assert metrics["policy_steps"] < config.policy_minibatches
+
+
+def test_during_critic_warm_up_only_the_value_head_learns(config):
+    trainer = Trainer(replace(config, critic_warmup_steps=32))
+    before = {name: value.clone() for name, value in trainer.scorer.model.state_dict().items()}
+    head = trainer.critic.head.layers[1].weight.clone()
+    assert "policy_loss" not in trainer.step()
+    assert all(torch.equal(before[name], value) for name, value in trainer.scorer.model.state_dict().items())
+    assert not torch.equal(head, trainer.critic.head.layers[1].weight)
+    assert "policy_loss" in trainer.step()
+
+
+def test_learning_rates_and_entropy_weight_go_down_in_a_line(config):
+    trainer = Trainer(replace(config, entropy_coef=0.03, entropy_coef_final=0.0))
+    seen = []
+    for _ in range(3):
+        entropy_coef = trainer._entropy_coef
+        seen.append((trainer.step()["actor_lr"], entropy_coef))
+    assert np.allclose(seen, [(1e-3, 0.03), (1e-3 * 2 / 3, 0.02), (1e-3 / 3, 0.01)])
+
+
+def test_features_of_the_critic_come_from_the_frozen_model_and_are_read_once(config):
+    trainer = Trainer(config)
+    trainer.step()
+    prompt = "You have decided 0 times. Now you"
+    trainer.step()
+    with trainer.scorer.model.disable_adapter(), torch.no_grad():
+        expected = trainer.scorer.prompt_features([prompt])[0]
+    assert torch.allclose(trainer.critic.known[prompt], expected, atol=1e-5)
+    trainer.critic._read = None
+    trainer.critic.features([prompt])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_names_the_update_and_keeps_the_checkpoint(config):
+    wild = replace(config, actor_lr=1e30, target_kl=0.0, checkpoint_every=32)
+    with pytest.raises(DivergedError, match=r"In update \d.*--actor-lr"):
+        train(wild)
+    assert RunDirectory.open(config.output).verified_checkpoint("last")
+
+
+def test_a_run_that_made_no_checkpoint_begins_anew_when_resumed(config, tmp_path):
+    whole = train(config)
+    run = RunDirectory.create(tmp_path / "young", replace(config, output=tmp_path / "young").to_json(), {})
+    run.append_metrics({"update": 77})
+    resume(run.path)
+    assert metrics_without_times(run.path) == metrics_without_times(whole)
+
+
+def test_a_finished_run_stays_as_it_is_when_resumed(config):
+    path = train(config)
+    before = (path / "metrics.jsonl").read_bytes()
+    resume(path)
+    assert (path / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_damaged_or_foreign_checkpoint_is_refused(config):
+    path = train(config)
+    critic = path / "checkpoints" / "step-00000096" / "critic.safetensors"
+    content = bytearray(critic.read_bytes())
+    content[-1] ^= 1
+    critic.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"critic\.safetensors"):
+        resume(path)
+
+
+def test_an_unknown_world_is_refused_before_anything_is_written(config):
+    with pytest.raises(WorldError):
+        train(replace(config, env="TomatoSald"))
+    assert not config.output.exists()
+
+
+def test_a_full_folder_is_refused(config):
+    config.output.mkdir()
+    (config.output / "x").touch()
+    with pytest.raises(RunError, match="not empty"):
+        train(config)
+
+
+def test_plain_peft_loads_the_adapters(config):
+    from peft import PeftModel
+
+    from twosome.scoring import ActionScorer
+
+    folder = RunDirectory.open(train(config)).checkpoint()
+    base = ActionScorer.from_pretrained("hearth").model
+    assert PeftModel.from_pretrained(base, folder).peft_config["default"].r == config.lora_rank

@@ -1,0 +1,88 @@
+"""Dependencies point one way. The table says who may import whom inside the package, and who may import torch."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "twosome"
+
+# Modules directly below twosome that anybody may import: they depend on nothing but each other.
+COMMON = {"", "errors", "decision", "models"}
+
+ALLOWED = {
+    "": set(),
+    "__init__": {"config", "policy", "ppo", "scoring"},
+    "__main__": {"cli"},
+    "_malloc": set(),
+    "config": {"json_argument"},
+    "decision": set(),
+    "errors": set(),
+    "json_argument": set(),
+    "models": set(),
+    "runs": set(),
+    "versions": set(),
+    "tracking": {"config"},
+    "envs": {"envs"},
+    "scoring": {"scoring"},
+    "policy": {"policy", "scoring", "config", "runs"},
+    "rollout": {"envs", "policy"},
+    "ppo": {"ppo", "rollout", "policy", "envs", "config", "runs", "tracking", "versions", "_malloc"},
+    "baselines": {"baselines"},
+    "evaluate": {"evaluate", "baselines", "rollout", "policy", "scoring", "envs", "config", "runs", "versions"},
+    "report": {"report", "runs"},
+    "cli": {"cli", "config", "json_argument", "envs", "evaluate", "policy", "ppo", "report", "runs", "scoring"},
+}
+
+WITHOUT = {
+    "envs": {"torch", "transformers", "peft"},
+    "report": {"torch", "transformers", "peft", "gymnasium"},
+    "runs": {"torch", "transformers", "peft", "gymnasium"},
+    "config": {"torch", "transformers", "peft", "gymnasium"},
+    "scoring": {"gymnasium"},
+    "policy": {"gymnasium"},
+}
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(SOURCE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; say where from"
+            names += [node.module or ""]
+            # `from twosome import x` may name a module
+            if node.module == "twosome":
+                names += [f"twosome.{alias.name}" for alias in node.names]
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_module_imports_only_what_its_part_may(path):
+    part = part_of(path)
+    assert part in ALLOWED, f"{part} is new: say in this test what it may import"
+    found = {name.split(".")[1] if "." in name else "" for name in imports(path) if name.split(".")[0] == "twosome"}
+    found -= {"__version__"}
+    assert found <= ALLOWED[part] | COMMON
+    outside = {name.split(".")[0] for name in imports(path)}
+    assert not outside & WITHOUT.get(part, set())
+
+
+def test_importing_the_package_and_its_worlds_does_not_load_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, twosome, twosome.envs, twosome.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_table_names_only_parts_that_exist():
+    assert set(ALLOWED) - {""} <= {part_of(path) for path in FILES}

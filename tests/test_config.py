@@ -1,0 +1,89 @@
+"""Settings: presets fill in, flags win, nonsense is refused by the flag's name."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from twosome.config import TrainConfig, preset
+from twosome.errors import ConfigError
+
+
+def test_what_is_not_given_comes_from_the_preset_of_the_world():
+    config = TrainConfig(env="TomatoLettuceSalad", actor_lr=3e-4)
+    expected = preset("TomatoLettuceSalad")
+    assert config.actor_lr == 3e-4
+    assert {name: getattr(config, name) for name in expected} == {**expected, "actor_lr": 3e-4}
+
+
+def test_worlds_are_recognized_by_any_of_their_names():
+    assert preset("twosome/FoodPreparation-v0") == preset("FoodPreparation")
+    assert preset("FoodPreparation")["gamma"] == 0.95
+
+
+def test_the_paper_preset_has_the_published_numbers():
+    kitchen, food = preset("TomatoSalad", "paper"), preset("FoodPreparation", "paper")
+    assert (kitchen["actor_lr"], kitchen["critic_lr"], kitchen["total_steps"]) == (5e-7, 1e-5, 500_000)
+    assert (food["actor_lr"], food["critic_lr"], food["total_steps"], food["gamma"]) == (1e-6, 5e-5, 50_000, 0.95)
+    assert preset("Entertainment", "paper")["total_steps"] == 200_000
+    # 32 minibatches of 4 decisions, accumulated over 8: optimizer steps on 32 decisions.
+    config = TrainConfig(preset="paper")
+    assert config.batch_size // config.policy_minibatches == 32
+    assert config.batch_size // config.policy_minibatches // config.gradient_accumulation == 4
+
+
+def test_settings_survive_the_way_through_json():
+    config = TrainConfig(
+        env="TomatoSalad", env_kwargs={"layout": "C"}, lora_targets=("q_proj",), output=Path("somewhere")
+    )
+    assert TrainConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "flag"),
+    [
+        ({"actor_lr": 0.0}, "--actor-lr"),
+        ({"gamma": 1.5}, "--gamma"),
+        ({"num_envs": 0}, "--num-envs"),
+        ({"total_steps": 100}, "--total-steps"),
+        ({"policy_minibatches": 3}, "--policy-minibatches"),
+        ({"gradient_accumulation": 64}, "--gradient-accumulation"),
+        ({"entropy_coef": -1.0}, "--entropy-coef"),
+    ],
+)
+def test_nonsense_is_refused_by_the_name_of_its_flag(settings, flag):
+    with pytest.raises(ConfigError, match=flag):
+        TrainConfig(**settings)
+
+
+def test_an_unknown_setting_in_a_file_gets_a_suggestion():
+    content = TrainConfig().to_json()
+    content["actor_rl"] = content.pop("actor_lr")
+    with pytest.raises(ConfigError, match="Did you mean 'actor_lr'"):
+        TrainConfig.from_json(content)
+
+
+def test_the_default_folder_is_the_first_that_is_free(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(seed=3)
+    assert str(config.folder) == "runs/TomatoSalad-3"
+    config.folder.mkdir(parents=True)
+    assert str(config.folder) == "runs/TomatoSalad-3.2"
+    assert str(dataclasses.replace(config, output=Path("here")).folder) == "here"
+
+
+def test_updates_are_the_whole_rollouts_that_the_budget_pays_for():
+    config = TrainConfig(total_steps=10_000)
+    assert config.num_updates * config.batch_size <= 10_000 < (config.num_updates + 1) * config.batch_size
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed"), [("preset='papre'", "default"), ("normalization='wrod'", "none, token, word")]
+)
+def test_a_misspelt_choice_is_refused_without_any_type_checker(setting, allowed):
+    code = f"import twosome.config as c; c.TrainConfig({setting})"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ConfigError: --" in answer.stderr
+    assert allowed in answer.stderr

@@ -1,0 +1,125 @@
+"""The run directory: whole checkpoints or none, clear refusals, nothing lost."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from twosome import runs
+from twosome.errors import CheckpointError, RunError
+from twosome.runs import RunDirectory
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path / "run", {"seed": 1}, {"python": "3"})
+
+
+def write(text: str):
+    return lambda folder: (folder / "weights").write_text(text)
+
+
+def test_a_new_run_holds_its_settings_and_versions(run):
+    assert run.read_config() == {"seed": 1}
+    assert json.loads((run.path / "versions.json").read_text()) == {"python": "3"}
+    assert RunDirectory.open(run.path).read_config() == {"seed": 1}
+
+
+def test_a_folder_with_something_in_it_is_refused_with_the_way_to_go_on(tmp_path):
+    (tmp_path / "precious").write_text("data")
+    with pytest.raises(RunError, match=r"not empty.*--resume"):
+        RunDirectory.create(tmp_path, {}, {})
+    assert (tmp_path / "precious").read_text() == "data"
+
+
+def test_a_folder_without_settings_is_no_run(tmp_path):
+    with pytest.raises(RunError, match=r"no config\.json"):
+        RunDirectory.open(tmp_path)
+
+
+def test_only_the_last_checkpoints_and_the_best_stay(run):
+    for step in range(5):
+        run.write_checkpoint(step, write(str(step)), best=step == 1, keep=2)
+    assert run.checkpoints() == ["step-00000001", "step-00000003", "step-00000004"]
+    assert (run.checkpoint("best") / "weights").read_text() == "1"
+    assert (run.checkpoint("last") / "weights").read_text() == "4"
+
+
+def test_a_checkpoint_that_cannot_be_finished_leaves_the_earlier_one_and_no_debris(run):
+    run.write_checkpoint(1, write("good"), best=False, keep=2)
+
+    def fail(folder: Path) -> None:
+        (folder / "weights").write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "weights"))
+
+    with pytest.raises(RunError, match=r"No space left.*--resume"):
+        run.write_checkpoint(2, fail, best=False, keep=2)
+    assert run.checkpoints() == ["step-00000001"]
+    assert [entry.name for entry in (run.path / "checkpoints").iterdir()] == ["step-00000001"]
+
+
+@pytest.mark.parametrize("call", ["rename", "fsync", "replace"])
+def test_a_crash_at_any_step_of_writing_leaves_a_whole_last_checkpoint(run, monkeypatch, call):
+    """Stop at the first, second, ... call of each system function; what is there must always be whole."""
+    run.write_checkpoint(1, write("one"), best=False, keep=1)
+    for stop_at in range(1, 20):
+        calls = 0
+        original = getattr(os, call)
+
+        def crash(*args, original=original, stop_at=stop_at):
+            nonlocal calls
+            calls += 1
+            if calls == stop_at:
+                raise KeyboardInterrupt
+            return original(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.os, call, crash)
+            try:
+                run.write_checkpoint(2, write("two"), best=True, keep=1)
+            except KeyboardInterrupt:
+                pass
+            else:
+                break
+        last = RunDirectory.open(run.path).verified_checkpoint("last")
+        assert (last / "weights").read_text() == {"step-00000001": "one", "step-00000002": "two"}[last.name]
+    else:
+        pytest.fail(f"os.{call} was called more often than this test stops it")
+    assert run.checkpoints() == ["step-00000002"]
+
+
+def test_a_changed_file_is_noticed_and_the_message_names_the_checkpoint_before(run):
+    run.write_checkpoint(1, write("one"), best=False, keep=2)
+    run.write_checkpoint(2, write("two"), best=False, keep=2)
+    (run.checkpoint("last") / "weights").write_text("tw0")
+    with pytest.raises(CheckpointError, match=r"weights.*Delete .*step-00000002 to go on from step-00000001"):
+        run.verified_checkpoint("last")
+    run.verified_checkpoint("step-00000001")
+
+
+def test_an_unknown_checkpoint_is_refused_with_those_that_exist(run):
+    with pytest.raises(CheckpointError, match="no checkpoint yet"):
+        run.checkpoint("last")
+    run.write_checkpoint(1, write("one"), best=False, keep=2)
+    with pytest.raises(CheckpointError, match="step-00000001"):
+        run.checkpoint("step-7")
+
+
+def test_metrics_after_the_checkpoint_are_forgotten_and_a_half_written_line_is_not_read(run):
+    size = run.append_metrics({"update": 1})
+    run.append_metrics({"update": 2})
+    with open(run.path / "metrics.jsonl", "ab") as file:
+        file.write(b'{"upd')
+    assert [row["update"] for row in run.read_metrics()] == [1, 2]
+    run.truncate_metrics(size)
+    assert [row["update"] for row in run.read_metrics()] == [1]
+    with pytest.raises(RunError, match="shortened"):
+        run.truncate_metrics(size + 1)
+
+
+def test_damaged_json_says_which_file(run):
+    (run.path / "config.json").write_text("{")
+    with pytest.raises(RunError, match=r"config\.json cannot be read"):
+        run.read_config()

@@ -1,0 +1,73 @@
+"""Small worlds for tests, whose every answer is known."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from twosome.decision import Decision
+
+_CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
+
+
+class Counting(gymnasium.Env[dict[str, Any], int]):
+    """Three phrases; "go left" ends the episode with reward 1, "wait" takes 3 primitive steps, "go right" 2 and costs 0.1.
+
+    The prompt counts the decisions. After ``limit`` decisions the episode is cut off. "go right" is offered only
+    on even counts.
+    """
+
+    action_names = ("left", "wait", "right")
+    gamma = 0.9
+
+    def __init__(self, limit: int = 4) -> None:
+        self.limit = limit
+        self.count = 0
+        self.action_space = spaces.Discrete(3)
+        text = spaces.Text(min_length=0, max_length=64, charset=_CHARSET)
+        self.observation_space = spaces.Dict(
+            {
+                "prompt": text,
+                "actions": spaces.Tuple([text] * 3),
+                "vector": spaces.Box(0, 100, (1,), np.float32),
+            }
+        )
+
+    def observation(self) -> dict[str, Any]:
+        return {
+            "prompt": f"You have decided {self.count} times. Now you",
+            "actions": ("go left", "wait", "go right" if self.count % 2 == 0 else ""),
+            "vector": np.array([self.count], np.float32),
+        }
+
+    def action_masks(self) -> np.ndarray:
+        return np.array([1, 1, self.count % 2 == 0], np.int8)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self.count = 0
+        return self.observation(), {"primitive_steps": 0, "action_mask": self.action_masks()}
+
+    def step(self, action: int):
+        self.count += 1
+        terminated = action == 0
+        truncated = not terminated and self.count >= self.limit
+        info: dict[str, Any] = {"primitive_steps": (1, 3, 2)[action], "action_mask": self.action_masks()}
+        if terminated or truncated:
+            info["success"] = bool(terminated)
+        return self.observation(), (1.0, 0.0, -0.1)[action], terminated, truncated, info
+
+    def get_state(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.count = state["count"]
+
+
+gymnasium.register("twosome-tests/Counting-v0", Counting)
+
+
+def decision(prompt: str, count: int) -> Decision:
+    """The decision that `Counting` poses after so many decisions."""
+    return Decision(prompt, ("go left", "wait", "go right" if count % 2 == 0 else ""))
