@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from twosome.envs.overcooked import text, view, world
+from twosome.envs.overcooked import render, text, view, world
 from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, check_choice, make_kitchen
 from twosome.envs.overcooked.oracle import KitchenPlanner
 from twosome.envs.overcooked.rewards import KitchenRewards, rewards_from
@@ -176,6 +176,12 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
     def action_masks(self) -> NDArray[np.int8]:
         """1 for each action that is offered now."""
         return self._scenery().mask.copy()
+
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The kitchen now: letters for "ansi", an image of 448 x 448 pixels for "rgb_array"."""
+        if self.render_mode == "ansi":
+            return render.ansi(self.kitchen, self._state)
+        return render.rgb_array(self.kitchen, self._state) if self.render_mode == "rgb_array" else None
 
     @property
     def state(self) -> world.State:

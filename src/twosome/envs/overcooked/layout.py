@@ -125,7 +125,8 @@ def make_kitchen(foods: tuple[str, ...], task: str, layout: str = "A", obs_radiu
     """
     if foods not in (("tomato",), tuple(FOOD_STARTS)):
         raise ConfigError(
-            f"foods={foods!r}: expected ('tomato',) or {tuple(FOOD_STARTS)!r}; TomatoSalad and TomatoLettuceSalad set it."
+            f"foods={foods!r}: expected ('tomato',) or {tuple(FOOD_STARTS)!r}, which are what TomatoSalad and "
+            "TomatoLettuceSalad stand for."
         )
     allowed = tuple(t for t in TASKS if set(t.removesuffix(" salad").split("-")) <= set(foods))
     check_choice("task", task, allowed)
