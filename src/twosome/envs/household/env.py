@@ -1,5 +1,6 @@
 """The household as Gymnasium environments."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -8,15 +9,17 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from twosome.envs.household import text
+from twosome.envs.household import render, text, virtualhome
 from twosome.envs.household.graph import ROOMS, State, start_state
 from twosome.envs.household.oracle import Plan, Planner
+from twosome.envs.household.panel import NUM_TRAIN, PANELS, panel_name, panel_size, panel_task
+from twosome.envs.household.schema import CHARSET, task_from_data
 from twosome.envs.household.tasks import TASKS, Task, is_success
 from twosome.envs.household.world import View, carry_out, perceive, sensible
 from twosome.errors import ConfigError, WorldError
 
-CHARSET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'-()\"")
 CACHED_STATES = 16_384
+BACKENDS = ("own", "virtualhome")
 METADATA: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
 
 
@@ -64,7 +67,7 @@ class Rules:
         )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def rules_of(task: Task) -> Rules:
     """The shared `Rules` of a task."""
     return Rules(task)
@@ -95,35 +98,91 @@ def vector(task: Task, view: View) -> NDArray[np.float32]:
 
 
 class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
-    """A household.
+    """A character with two hands does a chore in a home of four rooms.
+
+    ## Description
+    The household tasks of VirtualHome on a compact simulator: walk between rooms and to things, grab, put in
+    or on, open and close, switch on and off, sit down and stand up. The environment is deterministic. What is
+    in another room, or behind a closed door, is out of sight. `FoodPreparation` and `Entertainment` replay
+    the published environments exactly, quirks included; `Cheese`, `Hamburger`, `ApplePie`, `Pizza`,
+    `WashingPlate` and `Laundry` have the same ten actions and are meant for testing a policy that was trained
+    on `FoodPreparation`. All of them start in the kitchen; the clothes and the washing machine of `Laundry`
+    are in the bathroom. `HouseholdTask` draws a task from a panel at each reset (see
+    `twosome.envs.household.panel`).
+
+    ## Action Space
+    `Discrete(n)`; `action_names` says what each id means. Ids 0 to 3 walk to the living room, kitchen,
+    bathroom and bedroom. In the tasks with ten actions 4 walks to the item, 5 to the container, 6 grabs the
+    item, 7 puts it in, 8 opens and 9 closes the container. The mask offers an action exactly where it can be
+    carried out and changes something; `step` takes every id, and one that cannot be carried out costs its
+    step and changes nothing.
+
+    ## Observation Space
+    A `Dict`: `"prompt"`, the view in words, an unfinished sentence; `"actions"`, one phrase per id, `""`
+    where it is not offered; `"vector"`, 0 or 1 for each of `task.features`. For ten actions these are: in the
+    kitchen, bathroom, bedroom, living room; the item is seen, close, held; the container is seen, close,
+    open; the item is in it.
+
+    ## Rewards
+    1 when the goal is reached, else 0. `gamma` (0.95 per step) discounts the return as it is reported.
+
+    ## Starting State
+    Hands empty, close to nothing, in the room that the task says; always the same for one task.
+
+    ## Episode End
+    Terminated when the goal is reached, truncated after `max_steps` steps.
+
+    ## Information
+    `action_mask` (int8, 1 where offered), `primitive_steps` (1; 0 after reset), and at the end `success`.
+
+    ## Arguments
+    Exactly one of `task` and `panel`; with neither the task is "FoodPreparation".
 
     Args:
-        task: the name of a task, or a `Task`.
-        max_steps: the episode is cut off (`truncated`) after so many steps.
+        task: the name of a task, a `Task`, or a mapping as `twosome.envs.household.schema` describes.
+        panel: "train" or "heldout", to draw tasks from.
+        index: the one task of the panel to play; None draws another at each reset. `reset(options={"index":
+            3})` chooses for one episode.
+        max_steps: the episode is cut off after so many steps.
+        backend: "own", or "virtualhome" to run on the evolving-graph simulator of that PyPI package.
         render_mode: "ansi", "rgb_array" or None.
 
     Raises:
-        ConfigError: an argument is out of range or misspelt.
+        ConfigError: an argument is out of range, misspelt or contradicts another.
+        MissingExtraError: the backend is not installed.
+
+    ## Version History
+    - v0: the dynamics of the published environments.
     """
 
     metadata = METADATA
 
     def __init__(
-        self, task: str | Task = "FoodPreparation", max_steps: int = 50, render_mode: str | None = None
+        self,
+        task: str | Task | Mapping[str, Any] | None = None,
+        panel: str | None = None,
+        index: int | None = None,
+        max_steps: int = 50,
+        backend: str = "own",
+        render_mode: str | None = None,
     ) -> None:
-        self.task = _task(task)
-        self.max_steps = max_steps
+        _check_arguments(task, panel, index, max_steps, backend, render_mode)
         self.gamma = 0.95
+        self.max_steps = max_steps
+        self.panel = panel
+        self.index = index
         self.render_mode = render_mode
+        self.task = _task(task) if panel is None else panel_task(panel, index or 0)
         self._rules = rules_of(self.task)
-        self.action_names: tuple[str, ...] = self._rules.action_names
+        self._backend = backend
+        self._simulator = self._new_simulator()
         num_actions = len(self.task.actions)
-        words = spaces.Text(max_length=1024, min_length=0, charset=CHARSET)
+        phrase = spaces.Text(128, min_length=0, charset=CHARSET)
         self.action_space = spaces.Discrete(num_actions)
         self.observation_space = spaces.Dict(
             {
-                "prompt": words,
-                "actions": spaces.Tuple([spaces.Text(128, min_length=0, charset=CHARSET)] * num_actions),
+                "prompt": spaces.Text(2048, min_length=1, charset=CHARSET),
+                "actions": spaces.Tuple([phrase] * num_actions),
                 "vector": spaces.Box(0.0, 1.0, (len(self.task.features),), np.float32),
             }
         )
@@ -131,18 +190,46 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
         self._steps = 0
         self._is_running = False
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """What each action id means, tersely."""
+        return self._rules.action_names
+
+    @property
+    def state(self) -> State:
+        """The current state, hidden parts included; frozen."""
+        return self._state
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode; see Gymnasium. The household is deterministic: the seed changes nothing."""
+        """Begin an episode; see Gymnasium. The seed decides only which task of a panel is drawn.
+
+        Args:
+            seed: seeds the generator that draws tasks.
+            options: `{"index": i}` plays task i of the panel in this episode.
+
+        Raises:
+            ConfigError: an option is unknown or out of range.
+        """
         super().reset(seed=seed)
-        self._state = self._rules.start
+        options = options or {}
+        if set(options) - {"index"} or (options and self.panel is None):
+            allowed = "only 'index'" if self.panel else "none, as this environment has no panel"
+            raise ConfigError(f"options: expected {allowed}, found {sorted(options)}.")
+        if self.panel is not None:
+            self._play(panel_task(self.panel, self._draw_index() if not options else options["index"]))
+        self._state = self._simulator.reset() if self._simulator else self._rules.start
         self._steps = 0
         self._is_running = True
         return self.observation(), {"action_mask": self.action_masks(), "primitive_steps": 0}
 
     def step(self, action: SupportsIndex) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Carry out one action; see Gymnasium."""
+        """Carry out one action; see Gymnasium.
+
+        Raises:
+            WorldError: the action is outside the action space, or no episode is running.
+        """
         action_id = int(action)
         if not 0 <= action_id < len(self.task.actions):
             raise WorldError(
@@ -151,7 +238,11 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
             )
         if not self._is_running:
             raise WorldError("there is no episode to step in: call reset() first.")
-        self._state, success = self._rules.next(self._state, action_id)
+        if self._simulator:
+            self._state = self._simulator.step(action_id)
+            success = is_success(self.task, self._state)
+        else:
+            self._state, success = self._rules.next(self._state, action_id)
         self._steps += 1
         truncated = not success and self._steps >= self.max_steps
         info: dict[str, Any] = {"action_mask": self.action_masks(), "primitive_steps": 1}
@@ -170,13 +261,88 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
         return self._rules.scenery(self._state).mask.copy()
 
     def planner(self) -> Planner:
-        """The exact planner; its `act()` answers for this environment's current state."""
-        return Planner(self._rules.plan(), lambda: self._state)
+        """The exact planner; its `act()` answers for this environment's current state and task."""
+        return Planner(lambda: self._rules.plan(), lambda: self._state)
+
+    def render(self) -> str | NDArray[np.uint8] | None:
+        """The floor plan, as text or as an RGB image of shape (height, width, 3)."""
+        if self.render_mode is None:
+            return None
+        draw = render.text_plan if self.render_mode == "ansi" else render.image
+        return draw(self.task, self._state)
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that decides how this environment goes on, as plain JSON."""
+        return {
+            "task": self.task.name,
+            "state": {k: list(v) if isinstance(v, tuple) else int(v) for k, v in self._state._asdict().items()},
+            "steps": self._steps,
+            "is_running": self._is_running,
+            "np_random": self.np_random.bit_generator.state,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned.
+
+        Raises:
+            WorldError: it is of another task, or damaged.
+        """
+        missing = {"task", "state", "steps", "is_running", "np_random"} - set(state)
+        if missing or set(state["state"]) != set(State._fields):
+            raise WorldError(f"the state is damaged, {sorted(missing) or 'its fields'} are wrong: save it anew.")
+        if self.panel is not None and state["task"].startswith(panel_name(self.panel, "")):
+            self._play(panel_task(self.panel, int(state["task"].rpartition(" ")[2])))
+        if state["task"] != self.task.name or len(state["state"]["places"]) != len(self.task.scene.things):
+            raise WorldError(
+                f"the state is of the task {state['task']!r}, this environment plays {self.task.name!r}: "
+                "make the environment with the arguments that the state was saved under."
+            )
+        entries = (state["state"][name] for name in State._fields)
+        self._state = State._make(tuple(entry) if isinstance(entry, list) else entry for entry in entries)
+        self._steps = state["steps"]
+        self._is_running = state["is_running"]
+        self.np_random.bit_generator.state = state["np_random"]
+        if self._simulator:
+            self._simulator.load(self._state)
+
+    def _draw_index(self) -> int:
+        if self.index is not None:
+            return self.index
+        return int(self.np_random.integers(NUM_TRAIN if self.panel == "train" else panel_size()))
+
+    def _play(self, task: Task) -> None:
+        if task is not self.task:
+            self.task = task
+            self._rules = rules_of(task)
+            self._simulator = self._new_simulator()
+
+    def _new_simulator(self) -> "virtualhome.GraphSimulator | None":
+        return virtualhome.GraphSimulator(self.task) if self._backend == "virtualhome" else None
 
 
-def _task(task: str | Task) -> Task:
+def _task(task: str | Task | Mapping[str, Any] | None) -> Task:
     if isinstance(task, Task):
         return task
-    if task not in TASKS:
-        raise ConfigError(f"task: expected one of {', '.join(TASKS)}, found {task!r}.")
-    return TASKS[task]
+    if isinstance(task, Mapping):
+        return task_from_data(task)
+    name = "FoodPreparation" if task is None else task
+    if name not in TASKS:
+        raise ConfigError(f"task: expected one of {', '.join(TASKS)}, a Task or a mapping, found {name!r}.")
+    return TASKS[name]
+
+
+def _check_arguments(
+    task: object, panel: object, index: object, max_steps: object, backend: object, render_mode: object
+) -> None:
+    if task is not None and panel is not None:
+        raise ConfigError(f"task and panel: expected one of them, found {task!r} and {panel!r}; leave one out.")
+    if index is not None and panel is None:
+        raise ConfigError(f"index: expected none without a panel, found {index!r}; give panel='heldout' with it.")
+    if panel not in (None, *PANELS):
+        raise ConfigError(f"panel: expected one of {', '.join(map(repr, PANELS))}, found {panel!r}.")
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise ConfigError(f"max_steps: expected a whole number from 1 on, found {max_steps!r}; the default is 50.")
+    if backend not in BACKENDS:
+        raise ConfigError(f"backend: expected one of {', '.join(map(repr, BACKENDS))}, found {backend!r}.")
+    if render_mode not in (None, *METADATA["render_modes"]):
+        raise ConfigError(f"render_mode: expected 'ansi', 'rgb_array' or None, found {render_mode!r}.")

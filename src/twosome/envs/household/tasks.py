@@ -14,8 +14,19 @@ ROOM_ACTIONS = tuple(Action("go", room) for room in ("living room", "kitchen", "
 """Ids 0 to 3 of every task, in the order of the reference."""
 
 FOUND_IN_PLACE = "is with"
-CONDITIONS = ("is in", "is open", "is closed", "is on", "is off", "is sat on", "is watched", FOUND_IN_PLACE)
-"""What a goal can ask of a thing; "is in" and "is with" also name a container or surface."""
+CONDITIONS = (
+    "is in",
+    "is open",
+    "is closed",
+    "is on",
+    "is off",
+    "is sat on",
+    "was sat on",
+    "is watched",
+    FOUND_IN_PLACE,
+)
+WITH_HOLDER = ("is in", FOUND_IN_PLACE)
+"""What a goal can ask of a thing; "is in" and "is with" (`WITH_HOLDER`) also name a container or surface."""
 
 
 class Feature(NamedTuple):
@@ -37,9 +48,9 @@ class Condition(NamedTuple):
     """One thing that must hold for success.
 
     Args:
-        kind: one of `CONDITIONS`. "is with": close to the character, or in or on `holder`. "is watched":
-            looked at by the character, who is in its room. "is sat on": by the character, who is in its room,
-            at some time.
+        kind: one of `CONDITIONS`. "is sat on": by the character, now. "was sat on": at some time, and the
+            character is in its room. "is with": close to the character, or in or on `holder`. "is watched":
+            looked at by the character, who is in its room.
         thing: what it is about.
         holder: for "is in" and "is with": the container or surface.
     """
@@ -92,7 +103,9 @@ def _holds(scene: Scene, state: State, kind: str, i: int, holder: int) -> bool:
         return bool(state.open >> i & 1) == (kind == "is open")
     if kind in ("is on", "is off"):
         return bool(state.on >> i & 1) == (kind == "is on")
-    sets = state.sat if kind == "is sat on" else state.facing
+    if kind == "is sat on":
+        return state.sitting == i
+    sets = state.sat if kind == "was sat on" else state.facing
     return state.room == scene.rooms[i] and bool(sets >> i & 1)
 
 
@@ -178,7 +191,7 @@ def entertainment() -> Task:
         goal=(
             Condition("is watched", "TV"),
             Condition("is on", "TV"),
-            Condition("is sat on", "sofa"),
+            Condition("was sat on", "sofa"),
             Condition(FOUND_IN_PLACE, "chips", table),
             Condition(FOUND_IN_PLACE, "milk", table),
         ),
@@ -212,5 +225,8 @@ TASKS: dict[str, Task] = {
 }
 """The named tasks. The last six are never trained on: another food, another appliance, another room."""
 
-SPECS: dict[str, dict[str, object]] = {name: {"task": name} for name in TASKS}
+SPECS: dict[str, dict[str, object]] = {
+    **{name: {"task": name} for name in TASKS},
+    "HouseholdTask": {"panel": "train"},
+}
 """Name of each registered environment (without "twosome/" and "-v0") to the arguments of `HouseholdEnv`."""

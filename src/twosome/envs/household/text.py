@@ -45,9 +45,7 @@ def prompt(task: Task, view: View) -> str:
     """What the character wants, where it is, what it sees and holds; and the start of what it does."""
     things = task.scene.things
     placed = {i for i, holder in enumerate(view.holders) if holder >= 0}
-    free = [
-        i for i in range(len(things)) if view.visible >> i & 1 and not view.held >> i & 1 and i not in placed
-    ]
+    free = [i for i in range(len(things)) if view.visible >> i & 1 and not view.held >> i & 1 and i not in placed]
     here = [] if view.sitting >= 0 else [i for i in free if view.close >> i & 1]
     here += [i for i in placed if view.close >> i & 1 and not view.close >> view.holders[i] & 1]
     afar = [i for i in free if i not in here and i != view.sitting]

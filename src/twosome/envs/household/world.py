@@ -94,9 +94,11 @@ def possible(scene: Scene, view: View, action: Action) -> bool:
         is_shut = bool(scene.containers >> holder & 1) and not view.open >> holder & 1
         in_sight = bool(view.visible >> holder & 1)
         return bool(view.held >> i & 1) and in_sight and not is_shut and view.can_reach(holder)
-    if action.verb in ("open", "close"):
-        is_open = bool(view.open >> i & 1)
-        return is_open == (action.verb == "close") and view.has_free_hand and view.can_reach(i)
+    if action.verb == "open":
+        is_locked = bool((view.open | view.on) >> i & 1)  # what runs cannot be opened
+        return not is_locked and view.has_free_hand and view.can_reach(i)
+    if action.verb == "close":
+        return bool(view.open >> i & 1) and view.can_reach(i)
     is_close = bool(view.close >> i & 1)
     if action.verb == "sit":
         return is_close and view.sitting < 0
@@ -149,9 +151,7 @@ def carry_out(scene: Scene, state: State, action: Action) -> State:
         return state._replace(open=state.open ^ bit)
     if action.verb == "sit":
         faces = scene.things[i].faces
-        return state._replace(
-            sitting=i, sat=state.sat | bit, facing=1 << scene.index[faces] if faces else state.facing
-        )
+        return state._replace(sitting=i, sat=state.sat | bit, facing=1 << scene.index[faces] if faces else state.facing)
     return state._replace(on=state.on ^ bit)
 
 
