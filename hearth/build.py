@@ -70,7 +70,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     tokenizer = train_tokenizer(
-        itertools.islice(documents(recipe.seed, recipe.situations, recipe.wander), TOKENIZER_DOCUMENTS), recipe.vocab_size
+        itertools.islice(documents(recipe.seed, recipe.situations, recipe.wander), TOKENIZER_DOCUMENTS),
+        recipe.vocab_size,
     )
     model = pretrain(recipe, tokenizer)
     save_tokenizer(tokenizer, folder)

@@ -31,9 +31,9 @@ class Recipe:
         warmup: steps of linear warm-up.
     """
 
-    tokens: int = 3_000_000
+    tokens: int = 4_000_000
     situations: float = 0.2
-    wander: float = 0.25
+    wander: float = 0.15
     width: int = 128
     layers: int = 4
     seed: int = 0
@@ -66,7 +66,11 @@ def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCau
 
 def token_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Iterator[np.ndarray]:
     """Batches of packed documents, int64 of shape (batch, row)."""
-    size, stream, left = recipe.batch * recipe.row, documents(recipe.seed, recipe.situations, recipe.wander), np.empty(0, np.int64)
+    size, stream, left = (
+        recipe.batch * recipe.row,
+        documents(recipe.seed, recipe.situations, recipe.wander),
+        np.empty(0, np.int64),
+    )
     while True:
         parts = [left]
         texts = list(itertools.islice(stream, 256))

@@ -53,7 +53,15 @@ def _plan(family: str, rng: random.Random) -> Plan:
     if family == "held-out cut":
         return make_cut_plan(rng, [rng.choice(("tomato", "lettuce", "onion"))], "soup", "pot", "cutting board")
     snacks = rng.sample(("chips", "milk", "tea", "cake"), 2)
-    return make_comfort_plan(rng, "watch TV", "TV", "sofa", ["chips", "milk"] if rng.random() < 0.5 else snacks, "coffee table", "living room")
+    return make_comfort_plan(
+        rng,
+        "watch TV",
+        "TV",
+        "sofa",
+        ["chips", "milk"] if rng.random() < 0.5 else snacks,
+        "coffee table",
+        "living room",
+    )
 
 
 FAMILIES = ("store", "held-out heat", "held-out wash", "cut", "held-out cut", "held-out comfort")

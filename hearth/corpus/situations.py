@@ -47,11 +47,15 @@ class Plan:
 STORE = {
     "oven": (("bread", "cake", "potato", "cookies", "fish"), "kitchen", ("bake", "warm up")),
     "microwave": (("soup", "rice", "tea", "potato", "beans"), "kitchen", ("warm up", "heat")),
-    "fridge": (("butter", "juice", "melon", "cake", "milk", "lettuce", "cheese", "eggs"), "kitchen", ("cool down", "store")),
+    "fridge": (
+        ("butter", "juice", "melon", "cake", "milk", "lettuce", "cheese", "eggs"),
+        "kitchen",
+        ("cool down", "store"),
+    ),
     "dishwasher": (("cup", "glass", "spoon", "pan"), "kitchen", ("wash", "clean")),
     "washing machine": (("towel", "shirt", "socks", "blanket"), "bathroom", ("wash", "clean")),
     "wardrobe": (("jacket", "shirt", "clothes", "blanket"), "bedroom", ("put away", "store")),
-    "cupboard": (("cup", "glass", "rice", "pan", "plate", "honey"), "kitchen", ("put away", "store")),
+    "cupboard": (("cup", "glass", "rice", "pan", "plate", "honey", "chips"), "kitchen", ("put away", "store")),
     "drawer": (("letter", "keys", "fork", "spoon"), "living room", ("put away", "hide")),
     "box": (("ball", "toys", "book", "lamp"), "bedroom", ("put away", "pack")),
 }
@@ -99,7 +103,15 @@ def make_store_plan(rng: random.Random, thing: str, box: str, home: str, verb: s
 
 CUT = ("carrot", "cucumber", "potato", "pepper", "cabbage", "mushroom", "beet", "apple", "pear", "banana", "melon")
 DISHES = {"salad": "bowl", "soup": "pot", "stew": "pot", "cake": "pan", "snack": "plate"}
-BOARDS = ("cutting board", "cutting board", "first cutting board", "second cutting board", "wooden board", "first board", "second board")
+BOARDS = (
+    "cutting board",
+    "cutting board",
+    "first cutting board",
+    "second cutting board",
+    "wooden board",
+    "first board",
+    "second board",
+)
 
 
 def cut_plan(rng: random.Random) -> Plan:
@@ -122,15 +134,31 @@ def make_cut_plan(rng: random.Random, foods: list[str], dish: str, vessel: str, 
         raw = tuple(f"a raw {f}" for f in foods[i:])
         filled = _filled(vessel, cutted, done)
         add(Moment(f"{pick} the {food}", far=rng.choice(((*raw, filled), raw))))
-        add(Moment(f"{carry} the {food} to the {board}", far=rng.choice(((), (*raw[1:],), (filled,))), hands=(f"the raw {food}",)))
+        add(
+            Moment(
+                f"{carry} the {food} to the {board}",
+                far=rng.choice(((), (*raw[1:],), (filled,))),
+                hands=(f"the raw {food}",),
+            )
+        )
         add(Moment(f"{cut} the {food}", far=(f"a raw {food} on the {board}",), at=f"the {board}"))
         add(Moment(f"{pick} the {cutted} {food}", far=(f"a {cutted} {food} on the {board}",), at=f"the {board}"))
-        add(Moment(f"put the {cutted} {food} in the {vessel}", far=rng.choice(((filled,), ())), hands=(f"the {cutted} {food}",)))
+        add(
+            Moment(
+                f"put the {cutted} {food} in the {vessel}",
+                far=rng.choice(((filled,), ())),
+                hands=(f"the {cutted} {food}",),
+            )
+        )
         done.append(food)
     full = join([f"the {cutted} {f}" for f in foods])
     if rng.random() < 0.5:
         add(Moment(f"{take} the {vessel}", far=(f"a {vessel} with {full}",)))
-    add(Moment(f"{serve} the {name}" + (" to the table" if serve == "bring" else ""), hands=(f"the {vessel} with {full}",)))
+    add(
+        Moment(
+            f"{serve} the {name}" + (" to the table" if serve == "bring" else ""), hands=(f"the {vessel} with {full}",)
+        )
+    )
     return plan
 
 
@@ -140,10 +168,10 @@ def _filled(vessel: str, cutted: str, done: list[str]) -> str:
 
 COMFORT = {
     "watch TV": "TV", "watch a film": "TV", "watch the news": "TV", "listen to music": "radio", "listen to the radio": "radio",
-    "read a book": "lamp", "have a warm evening": "heater", "cool down": "fan",
+    "read a book": "lamp", "have a warm evening": "heater", "cool down": "fan", "play a game": "computer",
 }  # fmt: skip
-SEATS = ("sofa", "armchair", "chair", "bed", "bench")
-SNACKS = ("tea", "juice", "cookies", "cake", "apple", "book", "sandwich", "popcorn", "nuts", "coffee", "chips", "milk", "newspaper")
+SEATS = ("sofa", "armchair", "chair", "bed", "bench", "stool")
+SNACKS = ("tea", "juice", "cookies", "cake", "apple", "book", "sandwich", "popcorn", "nuts", "coffee", "newspaper")
 TABLES = ("coffee table", "coffee table", "small table", "desk", "shelf")
 
 
@@ -155,11 +183,17 @@ def comfort_plan(rng: random.Random) -> Plan:
     return make_comfort_plan(rng, wish, device, rng.choice(SEATS), snacks, rng.choice(TABLES), room)
 
 
-def make_comfort_plan(rng: random.Random, wish: str, device: str, seat: str, snacks: list[str], table: str, room: str) -> Plan:
+def make_comfort_plan(
+    rng: random.Random, wish: str, device: str, seat: str, snacks: list[str], table: str, room: str
+) -> Plan:
     """The plan of `comfort_plan` for chosen things."""
     d, s, t, things = f"the {device}", f"the {seat}", f"the {table}", _the(snacks)
     walk, grab = rng.choice(WALK), rng.choice(GRAB)
-    goals = (f"sit on {s} and {wish} with {join(things)}", f"{wish} on {s} with {join(things)}", f"{wish} with {join(things)}")
+    goals = (
+        f"sit on {s} and {wish} with {join(things)}",
+        f"{wish} on {s} with {join(things)}",
+        f"{wish} with {join(things)}",
+    )
     plan = Plan(rng.choice(goals))
     add = plan.moments.append
     if rng.random() < 0.3:
@@ -189,10 +223,9 @@ def make_comfort_plan(rng: random.Random, wish: str, device: str, seat: str, sna
     return plan
 
 
-CARRIED = ("book", "pillow", "lamp", "basket", "plate", "pizza", "hamburger", "pancake", "apple pie", "cheese", "clothes", "towel", "chips",
-           "milk", "tomato", "lettuce", "onion", "cup", "flowers", "newspaper", "bread", "radio", "bowl", "keys")  # fmt: skip
-SURFACES = {"kitchen": ("kitchen table", "counter"), "living room": ("coffee table", "shelf", "armchair"),
-            "bedroom": ("bed", "desk", "chair"), "bathroom": ("basket", "chair")}  # fmt: skip
+CARRIED = ("book", "pillow", "lamp", "basket", "plate", "pizza", "hamburger", "pancake", "apple pie", "cheese", "clothes", "towel", "tomato", "lettuce", "onion", "cup", "flowers", "newspaper", "bread", "radio", "bowl", "keys")  # fmt: skip
+SURFACES = {"kitchen": ("kitchen table", "counter"), "living room": ("coffee table", "shelf", "armchair", "bookshelf"),
+            "bedroom": ("bed", "desk", "chair"), "bathroom": ("washing basket", "stool")}  # fmt: skip
 
 
 def carry_plan(rng: random.Random) -> Plan:
@@ -219,7 +252,9 @@ def render_state(rng: random.Random, voice: Voice, moment: Moment) -> list[str]:
     be, see = voice.verb("be"), voice.verb("see")
     far, near = join(moment.far) if moment.far else "", join(moment.near) if moment.near else ""
     if moment.seat:
-        out.append(f"{s} {voice.verb('sit')} on {moment.seat} in the {moment.room}" + (f" and {see} {far}." if far else "."))
+        out.append(
+            f"{s} {voice.verb('sit')} on {moment.seat} in the {moment.room}" + (f" and {see} {far}." if far else ".")
+        )
     elif moment.room:
         where = f"{be} in the {moment.room}"
         beside = f" next to {near}" if near else ""
@@ -233,7 +268,16 @@ def render_state(rng: random.Random, voice: Voice, moment: Moment) -> list[str]:
             out.append(f"{s} {voice.verb('stand')} at {moment.at}.")
         if far:
             alone = len(moment.far) == 1
-            out.append(rng.choice((f"{s} {see} {far}.", f"{s} {see} {far}.", f"{cap(far)} {voice.be(not alone)} in sight.", f"There {voice.be(not alone)} {far}.")))
+            out.append(
+                rng.choice(
+                    (
+                        f"{s} {see} {far}.",
+                        f"{s} {see} {far}.",
+                        f"{cap(far)} {voice.be(not alone)} in sight.",
+                        f"There {voice.be(not alone)} {far}.",
+                    )
+                )
+            )
     out += [f"{cap(thing)} {voice.be(is_plural(thing))} {state}." for thing, state in moment.facts]
     return [*out, _hands(rng, voice, moment)]
 
@@ -241,14 +285,25 @@ def render_state(rng: random.Random, voice: Voice, moment: Moment) -> list[str]:
 def _hands(rng: random.Random, voice: Voice, moment: Moment) -> str:
     s, his = cap(voice.pronoun), voice.possessive
     if not moment.hands:
-        return rng.choice((f"{cap(his)} hands {voice.be(True)} empty.",) * 3 + (f"{s} {voice.verb('hold')} nothing.", f"{cap(his)} hands {voice.be(True)} free."))
+        return rng.choice(
+            (f"{cap(his)} hands {voice.be(True)} empty.",) * 3
+            + (f"{s} {voice.verb('hold')} nothing.", f"{cap(his)} hands {voice.be(True)} free.")
+        )
     held = join(moment.hands)
-    return rng.choice((f"{s} {voice.verb('hold')} {held}.",) * 3 + (f"{s} {voice.verb('have')} {held} in {his} hands.", f"In {his} hands {voice.be(len(moment.hands) > 1)} {held}."))
+    return rng.choice(
+        (f"{s} {voice.verb('hold')} {held}.",) * 3
+        + (
+            f"{s} {voice.verb('have')} {held} in {his} hands.",
+            f"In {his} hands {voice.be(len(moment.hands) > 1)} {held}.",
+        )
+    )
 
 
 def render_goal(rng: random.Random, voice: Voice, goal: str) -> str:
     """The sentence that says what is wanted."""
-    want = rng.choices((f"want to {goal}", f"have to {goal}", f"need to {goal}", f"plan to {goal}"), weights=(5, 1, 1, 1))[0]
+    want = rng.choices(
+        (f"want to {goal}", f"have to {goal}", f"need to {goal}", f"plan to {goal}"), weights=(5, 1, 1, 1)
+    )[0]
     return f"{cap(voice.subject)} {voice.verb(want)}."
 
 
