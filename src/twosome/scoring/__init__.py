@@ -1,0 +1,16 @@
+"""Strings and a causal language model in, log-probabilities of actions out."""
+
+from twosome.scoring.checks import PackingWarning
+from twosome.scoring.context_free import context_free_log_probs
+from twosome.scoring.normalize import Normalization, action_log_probs
+from twosome.scoring.score import ActionScorer
+from twosome.scoring.scored import ScoredActions
+
+__all__ = [
+    "ActionScorer",
+    "Normalization",
+    "PackingWarning",
+    "ScoredActions",
+    "action_log_probs",
+    "context_free_log_probs",
+]

@@ -1,0 +1,73 @@
+"""The policy's formula: from joint log-probabilities of actions to a distribution over the available ones."""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from twosome.errors import ConfigError, NoActionError
+from twosome.scoring.scored import ScoredActions
+
+Normalization = Literal["none", "token", "word", "byte", "pmi"]
+
+
+def action_log_probs(
+    scored: ScoredActions,
+    normalization: Normalization = "word",
+    context_free: Float[Tensor, "B A"] | None = None,
+) -> Float[Tensor, "B A"]:
+    """Log-probability of each action under the policy: a softmax over normalized scores.
+
+    The joint log-probability of a phrase falls with its length, so it is divided by what counts as length:
+
+    - ``"none"``: nothing; biased against long actions.
+    - ``"token"``: tokens; over-corrects, since the later tokens of a word are nearly certain.
+    - ``"word"``: words, the paper's best: the tokens of one word are one symbol.
+    - ``"byte"``: bytes in UTF-8, which no choice of tokenizer changes.
+    - ``"pmi"``: no length; instead the phrase's log-probability without a situation is subtracted
+      ("domain-conditional PMI", Holtzman et al., 2021).
+
+    Args:
+        scored: joint log-probabilities and lengths.
+        normalization: one of the five.
+        context_free: for ``"pmi"``: log p(action | a prompt without a situation), in nats; read only where an
+            action is available (see `context_free_log_probs`).
+
+    Returns:
+        log pi(action | prompt), in nats; the probabilities of each row sum to one. -inf where an action is not
+        available, and no gradient flows from or to there.
+
+    Raises:
+        ConfigError: the normalization is unknown, or ``"pmi"`` without `context_free`.
+        NoActionError: a row has no available action, so no policy exists.
+
+    Source: Tan et al., 2024 (arXiv:2401.14151), "Action prompt normalization".
+    """
+    available = scored.available
+    if not bool(available.any(dim=1).all()):
+        empty = (~available.any(dim=1)).nonzero()[:, 0].tolist()
+        raise NoActionError(f"no action is available in rows {empty}; every row needs at least one.")
+    # Unavailable scores are replaced before any arithmetic: -inf would turn into NaN in the backward pass.
+    logp = scored.logp.masked_fill(~available, 0.0)
+    scores = _normalized(scored, logp, normalization, context_free)
+    log_policy = torch.log_softmax(scores.masked_fill(~available, -torch.inf), dim=1)
+    return log_policy.masked_fill(~available, -torch.inf)
+
+
+def _normalized(
+    scored: ScoredActions, logp: Tensor, normalization: str, context_free: Tensor | None
+) -> Float[Tensor, "B A"]:
+    if normalization == "none":
+        return logp
+    if normalization == "token":
+        return logp / scored.num_tokens.clamp(min=1)
+    if normalization == "word":
+        return logp / scored.num_words.clamp(min=1)
+    if normalization == "byte":
+        return logp / scored.num_bytes.clamp(min=1)
+    if normalization == "pmi":
+        if context_free is None:
+            raise ConfigError("normalization 'pmi' needs context_free, the log-probabilities without a situation.")
+        return logp - context_free.masked_fill(~scored.available, 0.0)
+    raise ConfigError(f"normalization is {normalization!r}; expected one of {', '.join(get_args(Normalization))}.")

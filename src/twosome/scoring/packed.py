@@ -1,0 +1,126 @@
+"""Packed rows through the model: batches, forwards of bounded size, log-probabilities at the slots alone.
+
+Rows are padded on the left, so that their slots, a row's last tokens, stand in the same last columns. The stock
+argument ``logits_to_keep`` then gives logits of these columns only, with whatever the family does to its logits
+(soft-capping, scaling) left in place, and ``[B, N, V]`` is never formed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from twosome.scoring.attention import model_mask
+from twosome.scoring.readout import token_log_probs
+from twosome.scoring.trie import IntArray, PackedRow
+
+# Logits of one forward, in numbers: bounds [B, slots, V] however large the vocabulary is.
+MAX_LOGITS = 2**27
+# Rows of very unequal length share a forward only while it is small: there an extra forward costs more than padding.
+_SMALL_FORWARD = 4096
+_MIN_FILL = 0.8
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Packed rows side by side, as the model takes them.
+
+    `slots` and `edge_tokens` say which logits are wanted: the flat position among the kept columns, and the token.
+    `paths` are edges of the whole batch; behind an action's last edge stands the number of edges.
+    """
+
+    tokens: IntArray  # [B, N]
+    positions: IntArray  # [B, N]
+    ends: IntArray  # [B, N]
+    num_kept: int
+    slots: IntArray  # [E]
+    edge_tokens: IntArray  # [E]
+    paths: IntArray  # [A, L]
+
+
+def max_nodes(num_shared: int, vocab_size: int, max_tokens: int) -> int:
+    """Most inner nodes that `pack` should put behind a prompt of `num_shared` tokens.
+
+    Attention grows with the square of a row, so a row much longer than its prompt is worth splitting even where
+    the budget would take it.
+    """
+    row = min(max_tokens, max(1024, 4 * num_shared))
+    return max(0, min(row - num_shared, MAX_LOGITS // vocab_size - 1))
+
+
+def packed_token_log_probs(
+    model: Any, rows: Sequence[PackedRow], device: torch.device, max_tokens: int
+) -> Iterator[tuple[list[int], Float[Tensor, "A L"]]]:
+    """For one forward after another: which rows it held, and log p of each token of their actions.
+
+    Actions come in the order of the rows and, within one, of its `action_ids`; zero behind an action's last
+    token. Natural logarithm, float32 (float64 for a model in float64). Gradients flow.
+    """
+    for group in plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens):
+        yield group, _forward(model, _batch([rows[i] for i in group]), device)
+
+
+def plan_forwards(rows: Sequence[PackedRow], vocab_size: int, max_tokens: int) -> list[list[int]]:
+    """Which rows go through the model together: long ones first, so that rows of one forward are alike.
+
+    Depends on nothing but the rows' shapes and their order.
+    """
+    groups: list[list[int]] = []
+    width = slots = 0
+    for i in sorted(range(len(rows)), key=lambda i: (-rows[i].length, i)):
+        row = rows[i]
+        group = groups[-1] if groups else []
+        size, widest = len(group) + 1, max(slots, row.num_slots)
+        fits = size * width <= max_tokens and size * widest * vocab_size <= MAX_LOGITS
+        wasteful = len(group) * width >= _SMALL_FORWARD and row.length < _MIN_FILL * width
+        if group and fits and not wasteful:
+            group.append(i)
+            slots = widest
+        else:
+            groups.append([i])
+            width, slots = row.length, row.num_slots
+    return groups
+
+
+def _batch(rows: Sequence[PackedRow]) -> _Batch:
+    size, width = len(rows), max(row.length for row in rows)
+    num_kept = max(row.num_slots for row in rows)
+    num_edges = sum(len(row.edge_slots) for row in rows)
+    tokens = np.zeros((size, width), dtype=np.int64)
+    positions = np.zeros((size, width), dtype=np.int64)
+    ends = np.tile(np.arange(1, width + 1), (size, 1))
+    paths = np.full((sum(len(row.paths) for row in rows), max(row.paths.shape[1] for row in rows)), num_edges)
+    slots = np.empty(num_edges, dtype=np.int64)
+    edge_tokens = np.empty(num_edges, dtype=np.int64)
+    edge = action = 0
+    for b, row in enumerate(rows):
+        pad = width - row.length
+        tokens[b, pad:] = row.tokens
+        positions[b, pad:] = row.positions
+        ends[b, pad:] = row.ends + pad
+        next_edge, next_action = edge + len(row.edge_slots), action + len(row.paths)
+        slots[edge:next_edge] = row.edge_slots + ((b + 1) * num_kept - row.num_slots)
+        edge_tokens[edge:next_edge] = row.edge_tokens
+        paths[action:next_action, : row.paths.shape[1]] = np.where(row.paths < 0, num_edges, row.paths + edge)
+        edge, action = next_edge, next_action
+    return _Batch(tokens, positions, ends, num_kept, slots, edge_tokens, paths)
+
+
+def _forward(model: Any, batch: _Batch, device: torch.device) -> Float[Tensor, "A L"]:
+    def on_device(array: IntArray) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    positions = on_device(batch.positions)
+    logits = model(
+        input_ids=on_device(batch.tokens),
+        attention_mask=model_mask(model.config, on_device(batch.ends), positions, model.dtype),
+        position_ids=positions,
+        use_cache=False,
+        logits_to_keep=batch.num_kept,
+    ).logits
+    edge_logp = token_log_probs(logits.flatten(0, 1), on_device(batch.slots), on_device(batch.edge_tokens))
+    return torch.cat([edge_logp, edge_logp.new_zeros(1)])[on_device(batch.paths)]

@@ -1,0 +1,299 @@
+"""The scorer: strings and a causal language model in, log-probabilities of actions out."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from peft import PeftModel
+from torch import Tensor
+
+from twosome.decision import Decision
+from twosome.errors import ConfigError, ModelError
+from twosome.scoring.cache import BoundedCache
+from twosome.scoring.checks import EXAMPLES, PackingWarning, packing_fault, require_no_dropout
+from twosome.scoring.load import Device, DType, Quantization, load_model
+from twosome.scoring.naive import naive_token_log_probs
+from twosome.scoring.packed import max_nodes, packed_token_log_probs
+from twosome.scoring.scored import ScoredActions
+from twosome.scoring.spans import PromptFormat, SpanEncoder, Spans
+from twosome.scoring.trie import IntArray, PackedRow, pack
+
+Method = Literal["auto", "packed", "naive"]
+
+MAX_TOKENS_PER_FORWARD = 16384
+_CACHED_DECISIONS = 8192
+_CACHED_PHRASES = 65536
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What does not change about a decision while the tokenizer stays: computed once for each distinct one."""
+
+    spans: Spans
+    rows: tuple[PackedRow, ...]
+    counts: IntArray  # [3, A]: tokens, words, bytes
+
+
+class ActionScorer:
+    """Scores every action of a decision with a causal language model.
+
+    The score is the joint log-probability of an action's tokens after the prompt, as `twosome.scoring.spans`
+    defines it. Decisions go through the model in packed rows: the prompt once, then the trie of its actions.
+    Decisions that are equal are evaluated once and share their result, gradients included.
+
+    A score must not depend on chance: in training mode with dropout above zero, scoring raises. The scorer never
+    changes the model's mode. Gradients flow into whatever requires them unless switched off; `max_tokens_per_forward`
+    bounds one forward, and so all memory under ``torch.no_grad()``. With gradients, the activations of all forwards
+    of one call stay alive until the backward pass: bound them by smaller batches and gradient accumulation.
+
+    Args:
+        model: a Transformers model with a language-modelling head, or a `peft.PeftModel` around one.
+        tokenizer: its tokenizer.
+        name: how messages call the model.
+        method: ``"packed"``, ``"naive"`` (one action in each forward), or ``"auto"``: packed where the model proves,
+            on a small example, to give the same as naive, else naive with a `PackingWarning` that says why.
+        prompt_format: ``"plain"``, or ``"chat"`` for the tokenizer's chat template (see `SpanEncoder`).
+        max_tokens_per_forward: most tokens, padding included, that pass through the model at once; a decision with
+            more is spread over several rows. A single action after its prompt always goes in one piece.
+
+    Attributes:
+        model: may be replaced by the same model with adapters.
+        tokenizer: as given.
+        name: as given.
+        method: the one in use, ``"packed"`` or ``"naive"``.
+
+    Raises:
+        ConfigError: an argument is out of range.
+        ModelError: ``method="packed"`` and the model cannot be scored so; the tokenizer or adapters do not serve.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str = "",
+        method: Method = "auto",
+        prompt_format: PromptFormat = "plain",
+        max_tokens_per_forward: int = MAX_TOKENS_PER_FORWARD,
+    ) -> None:
+        if method not in ("auto", "packed", "naive"):
+            raise ConfigError(f"method is {method!r}; expected 'auto', 'packed' or 'naive'.")
+        if max_tokens_per_forward < 1:
+            raise ConfigError(f"max_tokens_per_forward is {max_tokens_per_forward}; expected at least 1.")
+        _require_model(model)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name or getattr(model.config, "name_or_path", "") or type(model).__name__
+        self.max_tokens_per_forward = max_tokens_per_forward
+        self.encoder = SpanEncoder(tokenizer, prompt_format, _max_length(model))
+        self._prepared: BoundedCache[Decision, _Prepared] = BoundedCache(_CACHED_DECISIONS)
+        self.context_free_cache: BoundedCache[tuple[str, str], float] = BoundedCache(_CACHED_PHRASES)
+        self.method: Literal["packed", "naive"] = "naive" if method == "naive" else self._checked(method)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str,
+        *,
+        dtype: DType = "auto",
+        device: Device = "auto",
+        quantization: Quantization = None,
+        trust_remote_code: bool = False,
+        method: Method = "auto",
+        prompt_format: PromptFormat = "plain",
+        max_tokens_per_forward: int = MAX_TOKENS_PER_FORWARD,
+    ) -> "ActionScorer":
+        """Load a model and its tokenizer, and make a scorer of them.
+
+        Args:
+            name_or_path: ``"hearth"`` (embedded in this package), a folder, or an id on the Hugging Face Hub.
+            dtype: of the weights; ``"auto"``: bfloat16 on a GPU that computes in it, else float16 there, and
+                float32 on a CPU.
+            device: ``"auto"``: the GPU where there is one.
+            quantization: ``"8bit"`` or ``"4bit"`` through bitsandbytes.
+            trust_remote_code: run Python code that comes with the model.
+            method: see the class.
+            prompt_format: see the class.
+            max_tokens_per_forward: see the class.
+
+        Raises:
+            ConfigError: an argument is out of range.
+            ModelError: the model cannot be found, has no safetensors weights or no tokenizer.
+            MissingExtraError: quantization is wanted and bitsandbytes is not installed.
+        """
+        model, tokenizer = load_model(
+            name_or_path, dtype=dtype, device=device, quantization=quantization, trust_remote_code=trust_remote_code
+        )
+        return cls(
+            model,
+            tokenizer,
+            name=str(name_or_path),
+            method=method,
+            prompt_format=prompt_format,
+            max_tokens_per_forward=max_tokens_per_forward,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model takes its tokens."""
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
+
+    @property
+    def width(self) -> int:
+        """Numbers in a prompt's features, D."""
+        config = self.model.config.get_text_config()
+        return int(getattr(config, "word_embed_proj_dim", None) or config.hidden_size)
+
+    def score(self, decisions: Sequence[Decision]) -> ScoredActions:
+        """Joint log-probabilities of all actions, padded to the largest number of action ids.
+
+        Raises:
+            ModelError: a phrase cannot be scored, or the model would score by chance.
+            PromptTooLongError: a prompt with one of its actions does not fit into the model.
+        """
+        distinct, inverse, prepared = self._prepare(decisions)
+        num_actions = max(len(decision.actions) for decision in distinct)
+        counts = np.zeros((3, len(distinct), num_actions), dtype=np.int64)
+        for row, item in enumerate(prepared):
+            counts[:, row, : item.counts.shape[1]] = item.counts
+
+        targets, sums = [], []
+        for target, token_logp in self._token_log_probs(prepared, num_actions):
+            targets.append(target)
+            sums.append(token_logp.sum(dim=-1))
+        values, where = torch.cat(sums), torch.from_numpy(np.concatenate(targets)).to(self.device)
+        table = values.new_full((len(distinct) * num_actions,), -torch.inf).index_put((where,), values)
+        logp = table.view(len(distinct), num_actions)[torch.from_numpy(inverse).to(self.device)]
+        num_tokens, num_words, num_bytes = torch.from_numpy(counts[:, inverse]).to(self.device)
+        return ScoredActions(logp, num_tokens > 0, num_tokens, num_words, num_bytes)
+
+    def log_probs(self, decisions: Sequence[Decision]) -> list[Float[Tensor, " n"]]:
+        """For each decision the joint log-probabilities of its actions, in nats; -inf where not available."""
+        logp = self.score(decisions).logp
+        return [row[: len(decision.actions)] for row, decision in zip(logp, decisions, strict=True)]
+
+    @torch.no_grad()
+    def token_log_probs(self, decisions: Sequence[Decision]) -> list[list[list[tuple[str, float]]]]:
+        """For each decision and action, its tokens: the text that each adds, and its log-probability in nats.
+
+        Empty for an action that is not available. Without gradients: for people to read.
+        """
+        distinct, inverse, prepared = self._prepare(decisions)
+        num_actions = max(len(decision.actions) for decision in distinct)
+        tables: list[list[list[tuple[str, float]]]] = [[[] for _ in decision.actions] for decision in distinct]
+        for target, token_logp in self._token_log_probs(prepared, num_actions):
+            for flat, logp in zip(target.tolist(), token_logp.tolist(), strict=True):
+                row, action = divmod(flat, num_actions)
+                texts = self.encoder.token_texts(prepared[row].spans, action)
+                tables[row][action] = list(zip(texts, logp[: len(texts)], strict=True))
+        return [tables[row] for row in inverse]
+
+    def prompt_features(self, prompts: Sequence[str]) -> Float[Tensor, "B D"]:
+        """What the model makes of each prompt: the last layer's output, after the final norm, at its last token.
+
+        The last token is the last of the prompt as tokenized on its own. In float32 (float64 for a model in
+        float64). Equal prompts are evaluated once.
+        """
+        require_no_dropout(self.model)
+        distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
+        ids = [self.encoder.prompt_ids(prompt) for prompt in distinct]
+        order = sorted(range(len(ids)), key=lambda row: (-len(ids[row]), row))
+        parts, done = [], 0
+        while done < len(order):
+            group = order[done : done + max(1, self.max_tokens_per_forward // len(ids[order[done]]))]
+            parts.append(self._features([ids[row] for row in group]))
+            done += len(group)
+        place = {row: place for place, row in enumerate(order)}
+        index = torch.tensor([place[distinct[prompt]] for prompt in prompts], device=self.device)
+        return torch.cat(parts)[index]
+
+    def _features(self, ids: Sequence[Sequence[int]]) -> Float[Tensor, "B D"]:
+        tokens = torch.zeros((len(ids), max(map(len, ids))), dtype=torch.int64)
+        for row, prompt in zip(tokens, ids, strict=True):
+            row[: len(prompt)] = torch.tensor(prompt)
+        # Padded on the right: no prompt token sees the padding, whatever the family makes of a mask.
+        lengths = torch.tensor([len(prompt) for prompt in ids])
+        mask = (torch.arange(tokens.shape[1])[None, :] < lengths[:, None]).long()
+        model: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        # Adapters are part of the decoder's own layers, so they stay in place here.
+        hidden = model.base_model(
+            input_ids=tokens.to(self.device), attention_mask=mask.to(self.device), use_cache=False
+        ).last_hidden_state
+        last = hidden[torch.arange(len(ids), device=hidden.device), lengths.to(hidden.device) - 1]
+        return cast(Tensor, last.to(torch.promote_types(last.dtype, torch.float32)))
+
+    def _prepare(self, decisions: Sequence[Decision]) -> tuple[list[Decision], IntArray, list[_Prepared]]:
+        if not decisions:
+            raise ConfigError("there is no decision to score; expected at least one.")
+        require_no_dropout(self.model)
+        row_of = {decision: row for row, decision in enumerate(dict.fromkeys(decisions))}
+        inverse = np.fromiter((row_of[decision] for decision in decisions), dtype=np.int64, count=len(decisions))
+        return list(row_of), inverse, [self._prepared.get(decision, self._prepare_one) for decision in row_of]
+
+    def _prepare_one(self, decision: Decision) -> _Prepared:
+        spans = self.encoder.encode(decision)
+        vocab_size = self.model.config.get_text_config().vocab_size
+        nodes = max_nodes(len(spans.shared), vocab_size, self.max_tokens_per_forward)
+        counts = [
+            [len(tokens) for tokens in spans.actions],
+            [len(phrase.split()) for phrase in decision.actions],
+            [len(phrase.encode()) for phrase in decision.actions],
+        ]
+        return _Prepared(spans, pack(spans.shared, spans.actions, nodes), np.array(counts, dtype=np.int64))
+
+    def _token_log_probs(
+        self, prepared: Sequence[_Prepared], num_actions: int
+    ) -> Iterator[tuple[IntArray, Float[Tensor, "A L"]]]:
+        """Some actions at a time: where each belongs in [distinct decisions x actions], and its tokens' log p."""
+        if self.method == "naive":
+            for row, item in enumerate(prepared):
+                for action, tokens in enumerate(item.spans.actions):
+                    if tokens:
+                        logp = naive_token_log_probs(self.model, item.spans.shared, tokens, self.device)
+                        yield np.array([row * num_actions + action]), logp[None]
+            return
+        owners = [(owner, row) for owner, item in enumerate(prepared) for row in item.rows]
+        rows = [row for _, row in owners]
+        for group, logp in packed_token_log_probs(self.model, rows, self.device, self.max_tokens_per_forward):
+            yield np.concatenate([owners[i][0] * num_actions + rows[i].action_ids for i in group]), logp
+
+    def _checked(self, method: Method) -> Literal["packed", "naive"]:
+        require_no_dropout(self.model)
+
+        def by(method: Literal["packed", "naive"]) -> list[Tensor]:
+            self.method = method
+            return self.log_probs(EXAMPLES)
+
+        fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
+        if fault is None:
+            return "packed"
+        if method == "packed":
+            raise ModelError(
+                f"the model {self.name!r} cannot be scored in packed rows: {fault}. Use method='auto' or 'naive'."
+            )
+        warnings.warn(
+            f"the model {self.name!r} is scored one action at a time, which is slower: {fault}.",
+            PackingWarning,
+            stacklevel=4,
+        )
+        return "naive"
+
+
+def _require_model(model: Any) -> None:
+    for config in getattr(model, "peft_config", {}).values():
+        if getattr(config, "is_prompt_learning", False):
+            raise ModelError(
+                f"adapters of the kind {type(config).__name__} put tokens of their own before the prompt, which "
+                "scoring does not support. Use adapters inside the layers, such as LoRA."
+            )
+
+
+def _max_length(model: Any) -> int | None:
+    length = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return length if isinstance(length, int) and length > 0 else None

@@ -1,0 +1,183 @@
+"""Where an action begins: tokens, not strings, mark the boundary.
+
+The definition, for every tokenizer. A model reads ``prompt + " " + phrase`` for each available phrase of a
+decision, tokenized as one text, after whatever the tokenizer by default puts in front of a text (a
+beginning-of-sequence token) and without what it puts behind. The *shared* tokens are the longest common
+prefix of these rows and of the prompt's own tokens. The score of an action is the joint log-probability of
+all its row's tokens behind the shared ones, given the shared ones.
+
+With most tokenizers the shared tokens are the prompt's, and the rest is the action. Where a tokenizer merges
+the prompt's end with the beginning of an action, the shared part ends before the merged token, for all
+actions of the decision alike: each score then covers the same stretch of text, from the last boundary that
+all rows have in common, so that scores stay comparable. `is_clean` says which of the two it was.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from twosome.decision import Decision
+from twosome.errors import ConfigError, ModelError, PromptTooLongError
+
+PromptFormat = Literal["plain", "chat"]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """A decision in tokens.
+
+    Attributes:
+        shared: ids that all rows begin with, at least one.
+        actions: for each action id, the ids behind the shared ones; empty where it is not available.
+        is_clean: True where the shared tokens are all of the prompt's.
+    """
+
+    shared: tuple[int, ...]
+    actions: tuple[tuple[int, ...], ...]
+    is_clean: bool
+
+
+class SpanEncoder:
+    """Turns prompts and decisions into tokens.
+
+    Args:
+        tokenizer: a Transformers tokenizer.
+        prompt_format: ``"plain"``: the prompt as it is. ``"chat"``: through the tokenizer's chat template; the
+            unfinished last sentence begins the assistant's answer, and what stands before is the user's message.
+        max_length: most tokens that the model takes; None: no limit.
+
+    Raises:
+        ConfigError: `prompt_format` is neither of the two.
+        ModelError: the format is ``"chat"`` and the tokenizer has no chat template.
+    """
+
+    def __init__(self, tokenizer: Any, prompt_format: PromptFormat = "plain", max_length: int | None = None) -> None:
+        if prompt_format not in ("plain", "chat"):
+            raise ConfigError(f"prompt_format is {prompt_format!r}; expected 'plain' or 'chat'.")
+        if prompt_format == "chat" and not getattr(tokenizer, "chat_template", None):
+            raise ModelError(
+                "the tokenizer has no chat template, which prompt_format='chat' needs. "
+                "Use an instruction-tuned model, or prompt_format='plain'."
+            )
+        self.tokenizer = tokenizer
+        self.prompt_format = prompt_format
+        self.max_length = max_length
+        # A template writes its own special tokens.
+        self._front = () if prompt_format == "chat" else _front_tokens(tokenizer)
+
+    def prompt_ids(self, prompt: str) -> tuple[int, ...]:
+        """The prompt's tokens, with what the tokenizer puts in front of a text.
+
+        Raises:
+            ModelError: the prompt has no tokens at all.
+            PromptTooLongError: the prompt does not fit into the model.
+        """
+        ids = self._encode([self._text(prompt)])[0]
+        if not ids:
+            raise ModelError(
+                f"the prompt {prompt!r} has no tokens, and this tokenizer puts none in front of a text, so there is "
+                "nothing to condition on. Give a prompt that is not empty."
+            )
+        self._check_length(len(ids), prompt, "")
+        return ids
+
+    def encode(self, decision: Decision) -> Spans:
+        """The decision's tokens and where its actions begin.
+
+        Raises:
+            ModelError: a phrase has no tokens, or nothing is left to condition on.
+            PromptTooLongError: the prompt with one of its actions does not fit into the model.
+        """
+        text = self._text(decision.prompt)
+        available = decision.available
+        prompt, *rows = self._encode([text, *(f"{text} {decision.actions[i]}" for i in available)])
+        length = _common_prefix([prompt, *rows])
+        if length == 0:
+            raise ModelError(
+                f"the rows of the prompt {decision.prompt!r} share no first token with it, and this tokenizer puts "
+                "none in front of a text, so there is nothing to condition on. Begin the prompt with a word of its own."
+            )
+        actions: list[tuple[int, ...]] = [()] * len(decision.actions)
+        for i, row in zip(available, rows, strict=True):
+            self._check_length(len(row), decision.prompt, decision.actions[i])
+            actions[i] = row[length:]
+            if not actions[i]:
+                raise ModelError(
+                    f"the tokenizer makes no tokens of the action {decision.actions[i]!r} after the prompt "
+                    f"{decision.prompt!r}. Word the action in characters that the tokenizer knows."
+                )
+        return Spans(rows[0][:length], tuple(actions), length == len(prompt))
+
+    def token_texts(self, spans: Spans, action: int) -> list[str]:
+        """The text that each token of an action adds to what stands before it."""
+        ids = [spans.shared[-1], *spans.actions[action]]
+        texts = [self.tokenizer.decode(ids[: k + 1]) for k in range(len(ids))]
+        return [after[len(before) :] for before, after in itertools.pairwise(texts)]
+
+    def _text(self, prompt: str) -> str:
+        return prompt if self.prompt_format == "plain" else _render_chat(self.tokenizer, prompt)
+
+    def _encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        return [self._front + tuple(ids) for ids in _token_ids(self.tokenizer, texts, special=False)]
+
+    def _check_length(self, length: int, prompt: str, phrase: str) -> None:
+        if self.max_length is not None and length > self.max_length:
+            raise PromptTooLongError(
+                f"{length} tokens in the prompt that begins {prompt[:60]!r}"
+                + (f" with the action {phrase!r}" if phrase else "")
+                + f"; the model takes at most {self.max_length}. Shorten the prompt, or choose a model with a "
+                "longer context."
+            )
+
+
+def _token_ids(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[list[int]]:
+    encoded = tokenizer(
+        list(texts), add_special_tokens=special, padding=False, truncation=False, return_attention_mask=False,
+        verbose=False,
+    )  # fmt: skip
+    ids: list[list[int]] = encoded["input_ids"]
+    return ids
+
+
+def _front_tokens(tokenizer: Any) -> tuple[int, ...]:
+    """What the tokenizer by default puts in front of a text."""
+    with_special = _token_ids(tokenizer, ["Now you"], special=True)[0]
+    without = _token_ids(tokenizer, ["Now you"], special=False)[0]
+    for start in range(len(with_special) - len(without) + 1):
+        if with_special[start : start + len(without)] == without:
+            return tuple(with_special[:start])
+    raise ModelError(
+        "cannot tell which tokens this tokenizer puts in front of a text: its tokens with and without special ones "
+        f"are {with_special} and {without}. Use the tokenizer of a causal language model."
+    )
+
+
+def _common_prefix(rows: Sequence[tuple[int, ...]]) -> int:
+    """Number of leading tokens in which all rows agree; the smallest and the greatest row decide."""
+    low, high = min(rows), max(rows)
+    for length, (a, b) in enumerate(zip(low, high, strict=False)):
+        if a != b:
+            return length
+    return min(len(low), len(high))
+
+
+def _render_chat(tokenizer: Any, prompt: str) -> str:
+    situation, opening = split_last_sentence(prompt)
+    messages = [{"role": "user", "content": situation}, {"role": "assistant", "content": opening}]
+    text: str = tokenizer.apply_chat_template(messages, tokenize=False, continue_final_message=True)
+    return text
+
+
+def split_last_sentence(prompt: str) -> tuple[str, str]:
+    """What stands before the unfinished last sentence, and that sentence.
+
+    >>> split_last_sentence("A bowl is in sight. Your hands are empty. Now you")
+    ('A bowl is in sight. Your hands are empty.', 'Now you')
+    >>> split_last_sentence("Now you")
+    ('', 'Now you')
+    """
+    ends = [match.end() for match in re.finditer(r"[.!?][\"')\]]*\s+", prompt)]
+    start = ends[-1] if ends else 0
+    return prompt[:start].rstrip(), prompt[start:]
