@@ -326,7 +326,7 @@ def _task(task: str | Task | Mapping[str, Any] | None) -> Task:
     if isinstance(task, Mapping):
         return task_from_data(task)
     name = "FoodPreparation" if task is None else task
-    if name not in TASKS:
+    if not isinstance(name, str) or name not in TASKS:
         raise ConfigError(f"task: expected one of {', '.join(TASKS)}, a Task or a mapping, found {name!r}.")
     return TASKS[name]
 

@@ -21,7 +21,7 @@ from itertools import product
 
 import numpy as np
 
-from twosome.envs.household.graph import Action, Scene, Thing, start_state
+from twosome.envs.household.graph import ROOMS, Action, Scene, Thing, start_state
 from twosome.envs.household.oracle import shortest
 from twosome.envs.household.tasks import (
     ROOM_ACTIONS,
@@ -200,9 +200,12 @@ def draw_scene(combination: Combination, rng: np.random.Generator) -> Draw:
     elsewhere = {"put in": ["", "", top], "put on": ["", "", box], "switch on and sit": ["", box, top]}
     inside = _one(elsewhere[kind], rng)
     room = {**CONTAINERS, **SURFACES}[inside][0] if inside else _one(list(ITEM_ROOMS[sort]), rng)
+    switch_room, seat_room = _one(list(SWITCHES[switch]), rng), _one(list(SEATS[seat]), rng)
+    # Who starts beside the seat and comes back to it later sees the same both times, and would need a memory.
+    needs_memory = kind == "switch on and sit" and switch_room != seat_room
     return Draw(
         kind=kind,
-        start=_one(["kitchen", "bathroom", "bedroom", "living room"], rng),
+        start=_one([room for room in ROOMS if not (needs_memory and room == seat_room)], rng),
         item=it,
         item_room=room,
         item_inside=inside,
@@ -210,10 +213,10 @@ def draw_scene(combination: Combination, rng: np.random.Generator) -> Draw:
         is_open=bool(rng.random() < 0.25),
         surface=top,
         switch=switch,
-        switch_room=_one(list(SWITCHES[switch]), rng),
+        switch_room=switch_room,
         is_on=bool(kind != "switch on and sit" and rng.random() < 0.5),
         seat=seat,
-        seat_room=_one(list(SEATS[seat]), rng),
+        seat_room=seat_room,
     )
 
 

@@ -51,11 +51,11 @@ NEEDED = {
 """What a thing must afford for a condition to speak of it."""
 
 
-def task_from_data(data: Mapping[str, Any]) -> Task:
+def task_from_data(data: object) -> Task:
     """The task that `data` describes, checked: its goal can be reached and does not hold at the start.
 
     Args:
-        data: "wish", "things" and "goal" are needed; "name", "start" and "phrases" may be left out. See the
+        data: a mapping; "wish", "things" and "goal" are needed; "name", "start" and "phrases" may be left out. See the
             module's example.
 
     Raises:
