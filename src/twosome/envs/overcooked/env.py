@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import gymnasium
 import numpy as np
@@ -63,7 +63,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
     and one cutting board, `twosome/TomatoLettuceSalad-v0` a tomato, a lettuce, an onion and two boards. The cook
     sees the square of 5 x 5 cells around. The world is deterministic.
 
-    ## Action space
+    ## Action Space
     `Discrete(n)` over macro-actions, each a walk with something at its end, such as "get tomato" or "go to knife 1":
     5 in the tomato kitchen and 8 in the other; with layouts B and C 7 and 9. `env.unwrapped.action_names` lists
     them. With `actions="primitive"`, `Discrete(5)`: one cell right, down, left, up, or stay.
@@ -72,7 +72,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
     hidden are exactly the actions of which the observation tells that they would change nothing. At least one is
     offered in every state.
 
-    ## Observation space
+    ## Observation Space
     A `Dict`. `"prompt"`: what the cook wants, sees and holds, as text that stops in mid-sentence. `"actions"`: one
     phrase for each id that completes it, `""` where the action is not offered. `"vector"`: row, column and strokes
     (0 to 3) of each vegetable; row, column of the bowl, of each cutting board, of the serving counter and of the
@@ -85,13 +85,17 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
     steps pays the sum of `0.99 ** i * r_i` for i = 0 to k - 1; `info["primitive_steps"]` is k, by which the
     learner should discount what follows.
 
-    ## Starting state
+    ## Starting State
     Always the same: everything in its place, raw, the bowl empty.
 
-    ## Episode end
+    ## Episode End
     `terminated` when the salad is served. `truncated` when 200 primitive steps are used up; a macro-action under
-    way is carried out to its end. The last `info` has `"success"`, `"episode_return"` (each primitive reward
-    discounted by 0.99 per primitive step from the start) and `"episode_length"` (primitive steps).
+    way is carried out to its end.
+
+    ## Information
+    `action_mask` (int8, 1 where offered); `primitive_steps`, the length of the action (0 after a reset); at the end
+    `success`, `episode_return` (each primitive reward discounted by 0.99 per primitive step from the start) and
+    `episode_length` (primitive steps).
 
     ## Arguments
     - `foods`: ("tomato",) or all three vegetables; the registered names set it.
@@ -104,7 +108,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
     - `actions`: "macro" or "primitive".
     - `render_mode`: None, "ansi" or "rgb_array".
 
-    ## Version history
+    ## Version History
     - v0: replays the recorded episodes of the paper's Overcooked environments bit for bit, including one slip: in
       the tomato kitchen with layouts B and C, "go to knife 2" leads to the serving counter, and "deliver" nowhere.
     """
@@ -119,7 +123,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
         layout: str = "A",
         obs_radius: int = 2,
         rewards: KitchenRewards | Mapping[str, float] | None = None,
-        actions: Literal["macro", "primitive"] = "macro",
+        actions: str = "macro",
         render_mode: str | None = None,
     ) -> None:
         check_choice("actions", actions, ("macro", "primitive"))
@@ -246,7 +250,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
         return primitive_scenery(self.kitchen, world.recollect(self.kitchen, self._state, self._memory))
 
 
-def _observation_space(num_actions: int, vector: NDArray[Any]) -> spaces.Dict:
+def _observation_space(num_actions: int, vector: NDArray[Any]) -> gymnasium.Space[dict[str, Any]]:
     high = 1.0 if vector.dtype == np.float64 else SIZE - 1
     return spaces.Dict(
         {

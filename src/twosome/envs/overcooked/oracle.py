@@ -10,7 +10,7 @@ found by value iteration. The planner knows the true state, not only what is in 
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -132,6 +132,7 @@ def plan_from(kitchen: Kitchen, rewards: KitchenRewards, gamma: float, root: Sta
     return Plan(kitchen, rewards, gamma, root, primitive)
 
 
+@runtime_checkable
 class _KitchenWorld(Protocol):
     kitchen: Kitchen
     rewards: KitchenRewards

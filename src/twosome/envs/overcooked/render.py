@@ -17,7 +17,8 @@ CELL = 64
 """Width of a cell in the finished image, in pixels."""
 SCALE = 3
 
-Point = tuple[float, float]
+Length = float | int
+Point = tuple[Length, Length]
 """(x, y) in cells, from the left and from the top."""
 
 FLOORS = ("#f6ecd9", "#efe2ca")
@@ -98,16 +99,16 @@ class _Pen:
         self.draw = ImageDraw.Draw(image)
         self.unit = CELL * SCALE
 
-    def circle(self, centre: Point, radius: float, fill: str, edge: str | None = None, width: float = 0.02) -> None:
+    def circle(self, centre: Point, radius: Length, fill: str, edge: str | None = None, width: Length = 0.02) -> None:
         self.oval(centre, radius, radius, fill, edge, width)
 
     def oval(
-        self, centre: Point, rx: float, ry: float, fill: str | None, edge: str | None = None, width: float = 0.02
+        self, centre: Point, rx: Length, ry: Length, fill: str | None, edge: str | None = None, width: Length = 0.02
     ) -> None:
         x, y = centre
         self.draw.ellipse(self._box(x - rx, y - ry, x + rx, y + ry), fill, edge, self._width(width))
 
-    def slice(self, centre: Point, radius: float, angle: float, fill: str, edge: str, extent: float = 180) -> None:
+    def slice(self, centre: Point, radius: Length, angle: Length, fill: str, edge: str, extent: Length = 180) -> None:
         x, y = centre
         box = self._box(x - radius, y - radius, x + radius, y + radius)
         self.draw.pieslice(box, angle, angle + extent, fill, edge, self._width(0.025))
@@ -115,12 +116,12 @@ class _Pen:
     def box(
         self,
         corner: Point,
-        width: float,
-        height: float,
+        width: Length,
+        height: Length,
         fill: str,
         edge: str | None = None,
-        radius: float = 0.0,
-        line: float = 0.02,
+        radius: Length = 0.0,
+        line: Length = 0.02,
     ) -> None:
         x, y = corner
         area = self._box(x, y, x + width, y + height)
@@ -130,15 +131,15 @@ class _Pen:
         scaled = [(x * self.unit, y * self.unit) for x, y in points]
         self.draw.polygon(scaled, fill, edge, self._width(0.02))
 
-    def line(self, points: list[Point], fill: str, width: float) -> None:
+    def line(self, points: list[Point], fill: str, width: Length) -> None:
         scaled = [(x * self.unit, y * self.unit) for x, y in points]
         self.draw.line(scaled, fill, self._width(width), joint="curve")
 
-    def _box(self, *edges: float) -> tuple[float, float, float, float]:
+    def _box(self, *edges: Length) -> tuple[Length, Length, Length, Length]:
         x0, y0, x1, y1 = (edge * self.unit for edge in edges)
         return x0, y0, x1, y1
 
-    def _width(self, width: float) -> int:
+    def _width(self, width: Length) -> int:
         return max(1, round(width * self.unit))
 
 
@@ -198,7 +199,7 @@ def _hatch(pen: _Pen, centre: Point) -> None:
     pen.line([(x - 0.12, y + 0.02), (x - 0.06, y - 0.05)], "#fff3c4", 0.03)
 
 
-def _bowl(pen: _Pen, kitchen: Kitchen, state: State, centre: Point, size: float) -> None:
+def _bowl(pen: _Pen, kitchen: Kitchen, state: State, centre: Point, size: Length) -> None:
     x, y = centre
     pen.circle(centre, 0.36 * size, CHINA, CHINA_EDGE, 0.025)
     pen.circle(centre, 0.26 * size, CHINA_SHADE)
@@ -208,12 +209,12 @@ def _bowl(pen: _Pen, kitchen: Kitchen, state: State, centre: Point, size: float)
         _food(pen, name, (x + dx * size, y + dy * size), (0.8 if len(inside) == 1 else 0.68) * size, chopped=True)
 
 
-def _food(pen: _Pen, name: str, centre: Point, size: float, *, chopped: bool) -> None:
+def _food(pen: _Pen, name: str, centre: Point, size: Length, *, chopped: bool) -> None:
     draw = {"tomato": _tomato, "lettuce": _lettuce, "onion": _onion}[name]
     draw(pen, centre, size, chopped)
 
 
-def _tomato(pen: _Pen, centre: Point, s: float, chopped: bool) -> None:
+def _tomato(pen: _Pen, centre: Point, s: Length, chopped: bool) -> None:
     x, y = centre
     if chopped:
         for dx, dy in ((-0.12, -0.1), (0.13, -0.04), (-0.05, 0.14)):
@@ -230,7 +231,7 @@ def _tomato(pen: _Pen, centre: Point, s: float, chopped: bool) -> None:
     pen.line([(x, y - 0.18 * s), (x + 0.03 * s, y - 0.29 * s)], LEAF, 0.045 * s)
 
 
-def _lettuce(pen: _Pen, centre: Point, s: float, chopped: bool) -> None:
+def _lettuce(pen: _Pen, centre: Point, s: Length, chopped: bool) -> None:
     x, y = centre
     if chopped:
         for dx, dy, tint in (
@@ -252,7 +253,7 @@ def _lettuce(pen: _Pen, centre: Point, s: float, chopped: bool) -> None:
         pen.circle((x + dx * s, y + dy * s), 0.1 * s, LETTUCE_LIGHT, LETTUCE, 0.02 * s)
 
 
-def _onion(pen: _Pen, centre: Point, s: float, chopped: bool) -> None:
+def _onion(pen: _Pen, centre: Point, s: Length, chopped: bool) -> None:
     x, y = centre
     if chopped:
         for dx, dy in ((-0.12, -0.09), (0.13, -0.03), (-0.04, 0.14)):

@@ -13,7 +13,7 @@ class KitchenRewards:
 
     subtask: float = 0.2
     """Added when a vegetable of the salad is chopped for good."""
-    correct: float = 1
+    correct: float = 1.0
     """Added when the salad is served."""
     wrong: float = -0.1
     """Added when anything else is served."""
@@ -50,4 +50,4 @@ def rewards_from(rewards: KitchenRewards | Mapping[str, float] | None) -> Kitche
         return rewards
     for name in rewards or {}:
         check_choice("rewards key", name, tuple(asdict(KitchenRewards())))
-    return KitchenRewards(**(rewards or {}))
+    return KitchenRewards(**{name: float(value) for name, value in (rewards or {}).items()})

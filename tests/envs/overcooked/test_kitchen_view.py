@@ -1,0 +1,68 @@
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twosome.envs.overcooked import view, world
+from twosome.envs.overcooked.layout import FOOD_STARTS, LAYOUTS, make_kitchen
+
+KITCHENS = [
+    (1, "tomato salad", "A"),
+    (3, "lettuce-tomato salad", "A"),
+    (1, "tomato salad", "B"),
+    (1, "tomato salad", "C"),
+]
+
+
+@pytest.mark.parametrize("name", KITCHENS, ids=str)
+def test_hidden_actions_change_nothing_and_offered_ones_may_change_something(
+    explore: Callable, name: tuple[int, str, str]
+) -> None:
+    kitchen, _, by_observation = explored = explore(*name)
+    assert len(by_observation) > 3
+    for _, seen, states in explored.views():
+        offered = view.offered_macros(kitchen, seen)
+        assert any(offered)
+        for action, is_offered in enumerate(offered):
+            changes = any(world.run(kitchen, state, action).state != state for state in states)
+            assert changes == is_offered, (kitchen.macros[action].name, states[0])
+
+
+@pytest.mark.slow
+def test_hidden_actions_change_nothing_in_the_largest_kitchen(explore: Callable) -> None:
+    kitchen, _, _ = explored = explore(3, "lettuce-tomato salad", "C")
+    for _, seen, states in explored.views():
+        for action, is_offered in enumerate(view.offered_macros(kitchen, seen)):
+            assert is_offered or all(world.run(kitchen, state, action).state == state for state in states)
+
+
+@given(st.sampled_from(list(LAYOUTS)), st.lists(st.integers(0, 4), max_size=150))
+def test_offered_moves_are_exactly_those_that_change_something(layout: str, moves: list[int]) -> None:
+    kitchen = make_kitchen(tuple(FOOD_STARTS), "lettuce-tomato salad", layout)
+    state = world.start(kitchen)
+    memory = world.first_memory(kitchen, state)
+    for move in moves:
+        outcome = world.run_primitive(kitchen, state, move)
+        if world.is_over(outcome):
+            break
+        state = outcome.state
+        memory = world.remember(kitchen, memory, state)
+        places = [place for place in (state.plate, *(f.place for f in state.foods)) if isinstance(place, tuple)]
+        if len(places) > len(set(places)):
+            break  # a vegetable came back to a counter that was taken meanwhile
+        seen = view.read_primitive(kitchen, world.recollect(kitchen, state, memory))
+        for action, is_offered in enumerate(view.offered_moves(kitchen, seen)):
+            assert is_offered == (world.run_primitive(kitchen, state, action).state != state)
+
+
+def test_what_is_read_is_what_is_there() -> None:
+    kitchen = make_kitchen(tuple(FOOD_STARTS), "lettuce-tomato salad")
+    state = world.State((2, 1), (world.Food("plate", 3), world.Food((2, 0), 3), world.Food((2, 6), 0)), (1, 0))
+    seen = view.read_macro(kitchen, world.observe(kitchen, state))
+    assert seen.in_plate == (0,)
+    assert seen.foods[1] == view.Sight((2, 0), True, chopped=True)
+    assert seen.foods[2] is None
+    assert seen.empty_handed
+    assert view.board_beside(kitchen, seen) == 1
+    assert view.raw_food_beside(kitchen, seen) is None
