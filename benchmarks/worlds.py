@@ -1,0 +1,80 @@
+"""Steps per second of the worlds, text and mask included, on one core.
+
+    python benchmarks/worlds.py
+    python benchmarks/worlds.py --json
+
+"Cold" is the first `--steps` steps of a process with empty caches, "warm" the next ones. Actions are drawn
+beforehand, uniformly over all ids, so that drawing them costs nothing. Steps are decisions: macro-actions where a
+world has them. Each variant runs through `gymnasium.make` in a process of its own.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from twosome.envs import text
+
+VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("TomatoSalad", {"layout": layout}) for layout in "ABC"),
+    *(("TomatoLettuceSalad", {"layout": layout}) for layout in "ABC"),
+    ("TomatoSalad", {"actions": "primitive"}),
+    ("TomatoLettuceSalad", {"actions": "primitive"}),
+    ("FoodPreparation", {}),
+    ("Entertainment", {}),
+)
+
+
+def steps_per_second(env: Any, actions: list[int]) -> float:
+    """Play the actions, with a reset after each episode; returns steps per second, resets included."""
+    began = time.perf_counter()
+    env.reset(seed=0)
+    for action in actions:
+        _, _, terminated, truncated, _ = env.step(action)
+        if terminated or truncated:
+            env.reset()
+    return len(actions) / (time.perf_counter() - began)
+
+
+def measure(name: str, kwargs: dict[str, Any], num_steps: int) -> dict[str, Any]:
+    """Both numbers for one variant; the caches of this process must be empty."""
+    env = text.make(name, **kwargs)
+    actions = np.random.default_rng(0).integers(env.action_space.n, size=2 * num_steps).tolist()
+    cold = steps_per_second(env, actions[:num_steps])
+    warm = steps_per_second(env, actions[num_steps:])
+    return {"env": name, "kwargs": kwargs, "steps": num_steps, "cold": round(cold), "warm": round(warm)}
+
+
+def measure_apart(index: int, num_steps: int) -> dict[str, Any]:
+    """`measure` in a fresh process."""
+    command = [sys.executable, __file__, "--only", str(index), "--steps", str(num_steps), "--json"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(json.loads(output))
+
+
+def main() -> None:
+    """Measure every variant and print a table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    parser.add_argument("--steps", type=int, default=20_000, help="steps of each measurement")
+    parser.add_argument("--only", type=int, help="measure only the variant with this number, in this process")
+    options = parser.parse_args()
+    if options.only is not None:
+        print(json.dumps(measure(*VARIANTS[options.only], options.steps)))
+        return
+    rows = [measure_apart(index, options.steps) for index in range(len(VARIANTS))]
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print(f"{'world':<20} {'arguments':<28} {'cold steps/s':>12} {'warm steps/s':>12}")
+    for row in rows:
+        arguments = ", ".join(f"{key}={value}" for key, value in row["kwargs"].items())
+        print(f"{row['env']:<20} {arguments:<28} {row['cold']:>12,} {row['warm']:>12,}")
+
+
+if __name__ == "__main__":
+    main()
