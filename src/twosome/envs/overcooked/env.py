@@ -32,6 +32,10 @@ class Scenery(NamedTuple):
     prompt: str
     phrases: tuple[str, ...]
 
+    def observation(self) -> dict[str, Any]:
+        """The observation, with arrays of its own."""
+        return {"prompt": self.prompt, "actions": self.phrases, "vector": self.vector.copy()}
+
 
 @lru_cache(maxsize=1 << 16)
 def macro_scenery(kitchen: Kitchen, state: world.State) -> Scenery:
@@ -166,16 +170,16 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
         reward = self._advance(outcome)
         terminated = world.is_over(outcome)
         truncated = not terminated and self._steps >= MAX_STEPS
-        info: dict[str, Any] = {"action_mask": self.action_masks(), "primitive_steps": len(outcome.events)}
+        scenery = self._scenery()
+        info: dict[str, Any] = {"action_mask": scenery.mask.copy(), "primitive_steps": len(outcome.events)}
         if terminated or truncated:
             self._is_running = False
             info |= {"success": terminated, "episode_return": self._return, "episode_length": self._steps}
-        return self.observation(), reward, terminated, truncated, info
+        return scenery.observation(), reward, terminated, truncated, info
 
     def observation(self) -> dict[str, Any]:
         """What the cook is given in the current state."""
-        scenery = self._scenery()
-        return {"prompt": scenery.prompt, "actions": scenery.phrases, "vector": scenery.vector.copy()}
+        return self._scenery().observation()
 
     def action_masks(self) -> NDArray[np.int8]:
         """1 for each action that is offered now."""

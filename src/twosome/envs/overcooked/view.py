@@ -10,6 +10,7 @@ from typing import NamedTuple
 from twosome.envs.overcooked.layout import (
     DELIVERY,
     MOVE_NAMES,
+    PLATE_START,
     SIZE,
     STAY,
     Cell,
@@ -175,7 +176,7 @@ def _plate_may_change(kitchen: Kitchen, view: View) -> bool:
     """Whether "get plate" could change something."""
     if view.holds_plate:
         return False
-    cell = view.plate.cell if view.plate else (6, 5)
+    cell = view.plate.cell if view.plate else PLATE_START
     if distance(view.agent, cell) > 1:
         return _has_way(kitchen, view, cell)
     return view.held_food is None or _is_chopped(view, view.held_food)
