@@ -223,6 +223,19 @@ def test_rewards_can_be_replaced_one_by_one() -> None:
     assert [env.step(action)[1] for action in (0, 2, 4)][::2] == [-0.5 - 0.99 * 0.5, -0.5 - 0.99 * 0.5 + 0.99**2 * 2.5]
 
 
+def test_what_is_remembered_is_restored_too() -> None:
+    env, copy = (text.make("TomatoSalad", actions="primitive") for _ in range(2))
+    env.reset()
+    copy.reset()
+    carry_and_chop_and_leave = [0, 3, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0]
+    for move in carry_and_chop_and_leave:
+        observation, *_ = env.step(move)
+    assert observation["vector"][:3].tolist() == [1 / 7, 0, 1 / 3]  # out of view: remembered, and fading
+    copy.unwrapped.set_state(json.loads(json.dumps(env.unwrapped.get_state())))
+    assert copy.unwrapped.observation()["vector"].tolist() == observation["vector"].tolist()
+    assert copy.step(0)[0]["vector"].tolist() == env.step(0)[0]["vector"].tolist()
+
+
 def test_uniform_play_over_all_actions_earns_what_is_known_of_it() -> None:
     env = text.make("TomatoSalad")
     rng = np.random.default_rng(0)
