@@ -11,10 +11,11 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import torch
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
 import twosome.envs  # noqa: F401  (registers the environments)
 from twosome.decision import Decision
+from twosome.scoring import ActionScorer
+from twosome.scoring.normalize import action_log_probs
 
 PAPER_TASKS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 UNSEEN_TASKS = ("Cheese", "Hamburger", "ApplePie", "Pizza", "WashingPlate", "Laundry")
@@ -23,8 +24,8 @@ UNSEEN_TASKS = ("Cheese", "Hamburger", "ApplePie", "Pizza", "WashingPlate", "Lau
 class Sampler:
     """Choices with the probabilities of a model (word normalization), or uniformly without a model."""
 
-    def __init__(self, model: LlamaForCausalLM | None, tokenizer: PreTrainedTokenizerBase | None, seed: int) -> None:
-        self.model, self.tokenizer, self.rng = model, tokenizer, np.random.default_rng(seed)
+    def __init__(self, scorer: ActionScorer | None, seed: int) -> None:
+        self.scorer, self.rng = scorer, np.random.default_rng(seed)
         self.known: dict[Decision, np.ndarray] = {}
 
     def __call__(self, decision: Decision) -> int:
@@ -35,20 +36,12 @@ class Sampler:
 
     @torch.no_grad()
     def _probabilities(self, decision: Decision) -> np.ndarray:
-        out = np.zeros(len(decision.actions))
-        ids = list(decision.available)
-        if self.model is None:
-            out[ids] = 1 / len(ids)
-            return out
-        start = len(self.tokenizer(decision.prompt)["input_ids"])
-        scores = []
-        for i in ids:
-            row = self.tokenizer(decision.prompt + " " + decision.actions[i])["input_ids"]
-            logp = self.model(input_ids=torch.tensor([row])).logits[0].log_softmax(-1)
-            total = logp[torch.arange(start - 1, len(row) - 1), row[start:]].sum().item()
-            scores.append(total / len(decision.actions[i].split()))
-        out[ids] = np.exp(np.asarray(scores) - max(scores))
-        return out / out.sum()
+        if self.scorer is None:
+            available = np.array([bool(phrase) for phrase in decision.actions])
+            return available / available.sum()
+        logp = action_log_probs(self.scorer.score([decision]), "word")[0]
+        chances = logp.exp().double().numpy()
+        return chances / chances.sum()
 
 
 def play(task: str, sampler: Sampler, episodes: int) -> dict[str, float]:
@@ -77,9 +70,8 @@ def play(task: str, sampler: Sampler, episodes: int) -> dict[str, float]:
 
 def evaluate(folder: Path | None, tasks: tuple[str, ...], episodes: int) -> dict[str, dict[str, float]]:
     """`play` for each task; ``folder`` None means uniform random."""
-    model = LlamaForCausalLM.from_pretrained(folder).eval() if folder else None
-    tokenizer = AutoTokenizer.from_pretrained(folder) if folder else None
-    return {task: play(task, Sampler(model, tokenizer, seed=0), episodes) for task in tasks}
+    scorer = ActionScorer.from_pretrained(str(folder)) if folder else None
+    return {task: play(task, Sampler(scorer, seed=0), episodes) for task in tasks}
 
 
 def main() -> None:

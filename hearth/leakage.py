@@ -1,8 +1,8 @@
 """Proof that the corpus holds no prompt and no plan of the tasks.
 
-The prompts are collected by playing the registered environments: uniformly at random, and along the planner's way. Two
-things must be absent from every document: the sentence that states a task's goal (which begins each of its prompts),
-and the description that follows it, unless that is short and general. And no document may go through a task's plan, in any person or tense.
+The prompts are collected by playing the registered environments at random. Two things must be absent from every
+document: the sentence that states a task's goal (which begins each of its prompts), and the description that follows
+it, unless that is short and general. And no document may go through a task's plan, in any person or tense.
 """
 
 import random
@@ -79,8 +79,9 @@ class Detector:
 
     def __init__(self, prompts: Iterable[str]) -> None:
         parts = [[part.strip() for part in sentences(prompt)] for prompt in prompts]
-        self.goals = {goal for goal, *_ in parts if not goal.startswith(SHARED_GOALS)}
-        self.passages = {tuple(rest) for _, *rest in parts if len(" ".join(rest).split()) > SHORT}
+        own = [whole for whole in parts if not whole[0].startswith(SHARED_GOALS)]
+        self.goals = {goal for goal, *_ in own}
+        self.passages = {tuple(rest) for _, *rest in own if len(" ".join(rest).split()) > SHORT}
         self.passages |= {tuple(whole) for whole in parts}
         self.lengths = {len(passage) for passage in self.passages}
         self.plans = [_tells_plan(steps) for steps in PLANS.values()]

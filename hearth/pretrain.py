@@ -3,7 +3,6 @@
 import itertools
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,21 +63,16 @@ def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCau
     return LlamaForCausalLM(config).to(torch.float32)
 
 
-def token_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Iterator[np.ndarray]:
-    """Batches of packed documents, int64 of shape (batch, row)."""
-    size, stream, left = (
-        recipe.batch * recipe.row,
-        documents(recipe.seed, recipe.situations, recipe.wander),
-        np.empty(0, np.int64),
-    )
-    while True:
-        parts = [left]
-        texts = list(itertools.islice(stream, 256))
-        parts += [np.asarray(ids, np.int64) for ids in tokenizer(texts)["input_ids"]]
-        left = np.concatenate(parts)
-        while len(left) >= size:
-            yield left[:size].reshape(recipe.batch, recipe.row)
-            left = left[size:]
+def pack(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> tuple[np.ndarray, int]:
+    """The corpus as rows of tokens, int64 of shape (step, batch, row), and the number of documents in it."""
+    steps = recipe.tokens // (recipe.batch * recipe.row)
+    size, have, num_documents = steps * recipe.batch * recipe.row, 0, 0
+    stream, parts = documents(recipe.seed, recipe.situations, recipe.wander), []
+    while have < size:
+        ids = tokenizer(list(itertools.islice(stream, 1000)))["input_ids"]
+        parts.append(np.fromiter(itertools.chain.from_iterable(ids), np.int64))
+        have, num_documents = have + len(parts[-1]), num_documents + len(ids)
+    return np.concatenate(parts)[:size].reshape(steps, recipe.batch, recipe.row), num_documents
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -89,16 +83,15 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.lr * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def pretrain(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Train a new model on ``recipe.tokens`` tokens; the same recipe gives the same weights on the same machine."""
+def pretrain(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, rows: np.ndarray) -> LlamaForCausalLM:
+    """Train a new model once through ``rows``; the same recipe gives the same weights on the same machine."""
     model = new_model(recipe, tokenizer).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.95), weight_decay=0.1)
-    steps = recipe.tokens // (recipe.batch * recipe.row)
     began, losses = time.perf_counter(), []
-    for step, rows in enumerate(itertools.islice(token_rows(recipe, tokenizer), steps)):
+    for step, batch in enumerate(rows):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step, steps)
-        input_ids = torch.from_numpy(rows)
+            group["lr"] = learning_rate(recipe, step, len(rows))
+        input_ids = torch.from_numpy(batch)
         logits = model(input_ids=input_ids, use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), input_ids[:, 1:].flatten())
         optimizer.zero_grad()
@@ -107,8 +100,8 @@ def pretrain(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCaus
         optimizer.step()
         losses.append(loss.item())
         if step % 100 == 99:
-            speed = (step + 1) * rows.size / (time.perf_counter() - began)
-            print(f"step {step + 1}/{steps}  loss {np.mean(losses[-100:]):.3f}  {speed:,.0f} tokens/s", flush=True)
+            speed = (step + 1) * batch.size / (time.perf_counter() - began)
+            print(f"step {step + 1}/{len(rows)}  loss {np.mean(losses[-100:]):.3f}  {speed:,.0f} tokens/s", flush=True)
     return model.eval()
 
 

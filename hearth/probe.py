@@ -15,16 +15,8 @@ import torch
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from hearth.corpus.grammar import YOU
-from hearth.corpus.situations import (
-    CUT,
-    STORE,
-    Plan,
-    make_comfort_plan,
-    make_cut_plan,
-    make_store_plan,
-    render_goal,
-    render_state,
-)
+from hearth.corpus.plans import CUT, STORE, Plan, make_comfort_plan, make_cut_plan, make_store_plan
+from hearth.corpus.situations import render_goal, render_state
 
 QUESTIONS = 150
 
@@ -52,16 +44,8 @@ def _plan(family: str, rng: random.Random) -> Plan:
         return make_cut_plan(rng, rng.sample(CUT, 1), "soup", "pot", "wooden board")
     if family == "held-out cut":
         return make_cut_plan(rng, [rng.choice(("tomato", "lettuce", "onion"))], "soup", "pot", "cutting board")
-    snacks = rng.sample(("chips", "milk", "tea", "cake"), 2)
-    return make_comfort_plan(
-        rng,
-        "watch TV",
-        "TV",
-        "sofa",
-        ["chips", "milk"] if rng.random() < 0.5 else snacks,
-        "coffee table",
-        "living room",
-    )
+    things = rng.choice((("chips", "milk"), ("milk", "chips"), tuple(rng.sample(("chips", "milk", "tea", "cake"), 2))))
+    return make_comfort_plan(rng, "watch TV", ("TV", "sofa", "coffee table"), things, "living room")
 
 
 FAMILIES = ("store", "held-out heat", "held-out wash", "cut", "held-out cut", "held-out comfort")

@@ -4,15 +4,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PAST = {
-    "am": "was", "are": "were", "is": "was", "be": "was", "bring": "brought", "chop": "chopped", "close": "closed", "cut": "cut",
-    "dry": "dried", "eat": "ate", "feel": "felt", "find": "found", "get": "got", "give": "gave", "go": "went", "grab": "grabbed",
-    "have": "had", "hold": "held", "keep": "kept", "buy": "bought", "lay": "laid", "leave": "left", "lie": "lay", "make": "made",
-    "need": "needed", "plan": "planned", "put": "put", "read": "read", "see": "saw", "set": "set", "shut": "shut", "sit": "sat",
-    "slice": "sliced", "stand": "stood", "stir": "stirred", "take": "took", "tidy": "tidied", "try": "tried", "carry": "carried",
-    "drink": "drank", "drop": "dropped", "fry": "fried", "sleep": "slept", "step": "stepped", "sweep": "swept",
-    "feed": "fed", "wear": "wore", "do": "did", "can": "could", "will": "would", "know": "knew", "think": "thought",
-}  # fmt: skip
+from hearth.corpus.words import words
+
+PAST = dict(
+    pair.split()
+    for pair in words(
+        "am was, are were, is was, be was, bring brought, chop chopped, close closed, cut cut, dry dried, eat ate, "
+        "feel felt, find found, get got, give gave, go went, grab grabbed, have had, hold held, keep kept, buy "
+        "bought, lay laid, leave left, lie lay, make made, need needed, plan planned, put put, read read, see saw, "
+        "set set, shut shut, sit sat, slice sliced, stand stood, stir stirred, take took, tidy tidied, try tried, "
+        "carry carried, drink drank, drop dropped, fry fried, sleep slept, step stepped, sweep swept, feed fed, wear "
+        "wore, do did, can could, will would, know knew, think thought"
+    )
+)
+"""Irregular verbs."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,16 @@ class Voice:
 
 
 YOU = Voice("you", "you", "your")
-NAMES = (("Anna", "she", "her"), ("Tom", "he", "his"), ("Mia", "she", "her"), ("Ben", "he", "his"), ("Lily", "she", "her"),
-         ("the girl", "she", "her"), ("the man", "he", "his"), ("my mother", "she", "her"))  # fmt: skip
+NAMES = (
+    ("Anna", "she", "her"),
+    ("Tom", "he", "his"),
+    ("Mia", "she", "her"),
+    ("Ben", "he", "his"),
+    ("Lily", "she", "her"),
+    ("the girl", "she", "her"),
+    ("the man", "he", "his"),
+    ("my mother", "she", "her"),
+)
 
 
 def some_voice(rng: random.Random, you: float = 0.5) -> Voice:
@@ -92,10 +105,14 @@ def join(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-PLURALS = ("chips", "clothes", "socks", "towels", "shoes", "eggs", "beans", "keys", "curtains", "grapes", "cookies", "nuts", "peas",
-           "glasses", "flowers", "toys")  # fmt: skip
-MASS = ("milk", "bread", "cheese", "tea", "coffee", "juice", "soup", "rice", "butter", "water", "lettuce", "soap", "honey", "jam",
-        "salt", "laundry", "lemonade", "food", "cake", "popcorn")  # fmt: skip
+PLURALS = words(
+    "chips, clothes, socks, towels, shoes, eggs, beans, keys, curtains, grapes, cookies, nuts, peas, glasses, flowers, "
+    "toys, stairs"
+)
+MASS = words(
+    "milk, bread, cheese, tea, coffee, juice, soup, rice, butter, water, lettuce, soap, honey, jam, salt, laundry, "
+    "lemonade, food, cake, popcorn"
+)
 
 
 def is_plural(noun: str) -> bool:
