@@ -7,7 +7,7 @@ comes from `final_obs`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -20,6 +20,7 @@ from twosome.envs.text import decision_from, decisions_from
 from twosome.policy.actor import sample
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Whatever gives a probability to each action id at each decision."""
 

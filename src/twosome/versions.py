@@ -1,6 +1,8 @@
 """What a result was made with: versions of the libraries, the interpreter, the machine."""
 
+import contextlib
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -28,6 +30,15 @@ def versions(env: str | None = None) -> dict[str, Any]:
     if env is not None:
         found["env"] = env
     return found
+
+
+def hardware() -> dict[str, Any]:
+    """What kind of machine this is, for result files."""
+    model = platform.processor()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
+    return {"cpu": model, "cores": os.cpu_count()}
 
 
 def _commit() -> str | None:

@@ -15,7 +15,7 @@ WORLD = "twosome-tests/Counting-v0"
 
 class Fixed:
     def __init__(self, *row: float) -> None:
-        self.row = np.array(row)
+        self.row = np.array(row, float)
 
     def probabilities(self, decisions):
         return [self.row for _ in decisions]

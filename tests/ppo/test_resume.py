@@ -1,6 +1,5 @@
 """A run that is killed at any moment and resumed ends exactly as one that was never killed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,11 @@ def command(*arguments: str) -> list[str]:
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def wait_for_updates(path: Path, count: int, process: subprocess.Popen[str]) -> None:
@@ -46,8 +50,7 @@ def test_killed_twice_and_interrupted_once_a_resumed_run_ends_byte_for_byte_the_
 
     process = start(*ARGUMENTS, "--output", str(broken))
     wait_for_updates(broken, 3, process)
-    process.kill()
-    process.wait()
+    kill(process)
 
     process = start("--resume", str(broken))
     wait_for_updates(broken, 5, process)
@@ -59,8 +62,7 @@ def test_killed_twice_and_interrupted_once_a_resumed_run_ends_byte_for_byte_the_
 
     process = start("--resume", str(broken))
     wait_for_updates(broken, 7, process)
-    process.kill()
-    process.wait()
+    kill(process)
 
     subprocess.run(command("--resume", str(broken), "--no-show"), check=True, capture_output=True)
     assert_same_result(whole, broken)
@@ -72,7 +74,6 @@ def test_killed_before_the_first_checkpoint_a_run_can_still_be_resumed(tmp_path)
     while not (path / "config.json").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    kill(process)
     subprocess.run(command("--resume", str(path), "--no-show"), check=True, capture_output=True)
     assert len(RunDirectory.open(path).read_metrics()) == 8

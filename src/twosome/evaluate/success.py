@@ -7,7 +7,7 @@ long they take: averaging the first so many to *finish* would favor the short, l
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -18,6 +18,7 @@ from twosome.policy.actor import sample
 from twosome.rollout import Episode, EpisodeCounter, Policy
 
 
+@runtime_checkable
 class Player(Protocol):
     """Chooses an action in each of several environments."""
 

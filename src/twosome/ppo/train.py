@@ -104,10 +104,10 @@ class Trainer:
         else:
             load_adapters(self.scorer, checkpoint, trainable=True)
         self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt)
-        self.critic = Critic(self._new_head(), lambda prompts: frozen_features(self.scorer, prompts))
         self.collector = Collector(
             lambda: text.make(config.env, **config.env_kwargs), config.num_envs, config.gamma, config.seed
         )
+        self.critic = Critic(self._new_head(), lambda prompts: frozen_features(self.scorer, prompts))
         self.rng = np.random.default_rng(config.seed)
         self.optimizers = self._new_optimizers()
         self.update = 0
@@ -123,7 +123,9 @@ class Trainer:
     def _new_head(self) -> ValueHead:
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
-            return ValueHead(self.scorer.width).to(self.scorer.device)
+            # Asking the model is surer than its config: some families project their last state.
+            _, width = frozen_features(self.scorer, [self.collector.current[0].prompt]).shape
+            return ValueHead(width).to(self.scorer.device)
 
     def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {
@@ -314,8 +316,8 @@ class Trainer:
             "env_steps": self.env_steps,
             "episodes": self.num_episodes,
             "return_mean": _mean([episode.discounted_return for episode in recent]) if recent else None,
-            "success_rate": _mean([episode.success for episode in recent]) if recent else None,
-            "length_mean": _mean([episode.length for episode in recent]) if recent else None,
+            "success_rate": _mean([float(episode.success) for episode in recent]) if recent else None,
+            "length_mean": _mean([float(episode.length) for episode in recent]) if recent else None,
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
             "distinct_prompts": len(self.critic.known),
         }

@@ -30,14 +30,16 @@ def terminal_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, fl
         width: in characters.
     """
     decisions, returns, _ = points(metrics)
+    if not decisions:
+        return "No episode has ended yet: there is no curve to draw."
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, 18)
     for name, level in levels.items():
-        plotext.plot([0, max(decisions, default=1)], [level, level], label=f"{name} {level:.2f}", marker=".")
+        plotext.plot([0, decisions[-1]], [level, level], label=f"{name} {level:.2f}", marker=".")
     plotext.plot(decisions, returns, label="return, mean of the last 100 episodes", marker="braille")
     plotext.xlabel("decisions")
-    picture: str = plotext.build()
+    picture: str = plotext.uncolorize(plotext.build())
     return picture
 
 

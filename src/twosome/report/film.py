@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ _MARGIN = 24
 _PAPER, _INK, _FAINT, _BAR, _CHOSEN = "#faf7f2", "#2b2b2b", "#8c877f", "#cfd8dc", "#e4572e"
 
 
+@runtime_checkable
 class MomentLike(Protocol):
     """One decision of a recorded episode; see `twosome.evaluate.record.Moment`."""
 
@@ -26,6 +27,7 @@ class MomentLike(Protocol):
     earned: float
 
 
+@runtime_checkable
 class RecordingLike(Protocol):
     """A recorded episode; see `twosome.evaluate.record.Recording`."""
 

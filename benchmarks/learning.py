@@ -1,0 +1,120 @@
+"""Train with the default preset on seeds 1 to 5 and measure each final policy over fresh episodes.
+
+    python benchmarks/learning.py TomatoSalad
+
+Runs go to runs/benchmark/, the result to benchmarks/results/learning-ENV.json. Finished seeds are not run again.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from twosome.envs import text
+from twosome.runs import RunDirectory
+from twosome.versions import hardware, versions
+
+ROOT = Path(__file__).parents[1]
+SEEDS = (1, 2, 3, 4, 5)
+EPISODES = 500
+MINIMUM = 512
+
+
+def twosome(*arguments: str) -> dict[str, Any]:
+    """Run a command with --json and give back its document."""
+    command = [sys.executable, "-m", "twosome", *arguments, "--json"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{answer.stderr}")
+    document: dict[str, Any] = json.loads(answer.stdout)
+    return document
+
+
+def train(env: str, seed: int, threads: int, extra: list[str]) -> dict[str, Any]:
+    """Train one seed, or take the run that is there; measure the last checkpoint."""
+    path = ROOT / "runs" / "benchmark" / f"{env}-{seed}"
+    if (path / "config.json").exists():
+        twosome("train", "--resume", str(path))
+    else:
+        twosome("train", "--env", env, "--seed", str(seed), "--threads", str(threads), "--output", str(path), *extra)
+    metrics = RunDirectory.open(path).read_metrics()
+    measured = twosome("eval", str(path), "--episodes", str(EPISODES), "--seed", "10000", "--threads", "1")
+    greedy = twosome("eval", str(path), "--episodes", str(EPISODES), "--seed", "10000", "--greedy", "--threads", "1")
+    phases = {name: sum(row.get(name, 0.0) for row in metrics) for name in metrics[-1] if name.endswith("_s")}
+    return {
+        "seed": seed,
+        "decisions": metrics[-1]["decisions"],
+        "return_mean": measured["return_mean"],
+        "return_ci95": measured["return_ci95"],
+        "success_rate": measured["success_rate"],
+        "length_mean": measured["length_mean"],
+        "greedy_return_mean": greedy["return_mean"],
+        "greedy_success_rate": greedy["success_rate"],
+        "seconds": {name.removesuffix("_s"): round(value, 1) for name, value in phases.items()},
+        "decisions_per_second": round(metrics[-1]["decisions"] / sum(phases.values())),
+        "distinct_prompts": metrics[-1]["distinct_prompts"],
+        "curve": [[row["decisions"], row["return_mean"], row["success_rate"]] for row in metrics],
+    }
+
+
+def decisions_to(curve: list[list[float | None]], level: float) -> int | None:
+    """First decision count at which the mean return of the last 100 episodes was at least ``level``.
+
+    Only from ``MINIMUM`` decisions on: the first episodes to finish are the short, lucky ones.
+    """
+    for decisions, mean, _ in curve:
+        if mean is not None and decisions is not None and decisions >= MINIMUM and mean >= level:
+            return int(decisions)
+    return None
+
+
+def main() -> None:
+    """Train, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("env")
+    parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each run")
+    parser.add_argument("--name", default=None, help="name of the result file; by default the environment's")
+    options, extra = parser.parse_known_args()
+
+    gamma = text.make(options.env).unwrapped.gamma  # type: ignore[attr-defined]
+    optimum = twosome("eval", "--env", options.env, "--policy", "planner", "--episodes", "1")["return_mean"]
+    random = twosome("eval", "--env", options.env, "--policy", "random", "--episodes", str(EPISODES))
+    untrained = twosome("eval", "--env", options.env, "--model", "hearth", "--episodes", str(EPISODES))
+    with ThreadPoolExecutor(options.parallel) as pool:
+        seeds = list(pool.map(lambda seed: train(options.env, seed, options.threads, extra), SEEDS))
+    for seed in seeds:
+        seed["decisions_to_90_percent"] = decisions_to(seed["curve"], 0.9 * optimum)
+        seed["curve"] = seed["curve"][:: max(1, len(seed["curve"]) // 100)]
+    reached = [seed["decisions_to_90_percent"] or float("inf") for seed in seeds]
+    result = {
+        "command": " ".join(["python", "benchmarks/learning.py", *sys.argv[1:]]),
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "env": options.env,
+        "gamma": gamma,
+        "episodes": EPISODES,
+        "optimum": optimum,
+        "random": {name: random[name] for name in ("return_mean", "return_ci95", "success_rate")},
+        "untrained": {name: untrained[name] for name in ("return_mean", "return_ci95", "success_rate")},
+        "median_return": statistics.median(seed["return_mean"] for seed in seeds),
+        "median_decisions_to_90_percent": None if (middle := statistics.median(reached)) == float("inf") else middle,
+        "seeds": seeds,
+    }
+    path = ROOT / "benchmarks" / "results" / f"learning-{options.name or options.env}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    for seed in seeds:
+        shown = ("seed", "return_mean", "success_rate", "decisions_to_90_percent", "decisions_per_second")
+        print({name: seed[name] for name in shown})
+    print(f"median return {result['median_return']:.4f}, optimum {optimum:.4f}; written to {path}")
+
+
+if __name__ == "__main__":
+    main()

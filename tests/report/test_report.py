@@ -1,0 +1,52 @@
+"""Pictures show what was recorded."""
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from twosome.decision import Decision
+from twosome.evaluate.record import Moment, Recording
+from twosome.report.curve import points, save_curve, terminal_curve
+from twosome.report.film import save_film
+
+METRICS = [
+    {"decisions": 128 * (i + 1), "return_mean": None if i == 0 else i / 10, "success_rate": None if i == 0 else 0.5}
+    for i in range(10)
+]
+
+
+def test_updates_before_the_first_finished_episode_are_left_out():
+    decisions, returns, success = points(METRICS)
+    assert decisions == [128 * (i + 1) for i in range(1, 10)]
+    assert returns == [i / 10 for i in range(1, 10)]
+    assert set(success) == {0.5}
+
+
+def test_the_terminal_curve_names_its_levels_and_fits_the_width():
+    picture = terminal_curve(METRICS, {"random": -0.09, "optimal planner": 0.92}, width=70)
+    assert "random" in picture
+    assert "0.92" in picture
+    assert max(len(line) for line in picture.splitlines()) <= 70
+
+
+def test_a_run_without_a_finished_episode_has_an_empty_curve(tmp_path):
+    terminal_curve(METRICS[:1], {})
+    save_curve(METRICS[:1], {}, "nothing yet", tmp_path / "curve.png")
+
+
+def test_the_picture_of_the_curve_is_drawn(tmp_path):
+    save_curve(METRICS, {"random": -0.09}, "a run", tmp_path / "curve.png")
+    picture = np.asarray(Image.open(tmp_path / "curve.png").convert("RGB"))
+    assert picture.std() > 5
+
+
+def test_the_film_has_a_frame_for_each_decision_and_one_for_the_end(tmp_path):
+    kitchen = np.full((60, 60, 3), 200, np.uint8)
+    moments = tuple(
+        Moment(kitchen, Decision(f"You are at step {i}. Now you", ("go", "", "stay")), np.array([0.3, 0, 0.7]), 2, 0.1 * i)
+        for i in range(3)
+    )
+    save_film(Recording(moments, kitchen, 0.3, True), tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 4
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)]
+    assert all((frames[i] != frames[i + 1]).any() for i in range(3))
