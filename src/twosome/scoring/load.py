@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from twosome.errors import ConfigError, MissingExtraError, ModelError
@@ -56,7 +57,7 @@ def load_model(
         model: Any = AutoModelForCausalLM.from_pretrained(
             source, config=config, use_safetensors=True, device_map={"": where}, **settings, **common
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(_weights_message(name_or_path, source, error)) from error
     return model.eval(), tokenizer
 

@@ -134,9 +134,13 @@ class SpanEncoder:
 
 def _token_ids(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[list[int]]:
     encoded = tokenizer(
-        list(texts), add_special_tokens=special, padding=False, truncation=False, return_attention_mask=False,
+        list(texts),
+        add_special_tokens=special,
+        padding=False,
+        truncation=False,
+        return_attention_mask=False,
         verbose=False,
-    )  # fmt: skip
+    )
     ids: list[list[int]] = encoded["input_ids"]
     return ids
 

@@ -1,0 +1,92 @@
+"""Loading by name or folder, and what is said when it cannot be."""
+
+import sys
+
+import pytest
+import torch
+from tiny_models import DECISIONS, FAMILIES, by_definition, byte_level, llama, tiny_model
+
+from twosome.errors import ConfigError, MissingExtraError, ModelError
+from twosome.scoring import ActionScorer, load
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_model("llama", dtype=torch.float32, **FAMILIES["llama"]).save_pretrained(tmp_path)
+    byte_level().save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_is_loaded_in_evaluation_mode_and_scores_as_the_model_it_was_saved_from(folder):
+    scorer = ActionScorer.from_pretrained(str(folder), device="cpu")
+    assert scorer.name == str(folder)
+    assert scorer.method == "packed"
+    assert not scorer.model.training
+    assert scorer.model.dtype == torch.float32
+    expected = by_definition(llama(), byte_level(), DECISIONS[0]).float()
+    torch.testing.assert_close(scorer.log_probs(DECISIONS)[0], expected, atol=1e-4, rtol=0)
+
+
+def test_arguments_reach_the_scorer(folder):
+    scorer = ActionScorer.from_pretrained(
+        str(folder), dtype="bfloat16", device="cpu", method="naive", max_tokens_per_forward=7
+    )
+    assert (scorer.model.dtype, scorer.method, scorer.max_tokens_per_forward) == (torch.bfloat16, "naive", 7)
+    with pytest.raises(ModelError, match="no chat template"):
+        ActionScorer.from_pretrained(str(folder), prompt_format="chat")
+
+
+def test_a_name_that_is_nowhere_is_refused():
+    with pytest.raises(ModelError, match=r"found no model 'nobody/nothing'.*'hearth', a folder"):
+        ActionScorer.from_pretrained("nobody/nothing")
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"holds no model: expected config\.json"):
+        ActionScorer.from_pretrained(str(tmp_path))
+
+
+def test_weights_in_a_format_that_runs_code_are_refused_with_the_way_to_convert_them(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"expected \*\.safetensors.*save_pretrained\(FOLDER\)"):
+        ActionScorer.from_pretrained(str(folder))
+
+
+def test_damaged_weights_are_refused(folder):
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="cannot load the weights"):
+        ActionScorer.from_pretrained(str(folder))
+
+
+def test_a_model_without_a_tokenizer_is_refused(folder):
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ModelError, match=r"tokenizer.*tokenizer\.json"):
+        ActionScorer.from_pretrained(str(folder))
+
+
+def test_quantization_without_bitsandbytes_names_the_extra(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    monkeypatch.setattr(load.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'twosome\[quantization\]'"):
+        ActionScorer.from_pretrained(str(folder), quantization="8bit")
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"dtype": "float8"}, "dtype is 'float8'"),
+        ({"quantization": "2bit"}, "quantization is '2bit'"),
+        ({"device": "abacus"}, "device is 'abacus'"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(folder, argument, message):
+    with pytest.raises(ConfigError, match=message):
+        ActionScorer.from_pretrained(str(folder), **argument)
+
+
+def test_a_missing_embedded_model_is_said_to_be_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(load.resources, "files", lambda package: tmp_path)
+    with pytest.raises(ModelError, match="'hearth' is not part of this installation"):
+        ActionScorer.from_pretrained("hearth")

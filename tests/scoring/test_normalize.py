@@ -1,0 +1,106 @@
+"""The policy's formula: known answers and laws."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twosome.errors import ConfigError, NoActionError
+from twosome.scoring import ScoredActions, action_log_probs
+
+NORMALIZATIONS = ["none", "token", "word", "byte", "pmi"]
+LAWS = settings(deadline=None, derandomize=True, max_examples=60)
+
+
+def scored(logp, num_tokens, num_words, num_bytes):
+    num_tokens = torch.tensor(num_tokens)
+    return ScoredActions(logp, num_tokens > 0, num_tokens, torch.tensor(num_words), torch.tensor(num_bytes))
+
+
+def example(requires_grad=False):
+    logp = torch.tensor([[-6.0, -math.inf, -8.0]], dtype=torch.float64, requires_grad=requires_grad)
+    return scored(logp, [[3, 0, 8]], [[2, 0, 4]], [[12, 0, 32]])
+
+
+@pytest.mark.parametrize(
+    ("normalization", "first", "last"),
+    [("none", -6.0, -8.0), ("token", -2.0, -1.0), ("word", -3.0, -2.0), ("byte", -0.5, -0.25), ("pmi", -5.0, -1.0)],
+)
+def test_scores_are_divided_by_what_counts_as_length(normalization, first, last):
+    context_free = torch.tensor([[-1.0, -math.inf, -7.0]], dtype=torch.float64)
+    found = action_log_probs(example(), normalization, context_free if normalization == "pmi" else None)
+    total = math.log(math.exp(first) + math.exp(last))
+    assert found[0].tolist() == pytest.approx([first - total, -math.inf, last - total])
+
+
+def test_word_is_the_default():
+    assert action_log_probs(example()).tolist() == action_log_probs(example(), "word").tolist()
+
+
+@st.composite
+def batches(draw):
+    num_rows, num_actions = draw(st.integers(1, 3)), draw(st.integers(1, 5))
+    tokens = [
+        draw(st.lists(st.integers(0, 6), min_size=num_actions, max_size=num_actions).filter(any))
+        for _ in range(num_rows)
+    ]
+    numbers = st.floats(-60, 0)
+    logp = torch.tensor([[draw(numbers) if t else -math.inf for t in row] for row in tokens], dtype=torch.float64)
+    lengths = [[draw(st.integers(1, 5)) if t else 0 for t in row] for row in tokens]
+    context_free = torch.tensor([[draw(numbers) for _ in row] for row in tokens], dtype=torch.float64)
+    return scored(logp, tokens, lengths, [[5 * n for n in row] for row in lengths]), context_free
+
+
+@LAWS
+@given(batches(), st.sampled_from(NORMALIZATIONS))
+def test_probabilities_of_each_row_sum_to_one_and_unavailable_ones_are_zero(batch, normalization):
+    actions, context_free = batch
+    policy = action_log_probs(actions, normalization, context_free).exp()
+    torch.testing.assert_close(policy.sum(dim=1), torch.ones(len(policy), dtype=torch.float64))
+    assert (policy[~actions.available] == 0).all()
+
+
+@LAWS
+@given(batches(), st.sampled_from(NORMALIZATIONS))
+def test_gradients_are_finite_and_none_leaks_to_unavailable_actions(batch, normalization):
+    actions, context_free = batch
+    logp = actions.logp.clone().requires_grad_()
+    actions = ScoredActions(logp, actions.available, actions.num_tokens, actions.num_words, actions.num_bytes)
+    context_free = context_free.masked_fill(~actions.available, -math.inf)
+    log_policy = action_log_probs(actions, normalization, context_free)
+    # As an entropy is computed: the policy times its logarithm where that is finite.
+    safe = log_policy.masked_fill(~actions.available, 0.0)
+    (gradient,) = torch.autograd.grad((safe.exp() * safe * torch.arange(1, logp.shape[1] + 1)).sum(), logp)
+    assert gradient.isfinite().all()
+    assert (gradient[~actions.available] == 0).all()
+
+
+@LAWS
+@given(batches(), st.sampled_from(NORMALIZATIONS), st.randoms())
+def test_the_order_of_actions_does_not_matter(batch, normalization, random):
+    actions, context_free = batch
+    order = list(range(actions.logp.shape[1]))
+    random.shuffle(order)
+    fields = (actions.logp, actions.available, actions.num_tokens, actions.num_words, actions.num_bytes)
+    shuffled = ScoredActions(*(field[:, order] for field in fields))
+    torch.testing.assert_close(
+        action_log_probs(shuffled, normalization, context_free[:, order]),
+        action_log_probs(actions, normalization, context_free)[:, order],
+    )
+
+
+def test_a_row_without_actions_is_refused_by_its_number():
+    logp = torch.full((2, 1), -math.inf)
+    logp[0] = -1.0
+    with pytest.raises(NoActionError, match=r"rows \[1\]"):
+        action_log_probs(scored(logp, [[1], [0]], [[1], [0]], [[1], [0]]))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_an_unknown_normalization_and_pmi_without_its_prior_are_refused():
+    with pytest.raises(ConfigError, match="one of none, token, word, byte, pmi"):
+        action_log_probs(example(), "words")
+    with pytest.raises(ConfigError, match="needs context_free"):
+        action_log_probs(example(), "pmi")
