@@ -33,7 +33,11 @@ def run(python: str, *arguments: str, cwd: Path, **environment: str) -> str:
 
 def test_the_wheel_holds_the_package_the_model_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"twosome/py.typed", "twosome/models/hearth/model.safetensors", "twosome/models/hearth/tokenizer.json"} <= set(names)
+    assert {
+        "twosome/py.typed",
+        "twosome/models/hearth/model.safetensors",
+        "twosome/models/hearth/tokenizer.json",
+    } <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"twosome"}
     assert wheel.stat().st_size < 8 * 2**20
 

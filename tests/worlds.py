@@ -12,7 +12,7 @@ _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
 
 
 class Counting(gymnasium.Env[dict[str, Any], int]):
-    """Three phrases; "go left" ends the episode with reward 1, "wait" takes 3 primitive steps, "go right" 2 and costs 0.1.
+    """Three phrases: "go left" ends the episode with reward 1, "wait" takes 3 primitive steps, "go right" 2 and 0.1.
 
     The prompt counts the decisions. After ``limit`` decisions the episode is cut off. "go right" is offered only
     on even counts.

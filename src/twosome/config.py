@@ -160,8 +160,8 @@ class TrainConfig:
     """Where the model runs: cpu, cuda, cuda:1 ...; auto: a GPU if there is one."""
     max_tokens_per_forward: int = 16_384
     """Bound on the tokens of one forward pass; smaller needs less memory."""
-    threads: int = 2
-    """CPU threads of PyTorch. Results are reproduced exactly only with the same number."""
+    threads: int = 1
+    """CPU threads of PyTorch: one for hearth, more for larger models. Only the same number repeats a run exactly."""
 
     checkpoint_every: int = 1280
     """Decisions between checkpoints; there is always one at the start and at the end."""

@@ -4,9 +4,8 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from twosome.decision import Decision
-from twosome.evaluate.record import Moment, Recording
 from twosome.report.curve import points, save_curve, terminal_curve
-from twosome.report.film import save_film
+from twosome.report.film import Moment, Recording, save_film
 
 METRICS = [
     {"decisions": 128 * (i + 1), "return_mean": None if i == 0 else i / 10, "success_rate": None if i == 0 else 0.5}
@@ -42,7 +41,9 @@ def test_the_picture_of_the_curve_is_drawn(tmp_path):
 def test_the_film_has_a_frame_for_each_decision_and_one_for_the_end(tmp_path):
     kitchen = np.full((60, 60, 3), 200, np.uint8)
     moments = tuple(
-        Moment(kitchen, Decision(f"You are at step {i}. Now you", ("go", "", "stay")), np.array([0.3, 0, 0.7]), 2, 0.1 * i)
+        Moment(
+            kitchen, Decision(f"You are at step {i}. Now you", ("go", "", "stay")), np.array([0.3, 0, 0.7]), 2, 0.1 * i
+        )
         for i in range(3)
     )
     save_film(Recording(moments, kitchen, 0.3, True), tmp_path / "film.gif")

@@ -4,16 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import tyro
 from rich.console import Console
 from rich.table import Table
 
+from twosome.cli.parse import parse
 from twosome.envs import text
 
 
 @dataclass(frozen=True)
 class Envs:
-    """List the worlds that come with twosome. Any of them is also a Gymnasium environment: gymnasium.make("twosome/...").
+    """List the worlds that come with twosome. Each is a Gymnasium environment: gymnasium.make("twosome/...").
 
     Examples:
         twosome envs
@@ -26,7 +26,7 @@ class Envs:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, look up, print."""
-    options = tyro.cli(Envs, prog="twosome envs", args=list(arguments))
+    options = parse(Envs, "envs", arguments)
     worlds = text.list_worlds()
     if options.json:
         print(json.dumps([asdict(world) for world in worlds]))  # noqa: T201 - the document is the output

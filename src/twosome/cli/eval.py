@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from twosome.cli.parse import parse
 from twosome.errors import ConfigError
 from twosome.evaluate.subject import Subject, subject_of
 from twosome.json_argument import JsonObject
@@ -46,7 +47,7 @@ class Eval:
     """How many episodes."""
     seed: int = 0
     """Episode i is reset with seed + i."""
-    threads: int = 2
+    threads: int = 1
     """CPU threads of PyTorch."""
     json: bool = False
     """Print one JSON document and nothing else."""
@@ -54,7 +55,7 @@ class Eval:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, evaluate, print."""
-    options = tyro.cli(Eval, prog="twosome eval", args=list(arguments))
+    options = parse(Eval, "eval", arguments)
     if options.episodes < 1:
         raise ConfigError(f"--episodes is {options.episodes}; expected at least 1.")
     subject = subject_of(
@@ -80,7 +81,7 @@ def comparison(rows: Sequence[tuple[Subject, dict[str, Any]]]) -> Table:
     """A table of measured subjects."""
     table = Table(title=f"{rows[0][1]['env']}, {rows[0][1]['episodes']} fresh episodes", title_justify="left")
     for name in ("", "return", "95% interval", "success", "95% interval", "length"):
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for subject, result in rows:
         table.add_row(
             subject.name,

@@ -11,6 +11,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from twosome.cli.parse import parse
 from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.policy.actor import Actor
@@ -25,7 +26,7 @@ class Score:
     The prompt should end in an unfinished sentence that each action completes.
 
     Examples:
-        twosome score "You want to serve a tomato salad. Your hands are empty. Now you" "pick up the tomato" "take the bowl"
+        twosome score "You want to make tea. Your hands are empty. Now you" "fill the pot" "go to bed"
         twosome score PROMPT ACTION ACTION --model runs/TomatoSalad-1 --json
     """
 
@@ -43,7 +44,7 @@ class Score:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, score, print."""
-    options = tyro.cli(Score, prog="twosome score", args=list(arguments))
+    options = parse(Score, "score", arguments)
     if not options.actions:
         raise ConfigError("there is no action to score; give at least one phrase after the prompt.")
     if "" in options.actions:

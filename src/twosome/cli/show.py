@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 
 from twosome.cli.eval import comparison
+from twosome.cli.parse import parse
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import RunError
@@ -42,7 +43,7 @@ class Show:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, measure, draw."""
-    options = tyro.cli(Show, prog="twosome show", args=list(arguments))
+    options = parse(Show, "show", arguments)
     if options.json:
         rows = measure(options.run, options.episodes, options.seed)
         print(json.dumps({"run": str(options.run), "rows": [result for _, result in rows]}))  # noqa: T201 - the output

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from twosome.cli.parse import parse
 from twosome.cli.progress import Progress
 from twosome.cli.show import show
 from twosome.config import TrainConfig
@@ -49,9 +50,7 @@ class Train:
 def main(arguments: Sequence[str]) -> int:
     """Parse, train, report."""
     default = _defaults(arguments)
-    options = tyro.cli(
-        Train, prog="twosome train", args=list(arguments), default=Train(default), config=(tyro.conf.OmitArgPrefixes,)
-    )
+    options = parse(Train, "train", arguments, Train(default))
     config = options.config
     if options.resume is not None:
         if config != default or config.env != TrainConfig().env or config.preset != "default":

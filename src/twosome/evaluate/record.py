@@ -1,44 +1,14 @@
 """Recording an episode: what was seen, how probable each action was, what was done."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twosome.decision import Decision
 from twosome.envs import text
 from twosome.policy.actor import sample
+from twosome.report.film import Moment, Recording
 from twosome.rollout import Policy
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One decision of an episode.
-
-    Attributes:
-        image: the world before the action, height x width x 3, uint8.
-        decision: prompt and phrases.
-        probabilities: one for each action id.
-        action: the id that was taken.
-        earned: return so far, before this action.
-    """
-
-    image: NDArray[np.uint8]
-    decision: Decision
-    probabilities: NDArray[np.float64]
-    action: int
-    earned: float
-
-
-@dataclass(frozen=True)
-class Recording:
-    """An episode to look at: its moments, its last image, its return and success."""
-
-    moments: tuple[Moment, ...]
-    last_image: NDArray[np.uint8]
-    discounted_return: float
-    success: bool
 
 
 def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, gamma: float, seed: int) -> Recording:

@@ -64,7 +64,7 @@ def subject_of(
     checkpoint: str = "last",
     normalization: Any = None,
     greedy: bool = False,
-    threads: int = 2,
+    threads: int = 1,
 ) -> Subject:
     """Who is meant by the options of `twosome eval`.
 

@@ -31,6 +31,7 @@ class ValueHead(nn.Module):
         )
 
     def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
+        """Value of each row of features."""
         values: Tensor = self.layers(features)
         return values[:, 0]
 

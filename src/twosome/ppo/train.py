@@ -209,7 +209,7 @@ class Trainer:
                 loss = value_loss(values, old[index], returns[index], clip=self.config.clip)
                 self._check_finite("value loss", loss)
                 self.optimizers["critic"].zero_grad()
-                (self.config.value_coef * loss).backward()
+                torch.autograd.backward(self.config.value_coef * loss)
                 norm = torch.nn.utils.clip_grad_norm_(self.critic.head.parameters(), self.config.max_grad_norm)
                 self._check_finite("value gradient", norm)
                 self.optimizers["critic"].step()
@@ -267,7 +267,7 @@ class Trainer:
             entropy_coef=self._entropy_coef,
         )
         self._check_finite("policy loss", result.loss)
-        (result.loss / self.config.gradient_accumulation).backward()
+        torch.autograd.backward(result.loss / self.config.gradient_accumulation)
         return {
             "policy_loss": result.loss.item(),
             "entropy": result.entropy.item(),

@@ -2,8 +2,8 @@
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,17 @@ _MARGIN = 24
 _PAPER, _INK, _FAINT, _BAR, _CHOSEN = "#faf7f2", "#2b2b2b", "#8c877f", "#cfd8dc", "#e4572e"
 
 
-@runtime_checkable
-class MomentLike(Protocol):
-    """One decision of a recorded episode; see `twosome.evaluate.record.Moment`."""
+@dataclass(frozen=True)
+class Moment:
+    """One decision of a recorded episode.
+
+    Attributes:
+        image: the world before the action, height x width x 3.
+        decision: prompt and phrases.
+        probabilities: one for each action id.
+        action: the id that was taken.
+        earned: return so far, before this action.
+    """
 
     image: NDArray[np.uint8]
     decision: Decision
@@ -27,17 +35,17 @@ class MomentLike(Protocol):
     earned: float
 
 
-@runtime_checkable
-class RecordingLike(Protocol):
-    """A recorded episode; see `twosome.evaluate.record.Recording`."""
+@dataclass(frozen=True)
+class Recording:
+    """An episode to look at: its moments, its last image, its return and success."""
 
-    moments: tuple[MomentLike, ...]
+    moments: tuple[Moment, ...]
     last_image: NDArray[np.uint8]
     discounted_return: float
     success: bool
 
 
-def save_film(recording: RecordingLike, path: Path, seconds_per_decision: float = 1.6) -> None:
+def save_film(recording: Recording, path: Path, seconds_per_decision: float = 1.6) -> None:
     """Draw a recorded episode into an animated GIF."""
     frames = [_decision_frame(moment, number) for number, moment in enumerate(recording.moments, start=1)]
     verdict = "The task is done." if recording.success else "The task was not done."
@@ -49,7 +57,7 @@ def save_film(recording: RecordingLike, path: Path, seconds_per_decision: float 
     first.save(path, save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
 
 
-def _decision_frame(moment: MomentLike, number: int) -> Image.Image:
+def _decision_frame(moment: Moment, number: int) -> Image.Image:
     rows = [
         (moment.decision.actions[i], float(moment.probabilities[i]), i == moment.action)
         for i in moment.decision.available
