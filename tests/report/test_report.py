@@ -8,15 +8,15 @@ from twosome.report.curve import points, save_curve, terminal_curve
 from twosome.report.film import Moment, Recording, save_film
 
 METRICS = [
-    {"decisions": 128 * (i + 1), "return_mean": None if i == 0 else i / 10, "success_rate": None if i == 0 else 0.5}
+    {"decisions": 128 * (i + 1), "episodes": 10 * i, "return_mean": i / 10 if i else None, "success_rate": 0.5}
     for i in range(10)
 ]
 
 
-def test_updates_before_the_first_finished_episode_are_left_out():
+def test_updates_before_enough_episodes_have_ended_are_left_out():
     decisions, returns, success = points(METRICS)
-    assert decisions == [128 * (i + 1) for i in range(1, 10)]
-    assert returns == [i / 10 for i in range(1, 10)]
+    assert decisions == [128 * (i + 1) for i in range(2, 10)]
+    assert returns == [i / 10 for i in range(2, 10)]
     assert set(success) == {0.5}
 
 

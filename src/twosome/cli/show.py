@@ -83,7 +83,7 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
     rows = measure(path, episodes, seed)
     console.print(comparison(rows))
 
-    levels = {subject.name: result["return_mean"] for subject, result in rows if subject.name[-7:] != "trained"}
+    levels = {subject.name: result["return_mean"] for subject, result in rows if not result.get("adapter")}
     curve, film = path / "learning_curve.png", path / "episode.gif"
     console.out(terminal_curve(metrics, levels), highlight=False)
     save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)

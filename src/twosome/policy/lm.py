@@ -1,5 +1,6 @@
 """The frozen language model with low-rank adapters on top, through PEFT."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ def add_adapters(scorer: ActionScorer, adapters: Adapters, seed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            model = get_peft_model(scorer.model, config)
+            with _quiet_peft():
+                model = get_peft_model(scorer.model, config)
         except ValueError as error:
             names = sorted({name.rsplit(".", 1)[-1] for name in _linear_layers(scorer.model)})
             raise ModelError(
@@ -67,7 +69,8 @@ def load_adapters(scorer: ActionScorer, folder: Path, *, trainable: bool) -> Non
         CheckpointError: the folder does not hold adapters that fit this model.
     """
     try:
-        model = PeftModel.from_pretrained(scorer.model, str(folder), is_trainable=trainable)
+        with _quiet_peft():
+            model = PeftModel.from_pretrained(scorer.model, str(folder), is_trainable=trainable)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise CheckpointError(
             f"the adapters in {folder} do not fit the model {scorer.name!r}: {error} "
@@ -103,6 +106,14 @@ def frozen_features(scorer: ActionScorer, prompts: Sequence[str]) -> torch.Tenso
     with adapters_off(scorer.model), torch.no_grad():
         features: torch.Tensor = scorer.prompt_features(prompts)
     return features
+
+
+@contextmanager
+def _quiet_peft() -> Iterator[None]:
+    """Without the warning that PEFT 0.21 draws from Transformers 5.23 by asking for an attribute's old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        yield
 
 
 def _linear_layers(model: nn.Module) -> Iterator[str]:

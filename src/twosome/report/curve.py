@@ -8,12 +8,16 @@ import plotext
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+MIN_EPISODES = 20
 _COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
 
 
 def points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float], list[float]]:
-    """Decisions, mean return and success rate of the updates at which an episode had ended."""
-    rows = [row for row in metrics if row["return_mean"] is not None]
+    """Decisions, mean return and success rate of the updates after which enough episodes had ended to average.
+
+    The first few episodes to finish are the short, lucky ones; a mean over them says nothing of the policy.
+    """
+    rows = [row for row in metrics if row["episodes"] >= MIN_EPISODES]
     return (
         [row["decisions"] for row in rows],
         [row["return_mean"] for row in rows],
@@ -31,7 +35,7 @@ def terminal_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, fl
     """
     decisions, returns, _ = points(metrics)
     if not decisions:
-        return "No episode has ended yet: there is no curve to draw."
+        return "Too few episodes have ended yet: there is no curve to draw."
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, 18)
