@@ -14,7 +14,8 @@ Forward alone under ``no_grad``, and forward with backward into LoRA adapters (r
     python benchmarks/scoring.py --output benchmarks/results/scoring.json
 
 measures with the memory allocator's defaults and with freed memory kept (`twosome._malloc`), each in a process
-of its own.
+of its own, by the wall clock and in processor time. On a machine that does other work at the same time, read the
+processor time with ``--threads 1``: with more threads it includes their waiting for each other.
 """
 
 import argparse
@@ -127,15 +128,15 @@ def plain_forward(scorer: ActionScorer, batch: list[Decision]) -> tuple[Callable
     return forward, tokens.numel(), num_kept * len(rows)
 
 
-def seconds(run: Callable[[], Any]) -> float:
-    """Wall-clock time of one run."""
-    start = time.perf_counter()
+def seconds(run: Callable[[], Any]) -> tuple[float, float]:
+    """Wall-clock and processor time of one run."""
+    wall, processor = time.perf_counter(), time.process_time()
     run()
-    return time.perf_counter() - start
+    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def measure(threads: int, repeats: int, keep: bool) -> dict[str, Any]:
-    """All ways in turn, `repeats` times after one warm-up."""
+    """All ways in turn, `repeats` times, each after one run that is not timed."""
     kept = keep and keep_freed_memory()
     torch.set_num_threads(threads)
     scorer = ActionScorer(model(), tokenizer(), name="58M Llama", method="packed")
@@ -159,13 +160,12 @@ def measure(threads: int, repeats: int, keep: bool) -> dict[str, Any]:
         run().sum().backward()
 
     passes = {"forward": forward, "forward_backward": forward_backward}
-    times: dict[str, dict[str, list[float]]] = {mode: {way: [] for way in ways} for mode in passes}
-    for repeat in range(repeats + 1):
+    times: dict[str, dict[str, list[tuple[float, float]]]] = {mode: {way: [] for way in ways} for mode in passes}
+    for _ in range(repeats):
         for mode, work in passes.items():
             for way, run in ways.items():
-                elapsed = seconds(lambda work=work, run=run: work(run))
-                if repeat > 0:
-                    times[mode][way].append(elapsed)
+                work(run)  # not timed: the way before left other memory and caches behind
+                times[mode][way].append(seconds(lambda work=work, run=run: work(run)))
     return {
         "freed_memory_kept": kept,
         "parameters": sum(p.numel() for name, p in scorer.model.named_parameters() if "lora_" not in name),
@@ -177,18 +177,19 @@ def measure(threads: int, repeats: int, keep: bool) -> dict[str, Any]:
     }
 
 
-def summary(times: dict[str, list[float]]) -> dict[str, Any]:
+def summary(times: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
     """Medians and quartiles in seconds, and ratios of the medians."""
-    median = {way: statistics.median(values) for way, values in times.items()}
-    quartiles = {way: statistics.quantiles(values, n=4) for way, values in times.items()}
-    return {
-        **{
-            way: {"median_s": round(median[way], 4), "quartiles_s": [round(q, 4) for q in quartiles[way][::2]]}
-            for way in times
-        },
-        "padded_over_packed": round(median["padded"] / median["packed"], 2),
-        "packed_over_plain": round(median["packed"] / median["plain"], 2),
-    }
+    document: dict[str, Any] = {}
+    for place, clock in enumerate(("wall", "processor")):
+        values = {way: [pair[place] for pair in pairs] for way, pairs in times.items()}
+        quartiles = {way: [round(q, 4) for q in statistics.quantiles(values[way], n=4)] for way in values}
+        median = {way: statistics.median(values[way]) for way in values}
+        document[clock] = {
+            **{f"{way}_s": {"quartiles": quartiles[way]} for way in values},
+            "padded_over_packed": round(median["padded"] / median["packed"], 2),
+            "packed_over_plain": round(median["packed"] / median["plain"], 2),
+        }
+    return document
 
 
 def cpu_name() -> str:
@@ -203,7 +204,7 @@ def main() -> None:
     """Measure in fresh processes and write one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--allocator", choices=["both", "default", "kept"], default="both")
     options = parser.parse_args()

@@ -27,6 +27,11 @@ def test_a_folder_is_loaded_in_evaluation_mode_and_scores_as_the_model_it_was_sa
     torch.testing.assert_close(scorer.log_probs(DECISIONS)[0], expected, atol=1e-4, rtol=0)
 
 
+def test_a_folder_is_loaded_without_a_progress_bar(folder, capfd):
+    ActionScorer.from_pretrained(str(folder), device="cpu")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_arguments_reach_the_scorer(folder):
     scorer = ActionScorer.from_pretrained(
         str(folder), dtype="bfloat16", device="cpu", method="naive", max_tokens_per_forward=7

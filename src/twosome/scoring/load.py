@@ -5,6 +5,8 @@ model runs only when asked for.
 """
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +14,7 @@ from typing import Any, Literal, get_args
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import logging as transformers_logging
 
 from twosome.errors import ConfigError, MissingExtraError, ModelError
 
@@ -54,12 +57,27 @@ def load_model(
         ) from error
     tokenizer = _tokenizer(name_or_path, source, common)
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source, config=config, use_safetensors=True, device_map={"": where}, **settings, **common
-        )
+        with _without_progress_bar(is_local=Path(source).is_dir()):
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                source, config=config, use_safetensors=True, device_map={"": where}, **settings, **common
+            )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(_weights_message(name_or_path, source, error)) from error
     return model.eval(), tokenizer
+
+
+@contextmanager
+def _without_progress_bar(*, is_local: bool) -> Iterator[None]:
+    """Show progress where there may be something to wait for: a download."""
+    logging: Any = transformers_logging
+    if is_local and logging.is_progress_bar_enabled():
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.enable_progress_bar()
+    else:
+        yield
 
 
 def embedded_folder() -> Path:
