@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import nn
 
 from twosome.errors import CheckpointError, ModelError
@@ -71,7 +72,7 @@ def load_adapters(scorer: ActionScorer, folder: Path, *, trainable: bool) -> Non
     try:
         with _quiet_peft():
             model = PeftModel.from_pretrained(scorer.model, str(folder), is_trainable=trainable)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise CheckpointError(
             f"the adapters in {folder} do not fit the model {scorer.name!r}: {error} "
             "Load them with the model that they were trained on."

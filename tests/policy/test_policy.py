@@ -1,0 +1,144 @@
+"""The policy over actions, its draws, its adapters, and the agent that a run becomes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twosome.config import TrainConfig
+from twosome.decision import Decision
+from twosome.errors import CheckpointError, ModelError, NoActionError
+from twosome.policy.actor import Actor, sample
+from twosome.policy.agent import Agent
+from twosome.policy.critic import Critic, ValueHead
+from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters, trainable
+from twosome.ppo.train import train
+from twosome.scoring import ActionScorer
+
+TEA = Decision("You want to make tea. Your hands are empty. Now you", ("take the cup", "", "go to the kitchen"))
+
+
+@pytest.fixture
+def scorer() -> ActionScorer:
+    return ActionScorer.from_pretrained("hearth")
+
+
+def perturb(scorer: ActionScorer) -> None:
+    """Give the adapters an effect, as training would."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in trainable(scorer.model):
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+
+
+def test_a_decision_without_an_action_is_refused():
+    with pytest.raises(NoActionError, match="no action is available"):
+        Decision("You are stuck. Now you", ("", ""))
+
+
+@pytest.mark.parametrize("normalization", ["none", "token", "word", "byte", "pmi"])
+def test_the_policy_is_the_softmax_of_the_normalized_scores(scorer, normalization):
+    logp = scorer.log_probs([TEA])[0]
+    lengths = {
+        "none": [1, 1],
+        "token": [len(tokens) for tokens in (scorer.token_log_probs([TEA])[0][i] for i in (0, 2))],
+        "word": [3, 4],
+        "byte": [12, 17],
+    }
+    scores = np.array([logp[0].item(), logp[2].item()])
+    if normalization == "pmi":
+        base = scorer.log_probs([Decision("Now you", TEA.actions)])[0]
+        scores -= [base[0].item(), base[2].item()]
+    else:
+        scores /= lengths[normalization]
+    expected = np.exp(scores - scores.max())
+    expected /= expected.sum()
+    policy = Actor(scorer, normalization).probabilities([TEA])[0]
+    assert policy[1] == 0
+    assert policy[[0, 2]] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_policy_is_remembered_until_the_model_changes(scorer):
+    add_adapters(scorer, Adapters(), seed=0)
+    actor = Actor(scorer)
+    before = actor.probabilities([TEA])[0]
+    perturb(scorer)
+    assert actor.probabilities([TEA])[0] is before
+    actor.forget()
+    assert not np.allclose(actor.probabilities([TEA])[0], before)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8).filter(lambda row: sum(row) > 1e-6), st.integers(0, 2**32))
+def test_an_action_of_probability_zero_is_never_drawn(row, seed):
+    probabilities = np.array(row) / sum(row)
+    assert probabilities[sample(probabilities, np.random.default_rng(seed))] > 0
+
+
+def test_draws_have_the_frequencies_of_the_policy():
+    rng = np.random.default_rng(0)
+    drawn = np.bincount([sample(np.array([0.2, 0.0, 0.7, 0.1]), rng) for _ in range(20_000)], minlength=4)
+    assert drawn / 20_000 == pytest.approx([0.2, 0, 0.7, 0.1], abs=0.015)
+
+
+def test_saved_adapters_load_into_the_same_policy_and_not_into_another_model(scorer, tmp_path):
+    add_adapters(scorer, Adapters(rank=4, alpha=8), seed=1)
+    perturb(scorer)
+    save_adapters(scorer, tmp_path)
+    again = ActionScorer.from_pretrained("hearth")
+    load_adapters(again, tmp_path, trainable=False)
+    assert torch.equal(again.log_probs([TEA])[0].detach(), scorer.log_probs([TEA])[0].detach())
+    assert not trainable(again.model)
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="do not fit the model"):
+        load_adapters(ActionScorer.from_pretrained("hearth"), tmp_path, trainable=False)
+
+
+def test_adapters_on_layers_that_do_not_exist_are_refused_with_those_that_do(scorer):
+    with pytest.raises(ModelError, match=r"--lora-targets.*q_proj"):
+        add_adapters(scorer, Adapters(targets=("query",)), seed=0)
+
+
+def test_the_adapters_of_another_seed_differ_and_leave_the_global_generator_alone(scorer):
+    before = torch.random.get_rng_state()
+    add_adapters(scorer, Adapters(), seed=1)
+    other = ActionScorer.from_pretrained("hearth")
+    add_adapters(other, Adapters(), seed=2)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert any(not torch.equal(a, b) for a, b in zip(trainable(scorer.model), trainable(other.model), strict=True))
+
+
+def test_features_are_read_once_and_carry_no_gradient():
+    asked: list[str] = []
+
+    def read(prompts):
+        asked.extend(prompts)
+        return torch.randn(len(prompts), 8)
+
+    critic = Critic(ValueHead(8, (4, 4)), read)
+    first = critic.features(["a", "b", "a"])
+    assert torch.equal(first[0], first[2])
+    assert torch.equal(critic.features(["b"])[0], first[1])
+    assert asked == ["a", "b"]
+    assert not critic.values(["a"]).requires_grad
+
+
+def test_the_value_does_not_depend_on_the_scale_of_the_features():
+    head = ValueHead(16)
+    features = torch.randn(3, 16)
+    assert torch.allclose(head(features), head(1000 * features + 7), atol=1e-3)
+
+
+def test_an_agent_acts_as_the_run_was_trained(tmp_path):
+    run: Path = train(TrainConfig(total_steps=128, output=tmp_path / "run"))
+    agent = Agent.load(run, seed=3)
+    policy = agent.distribution(TEA)
+    assert policy.sum() == pytest.approx(1.0)
+    assert agent.act(TEA, greedy=True) == int(policy.argmax())
+    drawn = [agent.act(TEA) for _ in range(50)]
+    assert set(drawn) <= {0, 2}
+    assert [Agent.load(run, seed=3).act(TEA) for _ in range(3)] == [drawn[0]] * 3
+    with pytest.raises(CheckpointError, match="step-00000128"):
+        Agent.load(run, "step-7")
