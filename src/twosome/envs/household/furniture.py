@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-from twosome.envs.household.sprites import (
+from twosome.envs.drawing import (
     BLUE,
-    BLUE_DARK,
-    CAVITY,
     CHINA,
     CHINA_EDGE,
     CHINA_SHADE,
     CREAM,
-    GLASS,
     GOLD,
     GOLD_DARK,
     GREEN,
@@ -25,8 +22,6 @@ from twosome.envs.household.sprites import (
     STEEL_EDGE,
     TEAL,
     TEAL_DARK,
-    TOAST,
-    TOAST_DARK,
     WOOD,
     WOOD_DARK,
     WOOD_LIGHT,
@@ -37,6 +32,7 @@ from twosome.envs.household.sprites import (
     oval,
     shape,
 )
+from twosome.envs.household.sprites import CAVITY, GLASS, LIGHT_BLUE, TOAST, TOAST_DARK
 
 _CUPBOARD: Sprite = (
     box(WOOD, WOOD_DARK, -0.5, -0.48, 0.5, 0.46, 0.05),
@@ -228,7 +224,7 @@ def _couch(half: float, seats: Sequence[tuple[float, float]], fill: str, edge: s
 
 
 SEATS: dict[str, Sprite] = {
-    "sofa": _couch(0.8, ((-0.7, 0.0), (0.0, 0.7)), BLUE, BLUE_DARK, "#8fb4e6"),
+    "sofa": _couch(0.8, ((-0.7, 0.0), (0.0, 0.7)), LIGHT_BLUE, BLUE, "#8fb4e6"),
     "armchair": _couch(0.42, ((-0.32, 0.32),), "#d98f7b", "#a85f4c", "#ebb0a0"),
     "bed": (
         box(WOOD, WOOD_DARK, -0.5, -0.62, 0.5, -0.4, 0.06),
@@ -254,7 +250,7 @@ SURFACES: dict[str, Sprite] = {
         *(box(CAVITY, "", -0.55, top, 0.55, top + 0.36, 0.02) for top in (-0.41, 0.03)),
         *(
             box(color, "", -0.5 + i * 0.11, -0.35, -0.42 + i * 0.11, -0.06, 0.01)
-            for i, color in enumerate((RED, TEAL, GOLD, BLUE, LILAC, GREEN))
+            for i, color in enumerate((RED, TEAL, GOLD, LIGHT_BLUE, LILAC, GREEN))
         ),
     ),
     "washing basket": (

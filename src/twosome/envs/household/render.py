@@ -1,24 +1,40 @@
 """Pictures of a household: a list of rooms as text, and a floor plan drawn from flat shapes.
 
-Shapes are drawn at `SCALE` times the size and shrunk, which smooths their edges; lengths are in cells of `CELL`
-pixels. Rooms that the character does not see lie in the shade.
+Lengths are in cells of `CELL` pixels. Rooms that the character does not see lie in the shade.
 """
 
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
+from twosome.envs.drawing import (
+    CELL,
+    INK,
+    SCALE,
+    SKIN,
+    SKIN_EDGE,
+    TILE,
+    TILE_DARK,
+    WOOD,
+    WOOD_DARK,
+    WOOD_LIGHT,
+    Pen,
+    Point,
+    Sprite,
+    box,
+    enlarged,
+    finished,
+    line,
+    oval,
+    soft_shadow,
+)
 from twosome.envs.household import furniture, sprites
 from twosome.envs.household.graph import AT_HOME, IN_HAND, ROOMS, Scene, State, Thing
-from twosome.envs.household.sprites import Pen, Point, box, line, oval
 from twosome.envs.household.tasks import Task
 from twosome.envs.household.world import is_visible
 
-CELL = 64
-"""Width of a cell in the finished image, in pixels."""
-SCALE = 3
 WIDTH, HEIGHT, CAPTION = 9.3, 7.8, 0.6
 ROOM_WIDTH, ROOM_HEIGHT, WALL = 4.5, 3.45, 0.1
 
@@ -30,12 +46,12 @@ CORNERS: dict[str, Point] = {
 }
 """Upper left corner of each room."""
 FLOORS = {
-    "kitchen": ("#f6ecd9", "#efe2ca"),
+    "kitchen": (TILE, TILE_DARK),
     "living room": ("#eed9b6", "#e6cea6"),
     "bathroom": ("#e3f1f2", "#d5e8ea"),
     "bedroom": ("#f1e0d2", "#e9d4c3"),
 }
-PAPER, INK, WALL_COLOR, NIGHT = "#fffaf0", "#3a3f4a", "#7b5b45", "#2a2350"
+PAPER, WALL_COLOR = "#fffaf0", "#7b5b45"
 BATHTUB_WIDTH = 1.1
 ROWS = (1.05, 2.45)
 """Height of the two rows of furniture in a room."""
@@ -77,24 +93,22 @@ def image(task: Task, state: State) -> NDArray[np.uint8]:
     """
     scene = task.scene
     picture = _rooms().copy()
-    pen = Pen(picture, CELL * SCALE)
+    pen = Pen(picture)
     spots = _spots(scene)
     for i in range(len(scene.things)):
         if state.places[i] == AT_HOME:
             _thing(pen, scene, state, i, spots[i])
     _character(pen, scene, state, spots)
-    shaded = Image.composite(Image.new("RGB", picture.size, NIGHT), picture, _shadow(ROOMS[state.room]))
-    size = (round(WIDTH * CELL), round(HEIGHT * CELL))
-    finished = shaded.resize(size, Image.Resampling.LANCZOS)
-    _write(finished, task, state, spots)
-    return np.array(finished, dtype=np.uint8)
+    small = finished(picture, _shadow(ROOMS[state.room]))
+    _write(small, task, state, spots)
+    return np.array(small, dtype=np.uint8)
 
 
 @lru_cache(maxsize=1)
 def _rooms() -> Image.Image:
     """Walls, floors and what never moves nor matters."""
     picture = Image.new("RGB", (round(WIDTH * CELL) * SCALE, round(HEIGHT * CELL) * SCALE), PAPER)
-    pen = Pen(picture, CELL * SCALE)
+    pen = Pen(picture)
     pen.sprite([box(WALL_COLOR, "", 0, CAPTION - WALL, WIDTH, HEIGHT, 0.12)])
     for room, (x, y) in CORNERS.items():
         pen.sprite([box(FLOORS[room][0], "", x, y, x + ROOM_WIDTH, y + ROOM_HEIGHT, 0.03)])
@@ -140,9 +154,9 @@ def _decor(pen: Pen) -> None:
     x, y = CORNERS["kitchen"]
     pen.sprite(
         [
-            box(sprites.WOOD, sprites.WOOD_DARK, x, y + 0.3, x + ROOM_WIDTH, y + 1.6, 0.0),
-            box(sprites.WOOD_DARK, "", x, y + 1.52, x + ROOM_WIDTH, y + 1.66, 0.0),
-            line(sprites.WOOD_LIGHT, x + 0.05, y + 0.38, x + ROOM_WIDTH - 0.05, y + 0.38, 0.02),
+            box(WOOD, WOOD_DARK, x, y + 0.3, x + ROOM_WIDTH, y + 1.6, 0.0),
+            box(WOOD_DARK, "", x, y + 1.52, x + ROOM_WIDTH, y + 1.66, 0.0),
+            line(WOOD_LIGHT, x + 0.05, y + 0.38, x + ROOM_WIDTH - 0.05, y + 0.38, 0.02),
             *(line("#7a4f2d", x + dx, y + 1.54, x + dx, y + 1.64, 0.02) for dx in (0.9, 1.8, 2.7, 3.6)),
         ]
     )
@@ -197,7 +211,7 @@ def _thing(pen: Pen, scene: Scene, state: State, i: int, spot: Point) -> None:
         _item(pen, other, (spot[0] + shift + dx, spot[1] + dy), 0.75)
 
 
-def _sprite(thing: Thing, is_open: bool, is_on: bool) -> sprites.Sprite:
+def _sprite(thing: Thing, is_open: bool, is_on: bool) -> Sprite:
     if "container" in thing.affords:
         return furniture.container_sprite(thing.name, is_open)
     if "switch" in thing.affords:
@@ -221,7 +235,7 @@ def _character(pen: Pen, scene: Scene, state: State, spots: tuple[Point, ...]) -
         side = (number - (len(held) - 1) / 2) * 0.5
         _item(pen, thing, (x + side, y + 0.29), 0.7)
         hands = (-0.2, 0.2) if len(held) == 1 else (side * 0.5 + (0.2 if side > 0 else -0.2),)
-        pen.sprite([oval("#f4c9a2", "#d7a37a", dx, 0.36, 0.055, 0.055) for dx in hands], (x, y))
+        pen.sprite([oval(SKIN, SKIN_EDGE, dx, 0.36, 0.055, 0.055) for dx in hands], (x, y))
 
 
 def _whereabouts(scene: Scene, state: State, spots: tuple[Point, ...]) -> Point:
@@ -241,15 +255,12 @@ def _whereabouts(scene: Scene, state: State, spots: tuple[Point, ...]) -> Point:
 @lru_cache(maxsize=4)
 def _shadow(room: str) -> Image.Image:
     """How dark each pixel is: 0 in the character's room and in the caption, with a soft edge."""
-    size = (round(WIDTH * CELL), round(HEIGHT * CELL))
-    small = Image.new("L", size, 84)
-    draw = ImageDraw.Draw(small)
     x, y = CORNERS[room]
-    area = [length * CELL for length in (x - WALL, y - WALL, x + ROOM_WIDTH + WALL, y + ROOM_HEIGHT + WALL)]
-    draw.rounded_rectangle(area, 8, fill=0)
-    soft = small.filter(ImageFilter.GaussianBlur(4))
-    ImageDraw.Draw(soft).rectangle((0, 0, size[0], (CAPTION - WALL) * CELL), fill=0)
-    return soft.resize((size[0] * SCALE, size[1] * SCALE), Image.Resampling.BILINEAR)
+    lit = [length * CELL for length in (x - WALL, y - WALL, x + ROOM_WIDTH + WALL, y + ROOM_HEIGHT + WALL)]
+    width, height = round(WIDTH * CELL), round(HEIGHT * CELL)
+    soft = soft_shadow((width, height), lit, depth=84, radius=8, blur=4)
+    ImageDraw.Draw(soft).rectangle((0, 0, width, (CAPTION - WALL) * CELL), fill=0)
+    return enlarged(soft)
 
 
 def _write(picture: Image.Image, task: Task, state: State, spots: tuple[Point, ...]) -> None:

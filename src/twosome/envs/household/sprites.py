@@ -1,97 +1,42 @@
-"""What things look like: flat shapes as data, in fractions of a cell around the middle of the thing.
+"""What the things of a household look like: sprites, as `twosome.envs.drawing` describes them."""
 
-A shape is its kind, its fill, its edge ("" for none) and numbers: an "oval" has its middle and two radii, a "box" its
-left, top, right and bottom and the radius of its corners, a "shape" its corners one after the other, a "line" its
-points, with the width as the last number.
-"""
+from twosome.envs.drawing import (
+    BLUE,
+    CHINA,
+    CHINA_EDGE,
+    CHINA_SHADE,
+    CREAM,
+    GOLD,
+    GOLD_DARK,
+    GREEN,
+    GREEN_DARK,
+    INK,
+    LEAF,
+    LILAC,
+    LILAC_DARK,
+    MOUTH,
+    RED,
+    RED_DARK,
+    RED_LIGHT,
+    SKIN,
+    SKIN_EDGE,
+    STEEL,
+    STEEL_EDGE,
+    TEAL,
+    TEAL_DARK,
+    WOOD_DARK,
+    WOOD_LIGHT,
+    Length,
+    Sprite,
+    box,
+    line,
+    oval,
+    shape,
+)
 
-from collections.abc import Sequence
-from typing import NamedTuple
+TOAST, TOAST_DARK, LIGHT_BLUE, CAVITY, GLASS = "#e0a95c", "#b9803a", "#6f9bd8", "#6b4a33", "#55657a"
 
-from PIL import Image, ImageDraw
-
-Number = int | float
-Point = tuple[float, float]
-
-
-class Shape(NamedTuple):
-    """One flat shape of a sprite."""
-
-    kind: str
-    fill: str
-    edge: str
-    numbers: tuple[Number, ...]
-
-
-Sprite = tuple[Shape, ...]
-
-WOOD, WOOD_DARK, WOOD_LIGHT = "#c58f5c", "#8f5f38", "#d9a974"
-STEEL, STEEL_EDGE, HANDLE = "#e8edf0", "#9aa7b0", "#3f4a54"
-CHINA, CHINA_SHADE, CHINA_EDGE = "#ffffff", "#e4eaf1", "#a9b6c6"
-RED, RED_DARK, RED_LIGHT = "#e5463c", "#b92d27", "#ff8d7d"
-GREEN, GREEN_DARK, LEAF = "#8cc852", "#5d9a34", "#4c9a3f"
-TEAL, TEAL_DARK, GOLD, GOLD_DARK = "#58b3a6", "#3c877d", "#f5c542", "#c9962a"
-CREAM, TOAST, TOAST_DARK, BLUE, BLUE_DARK = "#f0d3a0", "#e0a95c", "#b9803a", "#6f9bd8", "#3f6fb5"
-LILAC, LILAC_DARK, INK, CAVITY, GLASS = "#b06cb3", "#824a88", "#3a3f4a", "#6b4a33", "#55657a"
-
-
-class Pen:
-    """Draws shapes whose coordinates are in cells of `unit` pixels."""
-
-    def __init__(self, image: Image.Image, unit: int) -> None:
-        self.draw = ImageDraw.Draw(image)
-        self.unit = unit
-
-    def sprite(self, sprite: Sequence[Shape], centre: Point = (0.0, 0.0), size: float = 1.0) -> None:
-        """Draw a sprite around a point, `size` times as large."""
-        for shape in sprite:
-            self._shape(shape, centre, size)
-
-    def pixels(self, *lengths: Number) -> tuple[float, ...]:
-        """Lengths in pixels."""
-        return tuple(length * self.unit for length in lengths)
-
-    def _shape(self, shape: Shape, centre: Point, size: float) -> None:
-        x, y = centre
-        edge, line = shape.edge or None, max(1, round(0.022 * size * self.unit))
-        n = shape.numbers
-        if shape.kind == "oval":
-            cx, cy, rx, ry = x + n[0] * size, y + n[1] * size, n[2] * size, n[3] * size
-            self.draw.ellipse(self.pixels(cx - rx, cy - ry, cx + rx, cy + ry), shape.fill, edge, line)
-        elif shape.kind == "box":
-            area = self.pixels(x + n[0] * size, y + n[1] * size, x + n[2] * size, y + n[3] * size)
-            self.draw.rounded_rectangle(area, n[4] * size * self.unit, shape.fill, edge, line)
-        else:
-            last = len(n) // 2 * 2
-            points = [self.pixels(x + n[i] * size, y + n[i + 1] * size) for i in range(0, last, 2)]
-            flat = [length for point in points for length in point]
-            if shape.kind == "shape":
-                self.draw.polygon(flat, shape.fill, edge, line)
-            else:
-                self.draw.line(flat, shape.fill, max(1, round(n[-1] * size * self.unit)), joint="curve")
-
-
-def oval(fill: str, edge: str, *numbers: Number) -> Shape:
-    """An ellipse: middle x and y, two radii."""
-    return Shape("oval", fill, edge, numbers)
-
-
-def box(fill: str, edge: str, *numbers: Number) -> Shape:
-    """A box with round corners: left, top, right, bottom, radius."""
-    return Shape("box", fill, edge, numbers)
-
-
-def shape(fill: str, edge: str, *numbers: Number) -> Shape:
-    """A polygon: x and y of each corner."""
-    return Shape("shape", fill, edge, numbers)
-
-
-def line(fill: str, *numbers: Number) -> Shape:
-    """A line: x and y of each point, then the width."""
-    return Shape("line", fill, "", numbers)
-
-
-_SHIRT: tuple[Number, ...] = (-0.1, -0.22, -0.3, -0.1, -0.22, 0.04, -0.15, 0.0, -0.15, 0.24, 0.15, 0.24)
+_SHIRT: tuple[Length, ...] = (-0.1, -0.22, -0.3, -0.1, -0.22, 0.04, -0.15, 0.0, -0.15, 0.24, 0.15, 0.24)
 _SHIRT += (0.15, 0.0, 0.22, 0.04, 0.3, -0.1, 0.1, -0.22, 0.0, -0.14)
 
 ITEMS: dict[str, Sprite] = {
@@ -135,7 +80,7 @@ ITEMS: dict[str, Sprite] = {
         oval("#d9c39a", "", -0.07, -0.04, 0.04, 0.03),
     ),
     "clothes": (
-        box(BLUE, BLUE_DARK, -0.3, 0.08, 0.24, 0.26, 0.06),
+        box(LIGHT_BLUE, BLUE, -0.3, 0.08, 0.24, 0.26, 0.06),
         box(RED_LIGHT, RED_DARK, -0.22, -0.06, 0.3, 0.12, 0.06),
         box(GOLD, GOLD_DARK, -0.26, -0.22, 0.18, -0.03, 0.06),
         line(GOLD_DARK, -0.18, -0.12, 0.06, -0.12, 0.02),
@@ -149,7 +94,7 @@ ITEMS: dict[str, Sprite] = {
     "milk": (
         shape("#ffffff", CHINA_EDGE, -0.16, -0.14, 0.0, -0.3, 0.16, -0.14),
         box("#ffffff", CHINA_EDGE, -0.17, -0.15, 0.17, 0.28, 0.02),
-        box(BLUE, "", -0.155, 0.0, 0.155, 0.16, 0.0),
+        box(LIGHT_BLUE, "", -0.155, 0.0, 0.155, 0.16, 0.0),
         line(CHINA_EDGE, -0.06, -0.3, 0.06, -0.3, 0.05),
     ),
     "apple": (
@@ -177,15 +122,15 @@ ITEMS: dict[str, Sprite] = {
         box(TEAL, TEAL_DARK, -0.2, -0.18, 0.18, 0.22, 0.07),
     ),
     "bowl": (
-        shape(BLUE, BLUE_DARK, -0.3, -0.08, 0.3, -0.08, 0.16, 0.2, -0.16, 0.2),
-        oval("#a9c6ee", BLUE_DARK, 0, -0.08, 0.3, 0.08),
+        shape(LIGHT_BLUE, BLUE, -0.3, -0.08, 0.3, -0.08, 0.16, 0.2, -0.16, 0.2),
+        oval("#a9c6ee", BLUE, 0, -0.08, 0.3, 0.08),
     ),
     "glass": (
         shape("#dff0fa", "#8fb3c9", -0.15, -0.24, 0.15, -0.24, 0.11, 0.25, -0.11, 0.25),
         line("#ffffff", -0.06, -0.14, -0.04, 0.14, 0.03),
     ),
     "spoon": (line(STEEL_EDGE, -0.22, 0.22, 0.08, -0.08, 0.06), oval(STEEL, STEEL_EDGE, 0.14, -0.14, 0.12, 0.12)),
-    "shirt": (shape(BLUE, BLUE_DARK, *_SHIRT),),
+    "shirt": (shape(LIGHT_BLUE, BLUE, *_SHIRT),),
     "socks": (
         shape(LILAC, LILAC_DARK, -0.24, -0.24, -0.08, -0.24, -0.08, 0.08, 0.06, 0.14, 0.06, 0.25, -0.24, 0.22),
         shape("#c98fcb", LILAC_DARK, 0.02, -0.24, 0.18, -0.24, 0.18, 0.06, 0.3, 0.12, 0.3, 0.22, 0.08, 0.2),
@@ -218,8 +163,8 @@ PARCEL: Sprite = (
 PERSON: Sprite = (
     oval(INK, "", 0, -0.13, 0.23, 0.22),
     box(TEAL, TEAL_DARK, -0.26, 0.06, 0.26, 0.43, 0.16),
-    oval("#f4c9a2", "#d7a37a", 0, -0.06, 0.2, 0.2),
+    oval(SKIN, SKIN_EDGE, 0, -0.06, 0.2, 0.2),
     shape(INK, "", -0.2, -0.12, -0.14, -0.25, 0.0, -0.29, 0.14, -0.25, 0.2, -0.12, 0.06, -0.18, -0.06, -0.14),
     *(oval(INK, "", dx, -0.04, 0.025, 0.025) for dx in (-0.075, 0.075)),
-    line("#a4553f", -0.07, 0.03, -0.03, 0.06, 0.03, 0.06, 0.07, 0.03, 0.022),
+    line(MOUTH, -0.07, 0.03, -0.03, 0.06, 0.03, 0.06, 0.07, 0.03, 0.022),
 )

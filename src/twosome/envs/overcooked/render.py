@@ -1,36 +1,57 @@
-"""Pictures of the kitchen: a grid of letters, and an image drawn from flat shapes.
-
-Shapes are drawn at `SCALE` times the size and shrunk, which smooths their edges. Lengths are in fractions of a
-cell.
-"""
+"""Pictures of the kitchen: a grid of letters, and an image drawn from flat shapes; lengths are in cells."""
 
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 
+from twosome.envs.drawing import (
+    BLUE,
+    CELL,
+    CHINA,
+    CHINA_EDGE,
+    CHINA_SHADE,
+    CREAM,
+    GOLD,
+    GOLD_DARK,
+    GREEN,
+    GREEN_DARK,
+    HANDLE,
+    INK,
+    LEAF,
+    LILAC,
+    LILAC_DARK,
+    MOUTH,
+    RED,
+    RED_DARK,
+    RED_LIGHT,
+    SCALE,
+    SKIN,
+    SKIN_EDGE,
+    STEEL,
+    STEEL_EDGE,
+    TEAL,
+    TEAL_DARK,
+    TILE,
+    TILE_DARK,
+    WOOD,
+    WOOD_DARK,
+    WOOD_LIGHT,
+    Length,
+    Pen,
+    Point,
+    enlarged,
+    finished,
+    soft_shadow,
+)
 from twosome.envs.overcooked.layout import DELIVERY, SIZE, Cell, Kitchen
 from twosome.envs.overcooked.world import CHOPPED, State, food_cell, hand, plate_cell
 
-CELL = 64
-"""Width of a cell in the finished image, in pixels."""
-SCALE = 3
-
-Length = float | int
-Point = tuple[Length, Length]
-"""(x, y) in cells, from the left and from the top."""
-
-FLOORS = ("#f6ecd9", "#efe2ca")
-COUNTER_TOP, COUNTER_FRONT, COUNTER_LINE = "#c58f5c", "#8f5f38", "#d9a974"
-BOARD, BOARD_EDGE, BOARD_GRAIN = "#f0d3a0", "#b98a4e", "#e3c189"
-STEEL, STEEL_EDGE, HANDLE = "#e8edf0", "#9aa7b0", "#3f4a54"
-HATCH, HATCH_DARK, BELL, BELL_DARK = "#58b3a6", "#3c877d", "#f5c542", "#c9962a"
-CHINA, CHINA_SHADE, CHINA_EDGE = "#ffffff", "#e4eaf1", "#a9b6c6"
-TOMATO, TOMATO_DARK, TOMATO_LIGHT, LEAF = "#e5463c", "#b92d27", "#ff8d7d", "#4c9a3f"
-LETTUCE, LETTUCE_DARK, LETTUCE_LIGHT = "#8cc852", "#5d9a34", "#c3e58d"
-ONION, ONION_DARK, ONION_LIGHT = "#b06cb3", "#824a88", "#f0dcf2"
-SKIN, COAT, COAT_SHADE, SCARF, INK = "#f4c9a2", "#ffffff", "#d5dde8", "#3f6fb5", "#3a3f4a"
+FLOORS = (TILE, TILE_DARK)
+BOARD, BOARD_EDGE, BOARD_GRAIN = CREAM, "#b98a4e", "#e3c189"
+LETTUCE_LIGHT, ONION_LIGHT = "#c3e58d", "#f0dcf2"
+COAT, COAT_SHADE = "#ffffff", "#d5dde8"
 
 
 def ansi(kitchen: Kitchen, state: State) -> str:
@@ -78,7 +99,7 @@ def rgb_array(kitchen: Kitchen, state: State) -> NDArray[np.uint8]:
         uint8, shape (448, 448, 3).
     """
     image = _room(kitchen).copy()
-    pen = _Pen(image)
+    pen = Pen(image)
     for i, name in enumerate(kitchen.foods):
         food = state.foods[i]
         if isinstance(food.place, tuple):
@@ -88,59 +109,7 @@ def rgb_array(kitchen: Kitchen, state: State) -> NDArray[np.uint8]:
     if isinstance(state.plate, tuple):
         _bowl(pen, kitchen, state, _centre(plate_cell(state)), 1.0)
     _cook(pen, kitchen, state)
-    shaded = _shade(image, _shadow(kitchen.obs_radius, state.agent))
-    return np.array(shaded.resize((SIZE * CELL, SIZE * CELL), Image.Resampling.LANCZOS), dtype=np.uint8)
-
-
-class _Pen:
-    """Draws shapes whose coordinates are in cells."""
-
-    def __init__(self, image: Image.Image) -> None:
-        self.draw = ImageDraw.Draw(image)
-        self.unit = CELL * SCALE
-
-    def circle(self, centre: Point, radius: Length, fill: str, edge: str | None = None, width: Length = 0.02) -> None:
-        self.oval(centre, radius, radius, fill, edge, width)
-
-    def oval(
-        self, centre: Point, rx: Length, ry: Length, fill: str | None, edge: str | None = None, width: Length = 0.02
-    ) -> None:
-        x, y = centre
-        self.draw.ellipse(self._box(x - rx, y - ry, x + rx, y + ry), fill, edge, self._width(width))
-
-    def slice(self, centre: Point, radius: Length, angle: Length, fill: str, edge: str, extent: Length = 180) -> None:
-        x, y = centre
-        box = self._box(x - radius, y - radius, x + radius, y + radius)
-        self.draw.pieslice(box, angle, angle + extent, fill, edge, self._width(0.025))
-
-    def box(
-        self,
-        corner: Point,
-        width: Length,
-        height: Length,
-        fill: str,
-        edge: str | None = None,
-        radius: Length = 0.0,
-        line: Length = 0.02,
-    ) -> None:
-        x, y = corner
-        area = self._box(x, y, x + width, y + height)
-        self.draw.rounded_rectangle(area, radius * self.unit, fill, edge, self._width(line))
-
-    def shape(self, points: list[Point], fill: str, edge: str | None = None) -> None:
-        scaled = [(x * self.unit, y * self.unit) for x, y in points]
-        self.draw.polygon(scaled, fill, edge, self._width(0.02))
-
-    def line(self, points: list[Point], fill: str, width: Length) -> None:
-        scaled = [(x * self.unit, y * self.unit) for x, y in points]
-        self.draw.line(scaled, fill, self._width(width), joint="curve")
-
-    def _box(self, *edges: Length) -> tuple[Length, Length, Length, Length]:
-        x0, y0, x1, y1 = (edge * self.unit for edge in edges)
-        return x0, y0, x1, y1
-
-    def _width(self, width: Length) -> int:
-        return max(1, round(width * self.unit))
+    return np.array(finished(image, _shadow(kitchen.obs_radius, state.agent)), dtype=np.uint8)
 
 
 def _centre(cell: Cell) -> Point:
@@ -151,7 +120,7 @@ def _centre(cell: Cell) -> Point:
 def _room(kitchen: Kitchen) -> Image.Image:
     """Everything that never moves."""
     image = Image.new("RGB", (SIZE * CELL * SCALE,) * 2, FLOORS[0])
-    pen = _Pen(image)
+    pen = Pen(image)
     for row in range(SIZE):
         for col in range(SIZE):
             if (row, col) in kitchen.floor:
@@ -164,21 +133,21 @@ def _room(kitchen: Kitchen) -> Image.Image:
     return image
 
 
-def _counter(pen: _Pen, kitchen: Kitchen, cell: Cell) -> None:
+def _counter(pen: Pen, kitchen: Kitchen, cell: Cell) -> None:
     """A counter; where the floor begins below it, its front shows."""
     row, col = cell
-    pen.box((col, row), 1, 1, COUNTER_TOP)
-    pen.line([(col, row + 0.5), (col + 1, row + 0.5)], COUNTER_LINE, 0.015)
+    pen.box((col, row), 1, 1, WOOD)
+    pen.line([(col, row + 0.5), (col + 1, row + 0.5)], WOOD_LIGHT, 0.015)
     if (row + 1, col) in kitchen.floor:
-        pen.box((col, row + 0.84), 1, 0.16, COUNTER_FRONT)
+        pen.box((col, row + 0.84), 1, 0.16, WOOD_DARK)
     for side, x in ((1, col + 0.97), (-1, col)):
         if (row, col + side) in kitchen.floor:
-            pen.box((x, row), 0.03, 1, COUNTER_FRONT)
+            pen.box((x, row), 0.03, 1, WOOD_DARK)
     if (row - 1, col) in kitchen.floor:
-        pen.box((col, row), 1, 0.03, COUNTER_FRONT)
+        pen.box((col, row), 1, 0.03, WOOD_DARK)
 
 
-def _board(pen: _Pen, centre: Point) -> None:
+def _board(pen: Pen, centre: Point) -> None:
     x, y = centre
     pen.box((x - 0.4, y - 0.34), 0.8, 0.68, BOARD, BOARD_EDGE, radius=0.09, line=0.03)
     for offset in (-0.16, 0.0, 0.16):
@@ -189,17 +158,17 @@ def _board(pen: _Pen, centre: Point) -> None:
     pen.box((x + 0.235, y + 0.06), 0.07, 0.22, HANDLE, radius=0.03)
 
 
-def _hatch(pen: _Pen, centre: Point) -> None:
+def _hatch(pen: Pen, centre: Point) -> None:
     """The serving counter: a green mat with a bell."""
     x, y = centre
-    pen.box((x - 0.42, y - 0.42), 0.84, 0.84, HATCH, HATCH_DARK, radius=0.1, line=0.035)
+    pen.box((x - 0.42, y - 0.42), 0.84, 0.84, TEAL, TEAL_DARK, radius=0.1, line=0.035)
     pen.box((x - 0.27, y + 0.12), 0.54, 0.09, HANDLE, radius=0.04)
-    pen.slice((x, y + 0.13), 0.24, 180, BELL, BELL_DARK)
-    pen.circle((x, y - 0.14), 0.045, BELL_DARK)
+    pen.slice((x, y + 0.13), 0.24, 180, GOLD, GOLD_DARK)
+    pen.circle((x, y - 0.14), 0.045, GOLD_DARK)
     pen.line([(x - 0.12, y + 0.02), (x - 0.06, y - 0.05)], "#fff3c4", 0.03)
 
 
-def _bowl(pen: _Pen, kitchen: Kitchen, state: State, centre: Point, size: Length) -> None:
+def _bowl(pen: Pen, kitchen: Kitchen, state: State, centre: Point, size: Length) -> None:
     x, y = centre
     pen.circle(centre, 0.36 * size, CHINA, CHINA_EDGE, 0.025)
     pen.circle(centre, 0.26 * size, CHINA_SHADE)
@@ -209,67 +178,67 @@ def _bowl(pen: _Pen, kitchen: Kitchen, state: State, centre: Point, size: Length
         _food(pen, name, (x + dx * size, y + dy * size), (0.8 if len(inside) == 1 else 0.68) * size, chopped=True)
 
 
-def _food(pen: _Pen, name: str, centre: Point, size: Length, *, chopped: bool) -> None:
+def _food(pen: Pen, name: str, centre: Point, size: Length, *, chopped: bool) -> None:
     draw = {"tomato": _tomato, "lettuce": _lettuce, "onion": _onion}[name]
     draw(pen, centre, size, chopped)
 
 
-def _tomato(pen: _Pen, centre: Point, s: Length, chopped: bool) -> None:
+def _tomato(pen: Pen, centre: Point, s: Length, chopped: bool) -> None:
     x, y = centre
     if chopped:
         for dx, dy in ((-0.12, -0.1), (0.13, -0.04), (-0.05, 0.14)):
             spot = (x + dx * s, y + dy * s)
-            pen.circle(spot, 0.135 * s, TOMATO, TOMATO_DARK, 0.022 * s)
+            pen.circle(spot, 0.135 * s, RED, RED_DARK, 0.022 * s)
             for ex, ey in ((-0.05, -0.02), (0.05, -0.02), (0.0, 0.055)):
                 pen.oval((spot[0] + ex * s, spot[1] + ey * s), 0.03 * s, 0.035 * s, "#ffc3a6")
         return
-    pen.oval((x, y + 0.03 * s), 0.27 * s, 0.25 * s, TOMATO, TOMATO_DARK, 0.025 * s)
-    pen.oval((x - 0.11 * s, y - 0.04 * s), 0.05 * s, 0.07 * s, TOMATO_LIGHT)
+    pen.oval((x, y + 0.03 * s), 0.27 * s, 0.25 * s, RED, RED_DARK, 0.025 * s)
+    pen.oval((x - 0.11 * s, y - 0.04 * s), 0.05 * s, 0.07 * s, RED_LIGHT)
     for dx in (-0.13, 0.0, 0.13):
         tip = (x + dx * s, y - (0.1 if dx else 0.03) * s)
         pen.shape([(x - 0.045 * s, y - 0.2 * s), (x + 0.045 * s, y - 0.2 * s), tip], LEAF)
     pen.line([(x, y - 0.18 * s), (x + 0.03 * s, y - 0.29 * s)], LEAF, 0.045 * s)
 
 
-def _lettuce(pen: _Pen, centre: Point, s: Length, chopped: bool) -> None:
+def _lettuce(pen: Pen, centre: Point, s: Length, chopped: bool) -> None:
     x, y = centre
     if chopped:
         for dx, dy, tint in (
-            (-0.14, -0.08, LETTUCE),
+            (-0.14, -0.08, GREEN),
             (0.08, -0.13, LETTUCE_LIGHT),
-            (0.15, 0.06, LETTUCE),
+            (0.15, 0.06, GREEN),
             (-0.06, 0.1, LETTUCE_LIGHT),
         ):
             spot = (x + dx * s, y + dy * s)
-            pen.oval(spot, 0.125 * s, 0.085 * s, tint, LETTUCE_DARK, 0.02 * s)
-            pen.line([(spot[0] - 0.07 * s, spot[1]), (spot[0] + 0.07 * s, spot[1])], LETTUCE_DARK, 0.014 * s)
+            pen.oval(spot, 0.125 * s, 0.085 * s, tint, GREEN_DARK, 0.02 * s)
+            pen.line([(spot[0] - 0.07 * s, spot[1]), (spot[0] + 0.07 * s, spot[1])], GREEN_DARK, 0.014 * s)
         return
     for angle in range(0, 360, 45):
         dx, dy = 0.17 * np.cos(np.radians(angle)), 0.17 * np.sin(np.radians(angle))
-        pen.circle((x + dx * s, y + dy * s), 0.13 * s, LETTUCE, LETTUCE_DARK, 0.022 * s)
-    pen.circle(centre, 0.2 * s, LETTUCE)
+        pen.circle((x + dx * s, y + dy * s), 0.13 * s, GREEN, GREEN_DARK, 0.022 * s)
+    pen.circle(centre, 0.2 * s, GREEN)
     for angle in (20, 140, 260):
         dx, dy = 0.07 * np.cos(np.radians(angle)), 0.07 * np.sin(np.radians(angle))
-        pen.circle((x + dx * s, y + dy * s), 0.1 * s, LETTUCE_LIGHT, LETTUCE, 0.02 * s)
+        pen.circle((x + dx * s, y + dy * s), 0.1 * s, LETTUCE_LIGHT, GREEN, 0.02 * s)
 
 
-def _onion(pen: _Pen, centre: Point, s: Length, chopped: bool) -> None:
+def _onion(pen: Pen, centre: Point, s: Length, chopped: bool) -> None:
     x, y = centre
     if chopped:
         for dx, dy in ((-0.12, -0.09), (0.13, -0.03), (-0.04, 0.14)):
             spot = (x + dx * s, y + dy * s)
-            pen.circle(spot, 0.13 * s, ONION_LIGHT, ONION, 0.035 * s)
-            pen.circle(spot, 0.06 * s, "#ffffff", ONION, 0.02 * s)
+            pen.circle(spot, 0.13 * s, ONION_LIGHT, LILAC, 0.035 * s)
+            pen.circle(spot, 0.06 * s, "#ffffff", LILAC, 0.02 * s)
         return
-    pen.shape([(x - 0.09 * s, y - 0.18 * s), (x, y - 0.36 * s), (x + 0.09 * s, y - 0.18 * s)], ONION, ONION_DARK)
-    pen.oval((x, y + 0.03 * s), 0.26 * s, 0.24 * s, ONION, ONION_DARK, 0.025 * s)
-    pen.oval((x, y + 0.03 * s), 0.14 * s, 0.225 * s, None, ONION_DARK, 0.018 * s)
+    pen.shape([(x - 0.09 * s, y - 0.18 * s), (x, y - 0.36 * s), (x + 0.09 * s, y - 0.18 * s)], LILAC, LILAC_DARK)
+    pen.oval((x, y + 0.03 * s), 0.26 * s, 0.24 * s, LILAC, LILAC_DARK, 0.025 * s)
+    pen.oval((x, y + 0.03 * s), 0.14 * s, 0.225 * s, None, LILAC_DARK, 0.018 * s)
     pen.oval((x - 0.13 * s, y - 0.04 * s), 0.035 * s, 0.07 * s, ONION_LIGHT)
     for dx in (-0.05, 0.0, 0.05):
-        pen.line([(x, y + 0.26 * s), (x + dx * s, y + 0.32 * s)], ONION_DARK, 0.018 * s)
+        pen.line([(x, y + 0.26 * s), (x + dx * s, y + 0.32 * s)], LILAC_DARK, 0.018 * s)
 
 
-def _progress(pen: _Pen, centre: Point, chops: int) -> None:
+def _progress(pen: Pen, centre: Point, chops: int) -> None:
     """How far a vegetable is chopped, while it is neither raw nor done."""
     if not 0 < chops < CHOPPED:
         return
@@ -278,16 +247,16 @@ def _progress(pen: _Pen, centre: Point, chops: int) -> None:
     pen.box((x - 0.28, y + 0.35), 0.56 * chops / CHOPPED, 0.06, LEAF, radius=0.02)
 
 
-def _cook(pen: _Pen, kitchen: Kitchen, state: State) -> None:
+def _cook(pen: Pen, kitchen: Kitchen, state: State) -> None:
     """The cook from the front, with what is carried before the chest."""
     x, y = _centre(state.agent)
     pen.oval((x, y + 0.42), 0.29, 0.07, "#d9c9a8")
     pen.box((x - 0.26, y + 0.06), 0.52, 0.37, COAT, COAT_SHADE, radius=0.16, line=0.03)
-    pen.shape([(x - 0.12, y + 0.06), (x + 0.12, y + 0.06), (x, y + 0.2)], SCARF)
-    pen.circle((x, y - 0.06), 0.2, SKIN, "#d7a37a")
+    pen.shape([(x - 0.12, y + 0.06), (x + 0.12, y + 0.06), (x, y + 0.2)], BLUE)
+    pen.circle((x, y - 0.06), 0.2, SKIN, SKIN_EDGE)
     for side in (-1, 1):
         pen.circle((x + side * 0.075, y - 0.04), 0.025, INK)
-    pen.draw.arc(pen._box(x - 0.08, y - 0.06, x + 0.08, y + 0.07), 25, 155, "#a4553f", pen._width(0.022))
+    pen.arc((x - 0.08, y - 0.06), (x + 0.08, y + 0.07), (25, 155), MOUTH, 0.022)
     for dx, radius in ((-0.14, 0.11), (0.14, 0.11), (0.0, 0.14)):
         pen.circle((x + dx, y - 0.33), radius, COAT, COAT_SHADE)
     pen.box((x - 0.17, y - 0.33), 0.34, 0.17, COAT)
@@ -300,21 +269,12 @@ def _cook(pen: _Pen, kitchen: Kitchen, state: State) -> None:
         _food(pen, kitchen.foods[held.food], spot, 0.8, chopped=state.foods[held.food].chopped)
     if not held.empty:
         for side in (-1, 1):
-            pen.circle((x + 0.02 + side * 0.26, spot[1] + 0.03), 0.06, SKIN, "#d7a37a")
+            pen.circle((x + 0.02 + side * 0.26, spot[1] + 0.03), 0.06, SKIN, SKIN_EDGE)
 
 
 @lru_cache(maxsize=64)
 def _shadow(radius: int, agent: Cell) -> Image.Image:
     """How dark each pixel is: 0 in the field of view, with a soft edge."""
-    size = SIZE * CELL * SCALE
-    small = Image.new("L", (SIZE * CELL, SIZE * CELL), 72)
     row, col = agent
-    corners = [(col - radius) * CELL, (row - radius) * CELL, (col + radius + 1) * CELL, (row + radius + 1) * CELL]
-    ImageDraw.Draw(small).rounded_rectangle(corners, 10, fill=0)
-    return small.filter(ImageFilter.GaussianBlur(5)).resize((size, size), Image.Resampling.BILINEAR)
-
-
-def _shade(image: Image.Image, shadow: Image.Image) -> Image.Image:
-    """Lay a night-blue shadow over the image."""
-    night = Image.new("RGB", image.size, "#2a2350")
-    return Image.composite(night, image, shadow)
+    lit = [(col - radius) * CELL, (row - radius) * CELL, (col + radius + 1) * CELL, (row + radius + 1) * CELL]
+    return enlarged(soft_shadow((SIZE * CELL, SIZE * CELL), lit, depth=72, radius=10, blur=5))
