@@ -2,7 +2,7 @@
 
 Training a small model allocates and frees buffers of some megabytes thousands of times a second. By
 default glibc maps each of them afresh, and the page faults cost more than the arithmetic
-(benchmarks/malloc.py measures by how much). Holding on to freed memory costs nothing but that memory.
+(benchmarks/training.py measures by how much). Holding on to freed memory costs nothing but that memory.
 """
 
 import ctypes

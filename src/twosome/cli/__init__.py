@@ -11,6 +11,7 @@ from twosome.errors import TwosomeError
 COMMANDS = {
     "train": "train a language model to act in a world",
     "eval": "measure a run, an untrained model or a baseline over fresh episodes",
+    "generalize": "test a run on tasks that it never met in training",
     "show": "table, learning curve and film of a run",
     "score": "a prompt and candidate actions in, log-probabilities and policies out",
     "envs": "list the worlds",
@@ -52,7 +53,7 @@ def _complain(message: str) -> None:
 
 
 def _overview() -> str:
-    lines = [f"  {name:<7} {about}" for name, about in COMMANDS.items()]
+    lines = [f"  {name:<10} {about}" for name, about in COMMANDS.items()]
     return "\n".join(
         [
             "usage: twosome COMMAND [OPTIONS]",

@@ -60,7 +60,8 @@ class Progress:
             self._live.update(self._panel(metrics, row))
         elif metrics["update"] >= self._next_line or metrics["update"] == self._config.num_updates:
             self._next_line = metrics["update"] + self._config.num_updates / 20
-            self._console.print("  ".join(f"{name} {value}" for name, value in row.items()), highlight=False, soft_wrap=True)
+            line = "  ".join(f"{name} {value}" for name, value in row.items())
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _row(self, metrics: dict[str, Any]) -> dict[str, str]:
         updates = metrics["update"] - self._first_update

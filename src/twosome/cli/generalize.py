@@ -1,0 +1,128 @@
+"""`twosome generalize`: test a run on tasks that it never met in training."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from twosome.cli.parse import parse
+from twosome.errors import RunError
+from twosome.evaluate.generalization import ALL, SEED, Panel, generalize, rows
+from twosome.report.bars import save_bars
+from twosome.runs import write_json
+
+PLAYERS = ("random", "untrained", "trained", "planner")
+
+
+@dataclass(frozen=True)
+class Generalize:
+    """Test a run on tasks that it never met, beside random play, its untrained model and the optimal planner.
+
+    Success and return with 95% intervals, task by task and over all; written into the run's folder as
+    generalization-PANEL.json and generalization-PANEL.png.
+
+    Examples:
+        twosome generalize runs/FoodPreparation-1
+        twosome generalize runs/HouseholdTask-1 --panel household
+        twosome generalize runs/TomatoSalad-1 --panel kitchens --episodes 20 --json
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    panel: Panel = "paper"
+    """paper: other food, a dishwasher, a washing machine; household: 50 held-out tasks; kitchens: other salads."""
+    episodes: int | None = None
+    """Episodes of each task for each player; by default 100, and 10 for the 50 tasks of the household panel."""
+    seed: int = SEED
+    """Task i is played with the seeds from seed + i * episodes on."""
+    checkpoint: str = "last"
+    """Which checkpoint of the run: last, best, or a folder's name."""
+    greedy: bool = False
+    """The models play their most probable action instead of drawing."""
+    threads: int = 1
+    """CPU threads of PyTorch."""
+    json: bool = False
+    """Print one JSON document and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, test, write, print."""
+    options = parse(Generalize, "generalize", arguments)
+    console = Console(highlight=False)
+    with Console(stderr=True, quiet=options.json).status("Loading the models ...") as status:
+        result = generalize(
+            options.run,
+            options.panel,
+            episodes=options.episodes,
+            seed=options.seed,
+            checkpoint=options.checkpoint,
+            greedy=options.greedy,
+            threads=options.threads,
+            progress=lambda message: status.update(f"Task {message}"),
+        )
+    document, picture = (options.run / f"generalization-{options.panel}.{kind}" for kind in ("json", "png"))
+    try:
+        write_json(document, result)
+        save_bars(rows(result), _title(result), _note(result), picture)
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {options.run}: {error.strerror}. Make room, or copy the run to a folder of yours."
+        ) from error
+    if options.json:
+        print(json.dumps(result))  # noqa: T201 - the document is the output
+        return 0
+    console.print(table(result))
+    console.print(
+        "Successful episodes (95% interval), and below the return ± half of its 95% interval.\n", soft_wrap=True
+    )
+    console.print(_conclusion(result), soft_wrap=True)
+    console.print(f"\n  all numbers   {document}\n  picture       {picture}", soft_wrap=True)
+    return 0
+
+
+def table(result: Mapping[str, Any]) -> Table:
+    """A row for each task, or kind of task, and one for all; a column for each player."""
+    heading = f"{_title(result)}\n{_note(result)}"
+    made = Table(title=heading, title_justify="left", show_lines=True)
+    made.add_column("task")
+    for name in PLAYERS:
+        made.add_column(name, no_wrap=True)
+    for name, row in rows(result):
+        made.add_row(name, *(_cell(row[who], who) for who in PLAYERS), style="bold" if name == ALL else None)
+    return made
+
+
+def _cell(summary: Mapping[str, Any], who: str) -> str:
+    """Success over return; the planner has no luck, and so no intervals."""
+    success, mean = f"{summary['success_rate']:.0%}", f"{summary['return_mean']:.2f}"
+    if who == "planner":
+        return f"{success}\n{mean}"
+    low, high = (100 * bound for bound in summary["success_ci95"])
+    bottom, top = summary["return_ci95"]
+    return f"{success} ({low:.0f} to {high:.0f})\n{mean} ± {(top - bottom) / 2:.2f}"
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    trained_on = result["trained_on"]["env"].removeprefix("twosome/")
+    return f"{result['players']['trained']['model']} trained on {trained_on}, on tasks it never met"
+
+
+def _note(result: Mapping[str, Any]) -> str:
+    num_tasks, episodes = len(result["tasks"]), result["episodes_per_task"]
+    return f"panel {result['panel']}, {num_tasks} tasks, {episodes} episodes each"
+
+
+def _conclusion(result: Mapping[str, Any]) -> str:
+    gain = result["gain"]
+    low, high = gain["success_ci95"]
+    verdict = "helps here" if low > 0 else "hurts here" if high < 0 else "makes no clear difference here"
+    return (
+        f"Training {verdict}: it changes success on these tasks by {100 * gain['success']:+.0f} points "
+        f"({100 * low:+.0f} to {100 * high:+.0f}) and the return by {gain['return']:+.2f} "
+        f"({gain['return_ci95'][0]:+.2f} to {gain['return_ci95'][1]:+.2f})."
+    )
