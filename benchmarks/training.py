@@ -97,9 +97,8 @@ def main() -> None:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     for name, row in table.items():
-        print(
-            f"{name:36} {row['decisions_per_second']:5} decisions/s {row['all']}  peak {row['peak_mib']} MiB  {row['share']}"
-        )
+        speed = f"{row['decisions_per_second']} decisions/s, in turn {row['all']}"
+        print(f"{name}: {speed}, peak {row['peak_mib']} MiB, shares {row['share']}")
 
 
 if __name__ == "__main__":

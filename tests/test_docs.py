@@ -1,6 +1,7 @@
 """What the documentation shows is what happens."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,3 +44,9 @@ def test_the_readme_shows_the_two_commands():
     readme = (ROOT / "README.md").read_text()
     assert "make train" in readme
     assert "make test" in readme
+
+
+def test_the_tables_on_the_pages_are_made_from_the_result_files():
+    command = [sys.executable, str(ROOT / "benchmarks" / "tables.py"), "--check"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr

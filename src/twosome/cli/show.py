@@ -46,7 +46,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(Show, "show", arguments)
     if options.json:
         rows = measure(options.run, options.episodes, options.seed)
-        print(json.dumps({"run": str(options.run), "rows": [result for _, result in rows]}))  # noqa: T201 - the output
+        metrics = RunDirectory.open(options.run).read_metrics()
+        decisions = metrics[-1]["decisions"] if metrics else 0
+        results = [result for _, result in rows]
+        print(json.dumps({"run": str(options.run), "decisions": decisions, "rows": results}))  # noqa: T201 - the output
     else:
         show(options.run, options.episodes, options.seed)
     return 0

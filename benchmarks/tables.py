@@ -1,0 +1,178 @@
+"""Write the tables of README.md and docs/ from the result files, between their markers.
+
+    python benchmarks/tables.py          # rewrite the pages
+    python benchmarks/tables.py --check  # exit with 1 where a page says something else than the results
+
+So that no number on a page is typed by hand, and none outlives the run that made it.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
+
+
+def load(name: str) -> dict[str, Any]:
+    """A result file."""
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return content
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """A table; the first column is text, the others are numbers."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def learning() -> str:
+    """One row for each world that has been measured."""
+    rows = []
+    for world in WORLDS:
+        if not (RESULTS / f"learning-{world}.json").exists():
+            continue
+        result = load(f"learning-{world}")
+        seeds = result["seeds"]
+        returns = [seed["return_mean"] for seed in seeds]
+        reached = result["median_decisions_to_90_percent"]
+        rows.append(
+            [
+                f"`{world}`",
+                f"{result['optimum']:.3f}",
+                f"{result['random']['return_mean']:.3f}",
+                f"{result['untrained']['return_mean']:.3f}",
+                f"**{statistics.median(returns):.3f}** ({min(returns):.3f} to {max(returns):.3f})",
+                f"{min(seed['success_rate'] for seed in seeds):.1%}",
+                f"{seeds[0]['decisions']:,}",
+                "-" if reached is None else f"{reached:,.0f}",
+            ]
+        )
+    header = [
+        "world",
+        "optimum",
+        "random",
+        "untrained",
+        "trained: median (range)",
+        "worst success",
+        "decisions",
+        "to 90 %",
+    ]
+    commands = ", ".join(f"`python benchmarks/learning.py {world}`" for world in WORLDS)
+    note = (
+        "Return as the paper logs it, discounted per primitive step. *Worst success* is the success rate of the worst "
+        "seed; *to 90 %* the median number of decisions after which the mean return of the last 100 episodes was at "
+        f"90 % of the optimum. {commands}."
+    )
+    return f"{markdown(header, rows)}\n\n{note}"
+
+
+def seeds() -> str:
+    """Every seed of every world."""
+    rows = [
+        [
+            f"`{world}` {seed['seed']}",
+            f"{seed['return_mean']:.4f}",
+            "{:.4f} to {:.4f}".format(*seed["return_ci95"]),
+            f"{seed['success_rate']:.1%}",
+            f"{seed['length_mean']:.1f}",
+            f"{seed['greedy_return_mean']:.4f}",
+            "-" if seed["decisions_to_90_percent"] is None else f"{seed['decisions_to_90_percent']:,}",
+            f"{sum(seed['seconds'].values()):.0f}",
+            f"{seed['distinct_prompts']}",
+        ]
+        for world in WORLDS
+        if (RESULTS / f"learning-{world}.json").exists()
+        for seed in load(f"learning-{world}")["seeds"]
+    ]
+    return markdown(
+        [
+            "world, seed",
+            "return",
+            "95 % interval",
+            "success",
+            "length",
+            "greedy return",
+            "to 90 %",
+            "seconds",
+            "prompts met",
+        ],
+        rows,
+    )
+
+
+def training() -> str:
+    """Decisions per second, where they go, and memory."""
+    result = load("training")
+    rows = [
+        [
+            name,
+            str(row["decisions_per_second"]),
+            f"{min(row['all'])} to {max(row['all'])}",
+            *(f"{row['share'][phase]:.0%}" for phase in ("rollout", "estimate", "value", "policy")),
+            str(row["peak_mib"]),
+        ]
+        for name, row in result["variants"].items()
+    ]
+    header = ["variant", "decisions/s", "range", "rollout", "critic's features", "value", "policy", "peak MiB"]
+    return f"{markdown(header, rows)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+
+
+def comparison() -> str:
+    """What `make train` ends with."""
+    result = load("show-TomatoSalad")
+    names = (
+        "random",
+        "`hearth`, untrained",
+        "`hearth`, trained for {:,} decisions".format(result["decisions"]),
+        "optimal planner",
+    )
+    rows = [
+        [
+            name,
+            f"{row['return_mean']:.3f}",
+            "{:.3f} to {:.3f}".format(*row["return_ci95"]),
+            f"{row['success_rate']:.0%}",
+            f"{row['length_mean']:.1f}",
+        ]
+        for name, row in zip(names, result["rows"], strict=True)
+    ]
+    return markdown(["TomatoSalad, 100 fresh episodes", "return", "95 % interval", "success", "steps"], rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "comparison": comparison,
+    "learning": learning,
+    "seeds": seeds,
+    "training": training,
+}
+MARKED = re.compile(r"<!-- results:([a-z-]+) -->\n(?:.*?\n)?<!-- end -->", re.DOTALL)
+
+
+def filled(page: str) -> str:
+    """The page with its marked blocks made from the results."""
+    return MARKED.sub(lambda match: f"<!-- results:{match[1]} -->\n{BLOCKS[match[1]]()}\n<!-- end -->", page)
+
+
+def main() -> int:
+    """Rewrite or check the pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = [path for path in PAGES if filled(path.read_text()) != path.read_text()]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} {'differs from the results' if check else 'rewritten'}")
+        if not check:
+            path.write_text(filled(path.read_text()))
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
