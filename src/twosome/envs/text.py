@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
+from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError, WorldError
 
 NAMESPACE = "twosome"
@@ -165,8 +166,7 @@ def _check_arguments(env_id: str, kwargs: Mapping[str, Any]) -> None:
     allowed = [name for name in inspect.signature(creator).parameters if name != "self"]
     for name in kwargs:
         if name not in allowed:
-            close = difflib.get_close_matches(name, allowed, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = suggestion(name, allowed)
             raise ConfigError(f"{env_id} has no argument {name!r}; expected some of {', '.join(allowed)}.{hint}")
 
 
@@ -186,7 +186,7 @@ def list_worlds() -> list[WorldInfo]:
     worlds = []
     for env_id in world_ids():
         world: Any = gymnasium.make(env_id).unwrapped
-        goal = world.reset()[0]["prompt"].split(". ")[0].removeprefix("You want to ")
+        goal = world.reset(seed=0)[0]["prompt"].split(". ")[0].removeprefix("You want to ")
         worlds.append(WorldInfo(env_id, goal, int(world.action_space.n), world.gamma))
     return worlds
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from twosome.envs.base import RENDER_MODES, Effect, Scenery, World, observation_space, scenery
+from twosome.envs.choices import check_choice
 from twosome.envs.household import render, text, virtualhome
 from twosome.envs.household.graph import ROOMS, State, start_state
 from twosome.envs.household.oracle import Plan, Planner
@@ -20,16 +21,8 @@ from twosome.errors import ConfigError, WorldError
 
 CACHED_STATES = 16_384
 BACKENDS = ("own", "virtualhome")
-METADATA: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
-
-
-class Scenery(NamedTuple):
-    """What a state looks like to the agent; computed once per state."""
-
-    vector: NDArray[np.float32]
-    mask: NDArray[np.int8]
-    prompt: str
-    phrases: tuple[str, ...]
+METADATA: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 2}
+MAX_PROMPT, MAX_PHRASE = 2048, 128
 
 
 class Rules:
@@ -57,14 +50,11 @@ class Rules:
 
     def _scenery(self, state: State) -> Scenery:
         view = perceive(self.task.scene, state)
-        offered = [sensible(self.task.scene, view, action) for action in self.task.actions]
-        phrases = tuple(words if is_on else "" for words, is_on in zip(self.phrases, offered, strict=True))
-        return Scenery(
-            vector=vector(self.task, view),
-            mask=np.array(offered, dtype=np.int8),
-            prompt=text.prompt(self.task, view),
-            phrases=phrases,
-        )
+        phrases = [
+            words if sensible(self.task.scene, view, action) else ""
+            for words, action in zip(self.phrases, self.task.actions, strict=True)
+        ]
+        return scenery(vector(self.task, view), text.prompt(self.task, view), phrases)
 
 
 @lru_cache(maxsize=1024)
@@ -97,7 +87,7 @@ def vector(task: Task, view: View) -> NDArray[np.float32]:
     return np.array(entries, dtype=np.float32)
 
 
-class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
+class HouseholdEnv(World):
     """A character with two hands does a chore in a home of four rooms.
 
     ## Description
@@ -156,6 +146,7 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
     """
 
     metadata = METADATA
+    gamma: float = 0.95
 
     def __init__(
         self,
@@ -167,7 +158,6 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
         render_mode: str | None = None,
     ) -> None:
         _check_arguments(task, panel, index, max_steps, backend, render_mode)
-        self.gamma = 0.95
         self.max_steps = max_steps
         self.panel = panel
         self.index = index
@@ -176,120 +166,54 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
         self._rules = rules_of(self.task)
         self._backend = backend
         self._simulator = self._new_simulator()
+        self.action_names = self._rules.action_names
         num_actions = len(self.task.actions)
-        phrase = spaces.Text(128, min_length=0, charset=CHARSET)
         self.action_space = spaces.Discrete(num_actions)
-        self.observation_space = spaces.Dict(
-            {
-                "prompt": spaces.Text(2048, min_length=1, charset=CHARSET),
-                "actions": spaces.Tuple([phrase] * num_actions),
-                "vector": spaces.Box(0.0, 1.0, (len(self.task.features),), np.float32),
-            }
-        )
+        box = spaces.Box(0.0, 1.0, (len(self.task.features),), np.float32)
+        self.observation_space = observation_space(num_actions, box, CHARSET, MAX_PROMPT, MAX_PHRASE)
         self._state = self._rules.start
-        self._steps = 0
-        self._is_running = False
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """What each action id means, tersely."""
-        return self._rules.action_names
 
     @property
     def state(self) -> State:
         """The current state, hidden parts included; frozen."""
         return self._state
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode; see Gymnasium. The seed decides only which task of a panel is drawn.
-
-        Args:
-            seed: seeds the generator that draws tasks.
-            options: `{"index": i}` plays task i of the panel in this episode.
-
-        Raises:
-            ConfigError: an option is unknown or out of range.
-        """
-        super().reset(seed=seed)
-        options = options or {}
-        if set(options) - {"index"} or (options and self.panel is None):
-            allowed = "only 'index'" if self.panel else "none, as this environment has no panel"
-            raise ConfigError(f"options: expected {allowed}, found {sorted(options)}.")
-        if self.panel is not None:
-            self._play(panel_task(self.panel, self._draw_index() if not options else options["index"]))
-        self._state = self._simulator.reset() if self._simulator else self._rules.start
-        self._steps = 0
-        self._is_running = True
-        return self.observation(), {"action_mask": self.action_masks(), "primitive_steps": 0}
-
-    def step(self, action: SupportsIndex) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Carry out one action; see Gymnasium.
-
-        Raises:
-            WorldError: the action is outside the action space, or no episode is running.
-        """
-        action_id = int(action)
-        if not 0 <= action_id < len(self.task.actions):
-            raise WorldError(
-                f"action {action!r} is outside the action space: expected an id from 0 to "
-                f"{len(self.task.actions) - 1}; see `action_names`."
-            )
-        if not self._is_running:
-            raise WorldError("there is no episode to step in: call reset() first.")
-        if self._simulator:
-            self._state = self._simulator.step(action_id)
-            success = is_success(self.task, self._state)
-        else:
-            self._state, success = self._rules.next(self._state, action_id)
-        self._steps += 1
-        truncated = not success and self._steps >= self.max_steps
-        info: dict[str, Any] = {"action_mask": self.action_masks(), "primitive_steps": 1}
-        if success or truncated:
-            self._is_running = False
-            info["success"] = success
-        return self.observation(), float(success), success, truncated, info
-
-    def observation(self) -> dict[str, Any]:
-        """What the agent is given for the current state."""
-        scenery = self._rules.scenery(self._state)
-        return {"prompt": scenery.prompt, "actions": scenery.phrases, "vector": scenery.vector.copy()}
-
-    def action_masks(self) -> NDArray[np.int8]:
-        """1 for each action that is offered now."""
-        return self._rules.scenery(self._state).mask.copy()
-
     def planner(self) -> Planner:
         """The exact planner; its `act()` answers for this environment's current state and task."""
         return Planner(lambda: self._rules.plan(), lambda: self._state)
 
-    def render(self) -> str | NDArray[np.uint8] | None:
-        """The floor plan, as text or as an RGB image of shape (height, width, 3)."""
-        if self.render_mode is None:
-            return None
-        draw = render.text_plan if self.render_mode == "ansi" else render.image
-        return draw(self.task, self._state)
+    def _begin(self, options: Mapping[str, Any]) -> None:
+        if set(options) - {"index"} or (options and self.panel is None):
+            allowed = "only 'index'" if self.panel else "none, as this environment has no panel"
+            raise ConfigError(f"options: expected {allowed}, found {sorted(options)}.")
+        if self.panel is not None:
+            self._play(panel_task(self.panel, options["index"] if options else self._draw_index()))
+        self._state = self._simulator.reset() if self._simulator else self._rules.start
 
-    def get_state(self) -> dict[str, Any]:
-        """Everything that decides how this environment goes on, as plain JSON."""
+    def _act(self, action: int) -> Effect:
+        if self._simulator:
+            self._state = self._simulator.step(action)
+            success = is_success(self.task, self._state)
+        else:
+            self._state, success = self._rules.next(self._state, action)
+        return Effect(float(success), 1, success)
+
+    def _scenery(self) -> Scenery:
+        return self._rules.scenery(self._state)
+
+    def _draw(self, mode: str) -> NDArray[np.uint8] | str:
+        return (render.text_plan if mode == "ansi" else render.image)(self.task, self._state)
+
+    def _saved(self) -> dict[str, Any]:
+        fields = self._state._asdict().items()
         return {
             "task": self.task.name,
-            "state": {k: list(v) if isinstance(v, tuple) else int(v) for k, v in self._state._asdict().items()},
-            "steps": self._steps,
-            "is_running": self._is_running,
-            "np_random": self.np_random.bit_generator.state,
+            "state": {name: list(value) if isinstance(value, tuple) else int(value) for name, value in fields},
         }
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned.
-
-        Raises:
-            WorldError: it is of another task, or damaged.
-        """
-        missing = {"task", "state", "steps", "is_running", "np_random"} - set(state)
-        if missing or set(state["state"]) != set(State._fields):
-            raise WorldError(f"the state is damaged, {sorted(missing) or 'its fields'} are wrong: save it anew.")
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        if set(state["state"]) != set(State._fields):
+            raise WorldError("the saved state is damaged: its fields are wrong. Save it anew.")
         if self.panel is not None and state["task"].startswith(panel_name(self.panel, "")):
             self._play(panel_task(self.panel, int(state["task"].rpartition(" ")[2])))
         if state["task"] != self.task.name or len(state["state"]["places"]) != len(self.task.scene.things):
@@ -299,9 +223,6 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
             )
         entries = (state["state"][name] for name in State._fields)
         self._state = State._make(tuple(entry) if isinstance(entry, list) else entry for entry in entries)
-        self._steps = state["steps"]
-        self._is_running = state["is_running"]
-        self.np_random.bit_generator.state = state["np_random"]
         if self._simulator:
             self._simulator.load(self._state)
 
@@ -314,6 +235,7 @@ class HouseholdEnv(gymnasium.Env[dict[str, Any], np.int64]):
         if task is not self.task:
             self.task = task
             self._rules = rules_of(task)
+            self.action_names = self._rules.action_names
             self._simulator = self._new_simulator()
 
     def _new_simulator(self) -> "virtualhome.GraphSimulator | None":
@@ -338,11 +260,10 @@ def _check_arguments(
         raise ConfigError(f"task and panel: expected one of them, found {task!r} and {panel!r}; leave one out.")
     if index is not None and panel is None:
         raise ConfigError(f"index: expected none without a panel, found {index!r}; give panel='heldout' with it.")
-    if panel not in (None, *PANELS):
-        raise ConfigError(f"panel: expected one of {', '.join(map(repr, PANELS))}, found {panel!r}.")
+    if panel is not None:
+        check_choice("panel", panel, PANELS)
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
         raise ConfigError(f"max_steps: expected a whole number from 1 on, found {max_steps!r}; the default is 50.")
-    if backend not in BACKENDS:
-        raise ConfigError(f"backend: expected one of {', '.join(map(repr, BACKENDS))}, found {backend!r}.")
-    if render_mode not in (None, *METADATA["render_modes"]):
-        raise ConfigError(f"render_mode: expected 'ansi', 'rgb_array' or None, found {render_mode!r}.")
+    check_choice("backend", backend, BACKENDS)
+    if render_mode is not None:
+        check_choice("render_mode", render_mode, RENDER_MODES)

@@ -8,17 +8,16 @@
      "goal": [{"kind": "is in", "thing": "book", "holder": "desk"}],
      "phrases": {"put book on desk": "lay the book on the desk"}}
 
-`task_from_data` checks all of it at the door and says which field is wrong and what is allowed. It derives
-the
-actions: rooms, then walking to each thing, grabbing, putting, opening and closing, switching, sitting,
-    standing up.
+`task_from_data` checks all of it at the door and says which field is wrong and what is allowed. It derives the
+actions: rooms, then walking to each thing, grabbing, putting, opening and closing, switching, sitting, standing up.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from twosome.envs.base import LETTERS
+from twosome.envs.choices import suggestion
 from twosome.envs.household import text
 from twosome.envs.household.graph import AFFORDANCES, ROOMS, Action, Scene, Thing, start_state
 from twosome.envs.household.oracle import Plan
@@ -34,7 +33,7 @@ from twosome.envs.household.tasks import (
 )
 from twosome.errors import ConfigError
 
-CHARSET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'-()\"")
+CHARSET = LETTERS + "0123456789 .,;:!?'-()\""
 MAX_NAME, MAX_PHRASE, MAX_WISH = 40, 100, 200
 HOLDERS = frozenset({"container", "surface"})
 OPPOSITES = (("is open", "is closed"), ("is on", "is off"))
@@ -120,8 +119,7 @@ def _record(where: str, data: object, needed: Sequence[str], optional: Sequence[
         _fail(where, f"a mapping with the fields {', '.join(allowed)}", data)
     for key in data:
         if key not in allowed:
-            close = get_close_matches(str(key), allowed, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = suggestion(key, allowed)
             raise ConfigError(f"{where}: unknown field {key!r}; allowed are {', '.join(allowed)}.{hint}")
     for key in needed:
         if key not in data:
@@ -150,7 +148,7 @@ def _flag(where: str, data: object) -> bool:
 def _words(where: str, data: object, max_length: int) -> str:
     if not isinstance(data, str) or not data or data != " ".join(data.split()) or len(data) > max_length:
         _fail(where, f"1 to {max_length} characters of words with single blanks between them", data)
-    if not set(data) <= CHARSET:
+    if not set(data) <= set(CHARSET):
         _fail(where, "letters, digits and common punctuation only", data)
     if data.endswith((".", "!", "?")):
         _fail(where, "words without a mark at the end, since the sentence goes on", data)

@@ -1,40 +1,24 @@
-"""The kitchen as a Gymnasium environment: it seeds, counts, scores and renders; the rules are in `world.py`."""
+"""The kitchen as a Gymnasium environment: what an action pays, and what is seen; the rules are in `world.py`."""
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from twosome.envs.base import LETTERS, RENDER_MODES, Effect, Scenery, World, observation_space, scenery
+from twosome.envs.choices import check_choice
 from twosome.envs.overcooked import render, text, view, world
-from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, check_choice, make_kitchen
+from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, make_kitchen
 from twosome.envs.overcooked.oracle import KitchenPlanner
 from twosome.envs.overcooked.rewards import KitchenRewards, rewards_from
 from twosome.errors import WorldError
 
-MAX_STEPS = 200
-"""Primitive steps after which an episode is cut off; a macro-action under way is carried out to its end."""
-
-METADATA: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
-
-CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,."
+CHARSET = LETTERS + " ,."
+METADATA: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
 MAX_PROMPT, MAX_PHRASE = 600, 80
-
-
-class Scenery(NamedTuple):
-    """An observation and its mask; computed once per symbolic observation."""
-
-    vector: NDArray[Any]
-    mask: NDArray[np.int8]
-    prompt: str
-    phrases: tuple[str, ...]
-
-    def observation(self) -> dict[str, Any]:
-        """The observation, with arrays of its own."""
-        return {"prompt": self.prompt, "actions": self.phrases, "vector": self.vector.copy()}
 
 
 @lru_cache(maxsize=1 << 16)
@@ -46,19 +30,17 @@ def macro_scenery(kitchen: Kitchen, state: world.State) -> Scenery:
 @lru_cache(maxsize=1 << 16)
 def _described(kitchen: Kitchen, vector: tuple[int, ...]) -> Scenery:
     prompt, phrases = text.macro_text(kitchen, view.read_macro(kitchen, vector))
-    mask = np.array([bool(phrase) for phrase in phrases], dtype=np.int8)
-    return Scenery(np.array(vector, dtype=np.int64), mask, prompt, phrases)
+    return scenery(np.array(vector, dtype=np.int64), prompt, phrases)
 
 
 @lru_cache(maxsize=1 << 16)
 def primitive_scenery(kitchen: Kitchen, vector: tuple[float, ...]) -> Scenery:
     """What the observation of single steps looks like."""
     prompt, phrases = text.primitive_text(kitchen, view.read_primitive(kitchen, vector))
-    mask = np.array([bool(phrase) for phrase in phrases], dtype=np.int8)
-    return Scenery(np.array(vector, dtype=np.float64), mask, prompt, phrases)
+    return scenery(np.array(vector, dtype=np.float64), prompt, phrases)
 
 
-class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
+class KitchenEnv(World):
     """Make a salad and serve it: fetch, chop, put in the bowl, serve.
 
     ## Description
@@ -119,6 +101,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
 
     metadata = METADATA
     gamma: float = 0.99
+    max_steps = 200
 
     def __init__(
         self,
@@ -132,7 +115,7 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
     ) -> None:
         check_choice("actions", actions, ("macro", "primitive"))
         if render_mode is not None:
-            check_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
+            check_choice("render_mode", render_mode, RENDER_MODES)
         self.kitchen = make_kitchen(tuple(foods), task, layout, obs_radius)
         self.rewards = rewards_from(rewards)
         self.render_mode = render_mode
@@ -140,56 +123,11 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
         names = MOVE_NAMES if self.primitive else tuple(macro.name for macro in self.kitchen.macros)
         self.action_names: tuple[str, ...] = names
         self.action_space = spaces.Discrete(len(names))
-        self._begin()
-        self._is_running = False
-        self.observation_space = _observation_space(len(names), self.observation()["vector"])
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode; see Gymnasium. The kitchen is deterministic, so the seed changes nothing in it."""
-        super().reset(seed=seed)
-        self._begin()
-        return self.observation(), {"action_mask": self.action_masks(), "primitive_steps": 0}
-
-    def step(self, action: SupportsIndex) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Carry out one action, whether it is offered or not; see Gymnasium.
-
-        Raises:
-            WorldError: the id is outside the action space, or there is no episode to step in.
-        """
-        action_id = int(action)
-        if not 0 <= action_id < len(self.action_names):
-            raise WorldError(
-                f"action {action!r} is outside the action space: expected an id from 0 to "
-                f"{len(self.action_names) - 1}; env.unwrapped.action_names lists them."
-            )
-        if not self._is_running:
-            raise WorldError("there is no episode to step in: call reset() first.")
-        outcome = (world.run_primitive if self.primitive else world.run)(self.kitchen, self._state, action_id)
-        reward = self._advance(outcome)
-        terminated = world.is_over(outcome)
-        truncated = not terminated and self._steps >= MAX_STEPS
-        scenery = self._scenery()
-        info: dict[str, Any] = {"action_mask": scenery.mask.copy(), "primitive_steps": len(outcome.events)}
-        if terminated or truncated:
-            self._is_running = False
-            info |= {"success": terminated, "episode_return": self._return, "episode_length": self._steps}
-        return scenery.observation(), reward, terminated, truncated, info
-
-    def observation(self) -> dict[str, Any]:
-        """What the cook is given in the current state."""
-        return self._scenery().observation()
-
-    def action_masks(self) -> NDArray[np.int8]:
-        """1 for each action that is offered now."""
-        return self._scenery().mask.copy()
-
-    def render(self) -> NDArray[np.uint8] | str | None:
-        """The kitchen now: letters for "ansi", an image of 448 x 448 pixels for "rgb_array"."""
-        if self.render_mode == "ansi":
-            return render.ansi(self.kitchen, self._state)
-        return render.rgb_array(self.kitchen, self._state) if self.render_mode == "rgb_array" else None
+        self._begin({})
+        vector = self.observation()["vector"]
+        high = SIZE - 1 if vector.dtype == np.int64 else 1.0
+        box = spaces.Box(0, high, vector.shape, vector.dtype.type)
+        self.observation_space = observation_space(len(names), box, CHARSET, MAX_PROMPT, MAX_PHRASE)
 
     @property
     def state(self) -> world.State:
@@ -200,24 +138,43 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
         """The exact planner; its `act()` answers for this environment's current state."""
         return KitchenPlanner(self)
 
-    def get_state(self) -> dict[str, Any]:
-        """Everything that decides how the episode goes on, as plain JSON."""
+    def _begin(self, options: Mapping[str, Any]) -> None:
+        self._state = world.start(self.kitchen)
+        self._memory = world.first_memory(self.kitchen, self._state) if self.primitive else None
+        self._discount = 1.0
+        self._return = 0.0
+
+    def _act(self, action: int) -> Effect:
+        outcome = (world.run_primitive if self.primitive else world.run)(self.kitchen, self._state, action)
+        for event in outcome.events:
+            self._return += self._discount * self.rewards.of(event)
+            self._discount *= self.gamma
+        self._state = outcome.state
+        if self._memory is not None:
+            self._memory = world.remember(self.kitchen, self._memory, self._state)
+        reward, _ = self.rewards.discounted(outcome.events, self.gamma)
+        return Effect(reward, len(outcome.events), world.is_over(outcome))
+
+    def _scenery(self) -> Scenery:
+        if self._memory is None:
+            return macro_scenery(self.kitchen, self._state)
+        return primitive_scenery(self.kitchen, world.recollect(self.kitchen, self._state, self._memory))
+
+    def _draw(self, mode: str) -> NDArray[np.uint8] | str:
+        return (render.ansi if mode == "ansi" else render.rgb_array)(self.kitchen, self._state)
+
+    def _summary(self) -> dict[str, Any]:
+        return {"episode_return": self._return, "episode_length": self._steps}
+
+    def _saved(self) -> dict[str, Any]:
         return {
             "world": world.to_json(self._state),
             "memory": None if self._memory is None else world.memory_to_json(self._memory),
-            "steps": self._steps,
             "discount": self._discount,
             "return": self._return,
-            "is_running": self._is_running,
-            "np_random": self.np_random.bit_generator.state,
         }
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned, in an environment made with the same arguments.
-
-        Raises:
-            WorldError: the state is of another kitchen.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         if len(state["world"]["foods"]) != len(self.kitchen.foods) or (state["memory"] is None) == self.primitive:
             raise WorldError(
                 "the saved state is of another kitchen: expected one from an environment made with the same name "
@@ -225,41 +182,4 @@ class KitchenEnv(gymnasium.Env[dict[str, Any], np.int64]):
             )
         self._state = world.from_json(state["world"])
         self._memory = None if state["memory"] is None else world.memory_from_json(state["memory"])
-        self._steps, self._discount, self._return = state["steps"], state["discount"], state["return"]
-        self._is_running = state["is_running"]
-        self.np_random.bit_generator.state = state["np_random"]
-
-    def _begin(self) -> None:
-        self._state = world.start(self.kitchen)
-        self._memory = world.first_memory(self.kitchen, self._state) if self.primitive else None
-        self._steps = 0
-        self._discount = 1.0
-        self._return = 0.0
-        self._is_running = True
-
-    def _advance(self, outcome: world.Outcome) -> float:
-        """Take over the outcome of an action; returns its discounted reward."""
-        for event in outcome.events:
-            self._return += self._discount * self.rewards.of(event)
-            self._discount *= self.gamma
-        self._state = outcome.state
-        self._steps += len(outcome.events)
-        if self._memory is not None:
-            self._memory = world.remember(self.kitchen, self._memory, self._state)
-        return self.rewards.discounted(outcome.events, self.gamma)[0]
-
-    def _scenery(self) -> Scenery:
-        if self._memory is None:
-            return macro_scenery(self.kitchen, self._state)
-        return primitive_scenery(self.kitchen, world.recollect(self.kitchen, self._state, self._memory))
-
-
-def _observation_space(num_actions: int, vector: NDArray[Any]) -> gymnasium.Space[dict[str, Any]]:
-    high = 1.0 if vector.dtype == np.float64 else SIZE - 1
-    return spaces.Dict(
-        {
-            "prompt": spaces.Text(MAX_PROMPT, min_length=1, charset=CHARSET),
-            "actions": spaces.Tuple([spaces.Text(MAX_PHRASE, min_length=0, charset=CHARSET)] * num_actions),
-            "vector": spaces.Box(0, high, vector.shape, vector.dtype.type),
-        }
-    )
+        self._discount, self._return = state["discount"], state["return"]

@@ -5,14 +5,14 @@ except for the extra counters of layouts B and C. A `Kitchen` holds whatever sta
 episode; `world.py` has what changes.
 """
 
-import difflib
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from twosome.envs.choices import check_choice
 from twosome.errors import ConfigError
 
 Cell = tuple[int, int]
@@ -153,19 +153,6 @@ def _macros(foods: tuple[str, ...], boards: tuple[Cell, ...], *, has_island: boo
         deliver = Macro("deliver", "nothing")
     counter = [Macro("go to counter", "counter")] if has_island else []
     return (*fetch, Macro("get plate 1", "plate"), *knives, deliver, Macro("chop", "chop"), *counter)
-
-
-def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Accept `value` only if it is one of `allowed`.
-
-    Raises:
-        ConfigError: it is not; the message names the choices and the one that was probably meant.
-    """
-    if value in allowed:
-        return
-    close = difflib.get_close_matches(str(value), allowed, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ConfigError(f"{name}={value!r} is unknown here; expected one of {', '.join(map(repr, allowed))}.{hint}")
 
 
 def distance(a: Cell, b: Cell) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from twosome.envs.overcooked.layout import check_choice
+from twosome.envs.choices import check_choice
 from twosome.envs.overcooked.world import Event
 
 

@@ -1,0 +1,173 @@
+"""What the environments of all families share: how an episode is counted, told, saved and restored.
+
+A family adds the rules of its world, the words, and pictures; see `World`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, SupportsIndex
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from twosome.errors import WorldError
+
+RENDER_MODES = ("ansi", "rgb_array")
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Scenery(NamedTuple):
+    """What one state looks like to the agent; computed once and shared, so it is never handed out itself."""
+
+    vector: NDArray[Any]
+    mask: NDArray[np.int8]
+    prompt: str
+    phrases: tuple[str, ...]
+
+    def observation(self) -> dict[str, Any]:
+        """The observation, with an array of its own."""
+        return {"prompt": self.prompt, "actions": self.phrases, "vector": self.vector.copy()}
+
+
+def scenery(vector: NDArray[Any], prompt: str, phrases: Sequence[str]) -> Scenery:
+    """The scenery of these texts; offered is what has a phrase."""
+    return Scenery(vector, np.array([bool(phrase) for phrase in phrases], dtype=np.int8), prompt, tuple(phrases))
+
+
+def observation_space(
+    num_actions: int, vector: spaces.Box, charset: str, max_prompt: int, max_phrase: int
+) -> spaces.Dict:
+    """The space of observations.
+
+    Args:
+        num_actions: how many actions there are, offered or not.
+        vector: the space of the symbolic observation.
+        charset: every character that texts are made of.
+        max_prompt: length of the longest prompt, in characters.
+        max_phrase: length of the longest phrase, in characters.
+    """
+    phrase = spaces.Text(max_phrase, min_length=0, charset=charset)
+    prompt = spaces.Text(max_prompt, min_length=1, charset=charset)
+    return spaces.Dict({"prompt": prompt, "actions": spaces.Tuple([phrase] * num_actions), "vector": vector})
+
+
+class Effect(NamedTuple):
+    """What an action did."""
+
+    reward: float
+    primitive_steps: int
+    success: bool
+
+
+class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
+    """An environment that speaks. A family says how an episode begins, what an action does and what is seen.
+
+    A family's `__init__` sets the attributes below and both spaces.
+    """
+
+    gamma: float
+    """Discount per primitive step of the return that is reported."""
+    action_names: tuple[str, ...]
+    max_steps: int
+    """Primitive steps after which an episode is cut off; an action under way is carried out to its end."""
+    _steps: int = 0
+    _is_running: bool = False
+
+    @abstractmethod
+    def _begin(self, options: Mapping[str, Any]) -> None:
+        """Go to the start of an episode."""
+
+    @abstractmethod
+    def _act(self, action: int) -> Effect:
+        """Carry out an action of the action space."""
+
+    @abstractmethod
+    def _scenery(self) -> Scenery:
+        """What the current state looks like."""
+
+    @abstractmethod
+    def _draw(self, mode: str) -> NDArray[np.uint8] | str:
+        """A picture of the current state in one of `RENDER_MODES`."""
+
+    @abstractmethod
+    def _saved(self) -> dict[str, Any]:
+        """The family's part of `get_state`."""
+
+    @abstractmethod
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the family's part of a state; a WorldError says why it does not fit."""
+
+    def _summary(self) -> dict[str, Any]:
+        """What the info at the end of an episode says beside `success`."""
+        return {}
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin an episode; see Gymnasium, and the class for what seed and options change."""
+        super().reset(seed=seed)
+        self._begin(options or {})
+        self._steps = 0
+        self._is_running = True
+        return self.observation(), {"action_mask": self.action_masks(), "primitive_steps": 0}
+
+    def step(self, action: SupportsIndex) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Carry out one action, whether it is offered or not; see Gymnasium.
+
+        Raises:
+            WorldError: the id is outside the action space, or there is no episode to step in.
+        """
+        action_id = int(action)
+        if not 0 <= action_id < len(self.action_names):
+            raise WorldError(
+                f"action {action!r} is outside the action space: expected an id from 0 to "
+                f"{len(self.action_names) - 1}; env.unwrapped.action_names lists them."
+            )
+        if not self._is_running:
+            raise WorldError("there is no episode to step in: call reset() first.")
+        reward, primitive_steps, success = self._act(action_id)
+        self._steps += primitive_steps
+        truncated = not success and self._steps >= self.max_steps
+        now = self._scenery()
+        info: dict[str, Any] = {"action_mask": now.mask.copy(), "primitive_steps": primitive_steps}
+        if success or truncated:
+            self._is_running = False
+            info |= {"success": success, **self._summary()}
+        return now.observation(), reward, success, truncated, info
+
+    def observation(self) -> dict[str, Any]:
+        """What the agent is given in the current state."""
+        return self._scenery().observation()
+
+    def action_masks(self) -> NDArray[np.int8]:
+        """1 for each action that is offered now."""
+        return self._scenery().mask.copy()
+
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The world now: text for "ansi", uint8 of shape (height, width, 3) for "rgb_array"."""
+        return None if self.render_mode is None else self._draw(self.render_mode)
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that decides how the episode goes on, as plain JSON."""
+        return {
+            **self._saved(),
+            "steps": self._steps,
+            "is_running": self._is_running,
+            "np_random": self.np_random.bit_generator.state,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned, in an environment made with the same arguments.
+
+        Raises:
+            WorldError: the state is of another world, or damaged.
+        """
+        missing = self.get_state().keys() - state.keys()
+        if missing:
+            raise WorldError(f"the saved state is damaged: {sorted(missing)} are missing. Save it anew.")
+        self._restore(state)
+        self._steps = state["steps"]
+        self._is_running = state["is_running"]
+        self.np_random.bit_generator.state = state["np_random"]
