@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     document, picture = (options.run / f"generalization-{options.panel}.{kind}" for kind in ("json", "png"))
     try:
         write_json(document, result)
-        save_bars(rows(result), _title(result), _note(result), picture)
+        save_bars(rows(result), _title(result), f"{_note(result)}; whiskers: 95% intervals", picture)
     except OSError as error:
         raise RunError(
             f"cannot write to {options.run}: {error.strerror}. Make room, or copy the run to a folder of yours."

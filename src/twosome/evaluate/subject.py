@@ -1,6 +1,6 @@
 """What can be evaluated: a run, an untrained model, a baseline. Each says exactly what it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from twosome.baselines import Planner, Uniform
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import ConfigError
-from twosome.evaluate.success import Player, Sampled, evaluate
+from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate
 from twosome.policy.actor import Actor
-from twosome.policy.agent import Agent
+from twosome.policy.agent import Agent, load_scorer
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer
 from twosome.versions import versions
@@ -36,22 +36,35 @@ class Subject:
     env_kwargs: dict[str, Any]
     identity: dict[str, Any]
 
+    def in_world(self, env: str, env_kwargs: dict[str, Any]) -> "Subject":
+        """The same player in another world; a language model is not loaded again."""
+        return replace(self, env=env, env_kwargs=env_kwargs)
+
+    def play(self, episodes: int, seed: int) -> Evaluation:
+        """Play fresh episodes; returns are discounted as the world says."""
+        _, gamma = id_and_gamma(self.env, self.env_kwargs)
+        return evaluate(self.player, self.env, self.env_kwargs, gamma=gamma, episodes=episodes, seed=seed)
+
     def measure(self, episodes: int, seed: int) -> dict[str, Any]:
         """Play fresh episodes; the result as plain JSON, with all that is needed to repeat it."""
-        world = text.make(self.env, **self.env_kwargs)
-        spec = world.spec
-        gamma = getattr(world.unwrapped, "gamma", 0.99)
-        world.close()
-        result = evaluate(self.player, self.env, self.env_kwargs, gamma=gamma, episodes=episodes, seed=seed)
+        env_id, gamma = id_and_gamma(self.env, self.env_kwargs)
         return {
-            "env": spec.id if spec else self.env,
+            "env": env_id,
             "env_kwargs": self.env_kwargs,
-            **result.summary(),
+            **self.play(episodes, seed).summary(),
             "gamma": gamma,
             "seed": seed,
             **self.identity,
             "versions": versions(),
         }
+
+
+def id_and_gamma(env: str, env_kwargs: dict[str, Any]) -> tuple[str, float]:
+    """A world's full id, and the discount per primitive step of the return that is reported for it."""
+    world = text.make(env, **env_kwargs)
+    spec, gamma = world.spec, getattr(world.unwrapped, "gamma", 0.99)
+    world.close()
+    return (spec.id if spec else env), float(gamma)
 
 
 def subject_of(
@@ -84,7 +97,11 @@ def subject_of(
         return Subject("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
     if model is not None:
         chosen = normalization or (config.normalization if config else "word")
-        actor = Actor(ActionScorer.from_pretrained(model), chosen)
+        # The model of a run is compared with itself: loaded and prompted as the run does.
+        if config is not None and config.model == model:
+            actor = Actor(load_scorer(config), chosen, config.context_free_prompt)
+        else:
+            actor = Actor(ActionScorer.from_pretrained(model), chosen)
         identity = {"policy": "model", "model": model, "adapter": None, "normalization": chosen, "greedy": greedy}
         return Subject(f"{model}, untrained", Sampled(actor, greedy), env, env_kwargs, identity)
     if run is None or config is None:

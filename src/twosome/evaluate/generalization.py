@@ -1,0 +1,274 @@
+"""How a run fares on tasks that it never met in training.
+
+Four play each task: uniform random, the run's model before training, the run, and the optimal planner. The panels
+`paper` and `kitchens` follow section 5.4 of the paper (its ten-action household tasks, and the other cooking
+tasks); `household` is the fixed panel of held-out tasks of `HouseholdTask`.
+
+Intervals are over episodes: they say how well these tasks' means are known, not how other tasks would turn out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twosome.config import TrainConfig
+from twosome.envs import text
+from twosome.envs.household import panel_hash, panel_size, panel_task
+from twosome.envs.household.env import HouseholdEnv
+from twosome.envs.household.tasks import Task
+from twosome.envs.overcooked.env import KitchenEnv
+from twosome.errors import ConfigError
+from twosome.evaluate.subject import Subject, id_and_gamma, subject_of
+from twosome.evaluate.success import Evaluation, wilson_interval
+from twosome.runs import RunDirectory
+from twosome.versions import versions
+
+Panel = Literal["paper", "household", "kitchens"]
+
+EPISODES: dict[Panel, int] = {"paper": 100, "household": 10, "kitchens": 100}
+"""Episodes of each task, unless said otherwise; the 50 tasks of `household` make 500."""
+
+SEED = 1000
+
+PAPER_TASKS = ("Cheese", "Hamburger", "ApplePie", "Pizza", "WashingPlate", "Laundry")
+SALADS = ("tomato salad", "lettuce salad", "onion salad", "lettuce-tomato salad")
+
+KINDS = {
+    frozenset({"is in", "is closed"}): "put in and close",
+    frozenset({"is in"}): "put on",
+    frozenset({"is on", "is sat on"}): "switch on and sit",
+}
+"""What a goal of the household panel is made of, to what it is called."""
+
+ALL = "all tasks"
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class PanelTask:
+    """A world to be tested in.
+
+    Attributes:
+        name: for tables.
+        env: the world's name.
+        env_kwargs: its keyword arguments.
+        kind: the kind of its goal, where the panel reports by kind, else empty.
+    """
+
+    name: str
+    env: str
+    env_kwargs: dict[str, Any]
+    kind: str = ""
+
+
+def panel_tasks(panel: Panel) -> tuple[PanelTask, ...]:
+    """All tasks of a panel, in the order in which they are reported."""
+    if panel == "paper":
+        return tuple(PanelTask(name, name, {}) for name in PAPER_TASKS)
+    if panel == "kitchens":
+        large = (PanelTask(salad, "TomatoLettuceSalad", {"task": salad}) for salad in SALADS)
+        return (PanelTask("tomato salad (small kitchen)", "TomatoSalad", {}), *large)
+    tasks = [panel_task("heldout", index) for index in range(panel_size())]
+    return tuple(
+        PanelTask(task.wish, "HouseholdTask", {"panel": "heldout", "index": index}, _kind(task))
+        for index, task in enumerate(tasks)
+    )
+
+
+def unseen_tasks(panel: Panel, config: TrainConfig) -> tuple[PanelTask, ...]:
+    """The tasks of a panel that a run with these settings was not trained on.
+
+    Raises:
+        ConfigError: it was trained on all of them.
+    """
+    seen = set(_goals(config.env, config.env_kwargs))
+    tasks = tuple(task for task in panel_tasks(panel) if not seen.intersection(_goals(task.env, task.env_kwargs)))
+    if not tasks:
+        others = " or ".join(name for name in EPISODES if name != panel)
+        raise ConfigError(
+            f"the run was trained on every task of --panel {panel}, so none is left to test it on. "
+            f"Choose --panel {others}."
+        )
+    return tasks
+
+
+def generalize(
+    run: Path,
+    panel: Panel,
+    *,
+    episodes: int | None = None,
+    seed: int = SEED,
+    checkpoint: str = "last",
+    greedy: bool = False,
+    threads: int = 1,
+    progress: Callable[[str], None] = lambda message: None,
+) -> dict[str, Any]:
+    """Test a run, its untrained model, random and optimal play on a panel.
+
+    Args:
+        run: the run's directory.
+        panel: which tasks.
+        episodes: of each task and player; by default as `EPISODES` says.
+        seed: task ``i`` is played with the seeds from ``seed + i * episodes`` on.
+        checkpoint: of the run: ``"last"``, ``"best"`` or a folder's name.
+        greedy: both language models play their most probable action instead of drawing.
+        threads: CPU threads of PyTorch.
+        progress: told in words who plays what.
+
+    Returns:
+        Everything as plain JSON: who played, each task's result by player, and over all tasks (for the household
+        panel also over the tasks of a kind) means with 95% intervals.
+
+    Raises:
+        ConfigError: ``episodes`` is less than 1, or the run was trained on the whole panel.
+        RunError: there is no such run.
+    """
+    episodes = EPISODES[panel] if episodes is None else episodes
+    if episodes < 1:
+        raise ConfigError(f"--episodes is {episodes}; expected at least 1.")
+    config = TrainConfig.from_json(RunDirectory.open(run).read_config())
+    tasks = unseen_tasks(panel, config)
+    subjects = _subjects(run, config, checkpoint, greedy, threads)
+    played: list[dict[str, Evaluation]] = []
+    for i, task in enumerate(tasks):
+        progress(f"{i + 1} of {len(tasks)}: {task.name}")
+        played.append(
+            {
+                who: subject.in_world(task.env, task.env_kwargs).play(episodes, seed + i * episodes)
+                for who, subject in subjects.items()
+            }
+        )
+    kinds = [kind for kind in KINDS.values() if kind in {task.kind for task in tasks}]
+    of_kind = {kind: [row for row, task in zip(played, tasks, strict=True) if task.kind == kind] for kind in kinds}
+    return {
+        "run": str(run),
+        "trained_on": {"env": text.resolve(config.env), "env_kwargs": config.env_kwargs, "seed": config.seed},
+        "panel": panel,
+        **({"panel_hash": panel_hash()} if panel == "household" else {}),
+        "episodes_per_task": episodes,
+        "seed": seed,
+        "players": {who: subject.identity for who, subject in subjects.items()},
+        "tasks": [
+            {**_described(task, seed + i * episodes), **{who: played[i][who].summary() for who in subjects}}
+            for i, task in enumerate(tasks)
+        ],
+        **({"kinds": {kind: pooled(rows) for kind, rows in of_kind.items()}} if kinds else {}),
+        "all": pooled(played),
+        "gain": gain(played),
+        "versions": versions(),
+    }
+
+
+def rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What a table or picture of a result shows: names, each with the summary of every player."""
+    if "kinds" in result:
+        sizes = [task["kind"] for task in result["tasks"]]
+        yield from ((f"{kind} ({sizes.count(kind)})", row) for kind, row in result["kinds"].items())
+    else:
+        yield from ((task["name"], task) for task in result["tasks"])
+    yield (ALL, result["all"])
+
+
+def pooled(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
+    """Summary of each player over several tasks with equally many episodes each.
+
+    The interval of the return resamples the episodes within each task. That of the success rate is Wilson's for the
+    episodes taken together: unlike resampling it does not shrink to a point when every episode succeeds.
+
+    Args:
+        played: for each task, each player's episodes.
+    """
+    summaries = {}
+    for who in played[0]:
+        strata = [_returns(row[who]) for row in played]
+        episodes = [episode for row in played for episode in row[who].episodes]
+        successes = sum(episode.success for episode in episodes)
+        means = resampled_means(strata, np.random.default_rng(0))
+        summaries[who] = {
+            "tasks": len(played),
+            "episodes": len(episodes),
+            "success_rate": successes / len(episodes),
+            "success_ci95": wilson_interval(successes, len(episodes)),
+            "return_mean": float(np.mean(np.concatenate(strata))),
+            "return_ci95": _middle(means),
+            "length_mean": float(np.mean([episode.length for episode in episodes])),
+        }
+    return summaries
+
+
+def gain(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
+    """What training has added over all tasks: trained minus untrained, with 95% intervals by resampling."""
+    measured = {"success": _successes, "return": _returns}
+    result: dict[str, Any] = {}
+    for name, read in measured.items():
+        rng = np.random.default_rng(0)
+        trained, untrained = ([read(row[who]) for row in played] for who in ("trained", "untrained"))
+        result[name] = float(np.mean(np.concatenate(trained)) - np.mean(np.concatenate(untrained)))
+        result[f"{name}_ci95"] = _middle(resampled_means(trained, rng) - resampled_means(untrained, rng))
+    return result
+
+
+def resampled_means(strata: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Means over equally large strata, each resampled on its own (the stratified bootstrap); ``RESAMPLES`` of them."""
+    total = np.zeros(RESAMPLES)
+    for values in strata:
+        # A stratum that does not vary, such as the planner's, needs no drawing.
+        constant = np.ptp(values) == 0
+        total += values[0] if constant else rng.choice(values, (RESAMPLES, len(values))).mean(axis=1)
+    return total / len(strata)
+
+
+def _middle(means: NDArray[np.float64]) -> tuple[float, float]:
+    """The range of the middle 95%."""
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _returns(evaluation: Evaluation) -> NDArray[np.float64]:
+    return np.array([episode.discounted_return for episode in evaluation.episodes])
+
+
+def _successes(evaluation: Evaluation) -> NDArray[np.float64]:
+    return np.array([float(episode.success) for episode in evaluation.episodes])
+
+
+def _subjects(run: Path, config: TrainConfig, checkpoint: str, greedy: bool, threads: int) -> dict[str, Subject]:
+    """Who plays, weakest first; each language model is loaded once."""
+    return {
+        "random": subject_of(run=run, policy="random", threads=threads),
+        "untrained": subject_of(run=run, model=config.model, greedy=greedy, threads=threads),
+        "trained": subject_of(run=run, checkpoint=checkpoint, greedy=greedy, threads=threads),
+        "planner": subject_of(run=run, policy="planner", threads=threads),
+    }
+
+
+def _described(task: PanelTask, seed: int) -> dict[str, Any]:
+    env_id, gamma = id_and_gamma(task.env, task.env_kwargs)
+    described = {"name": task.name, "env": env_id, "env_kwargs": task.env_kwargs, "gamma": gamma, "seed": seed}
+    return {**described, "kind": task.kind} if task.kind else described
+
+
+def _kind(task: Task) -> str:
+    return KINDS[frozenset(condition.kind for condition in task.goal)]
+
+
+def _goals(env: str, env_kwargs: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """What tells one task from another; empty for a world of another kind, which shares no task with the panels.
+
+    The rewards, the layout of a kitchen or a time limit may differ: it is the same task still. Training tasks of
+    `HouseholdTask` are drawn so that no goal of the held-out panel is among them.
+    """
+    world = text.make(env, **env_kwargs).unwrapped
+    if isinstance(world, KitchenEnv):
+        yield (world.kitchen.foods, world.kitchen.task)
+    elif isinstance(world, HouseholdEnv):
+        if world.panel == "heldout" and world.index is None:
+            drawn = [panel_task("heldout", index) for index in range(panel_size())]
+        else:
+            drawn = [world.task]
+        yield from ((task.scene, task.goal) for task in drawn)
+    world.close()
