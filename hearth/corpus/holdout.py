@@ -5,21 +5,23 @@ Nouns are not held out, since a word that hardly occurs means nothing to the mod
 
 import re
 
+from hearth.corpus.words import words
+
 HEATED = ("pancake", "cheese", "hamburger", "apple pie", "pizza")
 SALAD = ("tomato", "lettuce", "onion")
 
 PANEL = frozenset(
     f"the {thing} {place}"
     for place, things in {
-        "in the fridge": ("apple", "cake"),
-        "in the dishwasher": ("bowl", "spoon"),
-        "in the cupboard": ("bread", "cup", "juice", "spoon"),
-        "in the drawer": ("socks",),
-        "on the coffee table": ("apple", "cake", "cup"),
-        "on the desk": ("book", "bowl", "glass"),
-        "on the kitchen table": ("bowl",),
-        "on the bookshelf": ("newspaper",),
-        "on the washing basket": ("towel",),
+        "in the cupboard": words("bread, cup, juice, spoon"),
+        "in the dishwasher": words("bowl, spoon"),
+        "in the drawer": words("socks"),
+        "in the fridge": words("apple, cake"),
+        "on the bookshelf": words("newspaper"),
+        "on the coffee table": words("apple, cake, cup, juice, spoon"),
+        "on the desk": words("book, bowl, glass"),
+        "on the kitchen table": words("bowl, juice"),
+        "on the washing basket": words("socks, towel"),
     }.items()
     for thing in things
 )
@@ -28,18 +30,18 @@ PANEL = frozenset(
 
 def leaks(text: str) -> bool:
     """Whether ``text`` has a combination of things that only the tasks may have."""
-    words = set(re.findall(r"[a-z]+", text.lower()))
+    used = set(re.findall(r"[a-z]+", text.lower()))
     has = text.lower().__contains__
-    if "microwave" in words and any(map(has, HEATED)):
+    if "microwave" in used and any(map(has, HEATED)):
         return True
-    if "dishwasher" in words and words & {"plate", "plates"}:
+    if "dishwasher" in used and used & {"plate", "plates"}:
         return True
-    if has("washing machine") and "clothes" in words:
+    if has("washing machine") and "clothes" in used:
         return True
-    if any(map(has, SALAD)) and (words & {"bowl", "board", "boards"}) and (words & {"chop", "chops", "chopped"}):
+    if any(map(has, SALAD)) and (used & {"bowl", "board", "boards"}) and (used & {"chop", "chops", "chopped"}):
         return True
-    if {"tv", "sofa"} <= words and (words & {"chips", "milk"} or has("coffee table")):
+    if {"tv", "sofa"} <= used and (used & {"chips", "milk"} or has("coffee table")):
         return True
     if any(map(has, PANEL)):
         return True
-    return {"chips", "milk"} <= words and bool(words & {"tv", "sofa"})
+    return {"chips", "milk"} <= used and bool(used & {"tv", "sofa"})

@@ -227,5 +227,5 @@ def carry_plan(rng: random.Random) -> Plan:
 
 FAMILIES = {store_plan: 30, cut_plan: 24, comfort_plan: 30, carry_plan: 16}
 """The families of plans, and how often each is made."""
-STRAYING = {store_plan: 1.0, cut_plan: 2.0, comfort_plan: 1.3, carry_plan: 1.0}
+STRAYING = {store_plan: 0.8, cut_plan: 3.0, comfort_plan: 1.2, carry_plan: 1.0}
 """How much more often than elsewhere people stray; levels what the untrained model can do in the four tasks."""

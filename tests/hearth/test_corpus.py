@@ -1,6 +1,7 @@
 import itertools
 import json
 import random
+from importlib import resources
 
 import pytest
 
@@ -9,6 +10,7 @@ from hearth.corpus.grammar import YOU, Voice, a
 from hearth.corpus.plans import FAMILIES
 from hearth.corpus.situations import document
 from hearth.leakage import PLANS, Detector, task_names, task_prompts
+from twosome.envs.household.panel import PANEL_FILE
 from twosome.models import path
 
 SITUATIONS, WANDER = 0.5, 0.15
@@ -143,3 +145,13 @@ def test_verbs_follow_person_and_tense():
         "some chips",
         "some carrot soup",
     )
+
+
+def test_the_combinations_of_the_fixed_household_panel_are_held_out():
+    panel = json.loads((resources.files("twosome.envs.household") / PANEL_FILE).read_text())
+    assert len(panel) == 50
+    for task in panel:
+        if task["kind"] == "put in":
+            assert leaks(f"You put the {task['item']} in the {task['container']}.")
+        if task["kind"] == "put on":
+            assert leaks(f"You put the {task['item']} on the {task['surface']}.")
