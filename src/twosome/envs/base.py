@@ -38,7 +38,7 @@ def scenery(vector: NDArray[Any], prompt: str, phrases: Sequence[str]) -> Scener
 
 def observation_space(
     num_actions: int, vector: spaces.Box, charset: str, max_prompt: int, max_phrase: int
-) -> spaces.Dict:
+) -> gymnasium.Space[dict[str, Any]]:
     """The space of observations.
 
     Args:

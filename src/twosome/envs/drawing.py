@@ -135,7 +135,7 @@ class Pen:
         area = self._pixels(corner, opposite)
         self.draw.rounded_rectangle(area, radius * self.unit, fill, edge or None, self._width(line))
 
-    def _pixels(self, *points: Point) -> list[float]:
+    def _pixels(self, *points: Point) -> list[Length]:
         return [length * self.unit for point in points for length in point]
 
     def _width(self, width: Length) -> int:

@@ -1,5 +1,7 @@
 """The rules, and what is offered, over every reachable state."""
 
+from functools import lru_cache
+
 import gymnasium
 import pytest
 
@@ -17,18 +19,19 @@ GENERATED = {
     for i in range(0, step * 4, step)
 }
 EVERY = {**TASKS, **GENERATED}
+plan_of = lru_cache(maxsize=None)(Plan)
 every_task = pytest.mark.parametrize("task", EVERY.values(), ids=EVERY.keys())
 
 
 @every_task
 def test_success_can_be_reached_from_every_state_that_offered_actions_lead_to(task: Task) -> None:
-    plan = Plan(task, offered_only=True)
+    plan = plan_of(task, offered_only=True)
     assert set(plan.states) <= set(plan.distances)
 
 
 @every_task
 def test_every_offered_action_changes_the_state(task: Task) -> None:
-    for state in Plan(task).states:
+    for state in plan_of(task).states:
         view = perceive(task.scene, state)
         for action in task.actions:
             if sensible(task.scene, view, action):
@@ -38,12 +41,12 @@ def test_every_offered_action_changes_the_state(task: Task) -> None:
 @every_task
 def test_something_is_offered_in_every_state(task: Task) -> None:
     rules = rules_of(task)
-    assert all(rules.scenery(state).mask.any() for state in Plan(task).states)
+    assert all(rules.scenery(state).mask.any() for state in plan_of(task).states)
 
 
 @every_task
 def test_what_is_possible_but_not_offered_is_only_walking_to_what_is_here_already(task: Task) -> None:
-    for state in Plan(task).states:
+    for state in plan_of(task).states:
         view = perceive(task.scene, state)
         for action in task.actions:
             if possible(task.scene, view, action) and not sensible(task.scene, view, action):
@@ -56,7 +59,7 @@ def test_what_is_possible_but_not_offered_is_only_walking_to_what_is_here_alread
 
 @every_task
 def test_what_is_not_possible_changes_nothing(task: Task) -> None:
-    for state in Plan(task).states:
+    for state in plan_of(task).states:
         view = perceive(task.scene, state)
         for action in task.actions:
             if not possible(task.scene, view, action):
@@ -66,7 +69,7 @@ def test_what_is_not_possible_changes_nothing(task: Task) -> None:
 @every_task
 def test_nothing_appears_or_vanishes_and_two_hands_hold_at_most_two_things(task: Task) -> None:
     holders = {i for i, t in enumerate(task.scene.things) if t.affords & {"container", "surface"}}
-    for state in Plan(task).states:
+    for state in plan_of(task).states:
         assert sum(place == IN_HAND for place in state.places) <= 2
         for thing, place in zip(task.scene.things, state.places, strict=True):
             assert place in {AT_HOME, IN_HAND, *holders}
@@ -75,14 +78,14 @@ def test_nothing_appears_or_vanishes_and_two_hands_hold_at_most_two_things(task:
 
 @every_task
 def test_offering_less_than_all_actions_makes_no_way_longer(task: Task) -> None:
-    everything, offered = Plan(task), Plan(task, offered_only=True)
+    everything, offered = plan_of(task), plan_of(task, offered_only=True)
     assert everything.distance(everything.start) == offered.distance(offered.start) == len(shortest(task))
     assert sorted(everything.optimal_sequences()) == sorted(offered.optimal_sequences())
 
 
 def best_actions_by_view(task: Task) -> dict[tuple[object, ...], tuple[set[int], set[str]]]:
     """For each view: the actions that are optimal in all reachable states with that view, and its prompts."""
-    plan, rules = Plan(task), rules_of(task)
+    plan, rules = plan_of(task), rules_of(task)
     table: dict[tuple[object, ...], tuple[set[int], set[str]]] = {}
     for state in plan.states:
         scenery, best = rules.scenery(state), set(plan.optimal_actions(state))
@@ -110,7 +113,7 @@ def test_views_that_call_for_different_actions_have_different_prompts(task: Task
 
 @every_task
 def test_some_optimal_way_follows_a_rule_that_sees_the_prompt_alone(task: Task) -> None:
-    plan, rules = Plan(task), rules_of(task)
+    plan, rules = plan_of(task), rules_of(task)
 
     def consistent(sequence: tuple[int, ...]) -> bool:
         chosen: dict[str, int] = {}
@@ -141,12 +144,12 @@ OPTIMAL = {
 
 @pytest.mark.parametrize("name", OPTIMAL)
 def test_the_planner_finds_all_known_optimal_sequences(name: str) -> None:
-    assert set(Plan(TASKS[name]).optimal_sequences()) == OPTIMAL[name]
+    assert set(plan_of(TASKS[name]).optimal_sequences()) == OPTIMAL[name]
 
 
 @pytest.mark.parametrize(("name", "reachable"), [("FoodPreparation", 51), ("Entertainment", 572)])
 def test_as_many_states_are_reachable_as_in_the_reference(name: str, reachable: int) -> None:
-    assert len(Plan(TASKS[name]).states) == reachable
+    assert len(plan_of(TASKS[name]).states) == reachable
 
 
 @pytest.mark.parametrize(

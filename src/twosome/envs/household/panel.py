@@ -245,6 +245,13 @@ def heldout_combinations() -> frozenset[Combination]:
     return frozenset(draw.combination for draw in _heldout()[1])
 
 
+@lru_cache(maxsize=len(KINDS))
+def trained_combinations(kind: str) -> tuple[Combination, ...]:
+    """The combinations of one kind that are not held out, in a fixed order."""
+    heldout = heldout_combinations()
+    return tuple(combination for combination in combinations(kind) if combination not in heldout)
+
+
 @lru_cache(maxsize=1024)
 def panel_task(panel: str, index: int) -> Task:
     """One task of a panel, the same for the same arguments for ever; proven to be solvable.
@@ -275,7 +282,7 @@ def train_draw(index: int) -> Draw:
     """The draw of training task `index`; its combination is not held out."""
     rng = np.random.default_rng([PANEL_VERSION, index])
     kind = _one(list(KINDS), rng)
-    allowed = [c for c in combinations(kind) if c not in heldout_combinations()]
+    allowed = trained_combinations(kind)
     return draw_scene(allowed[int(rng.integers(len(allowed)))], rng)
 
 

@@ -1,0 +1,13 @@
+"""What all tests share: Hypothesis with the same examples each time, and slow tests only where they are asked for."""
+
+import pytest
+from hypothesis import settings
+
+# No deadline, since the first call of many a function fills caches.
+settings.register_profile("twosome", deadline=None, derandomize=True)
+settings.load_profile("twosome")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave slow tests out, unless -m says what to run."""
+    config.option.markexpr = config.option.markexpr or "not slow"
