@@ -12,7 +12,7 @@ COMMON = {"", "errors", "decision", "models"}
 
 ALLOWED = {
     "": set(),
-    "__init__": {"config", "policy", "ppo", "scoring"},
+    "__init__": {"config", "envs", "policy", "ppo", "scoring"},
     "__main__": {"cli"},
     "_malloc": set(),
     "config": {"json_argument"},
@@ -22,7 +22,7 @@ ALLOWED = {
     "models": set(),
     "runs": set(),
     "versions": set(),
-    "tracking": {"config"},
+    "tracking": {"config", "runs"},
     "envs": {"envs"},
     "scoring": {"scoring"},
     "policy": {"policy", "scoring", "config", "runs"},
@@ -92,6 +92,14 @@ def test_importing_the_package_and_its_worlds_does_not_load_torch():
     import sys
 
     code = "import sys, twosome, twosome.envs, twosome.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_the_package_registers_its_worlds_without_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, twosome, gymnasium; gymnasium.make('twosome/TomatoSalad-v0'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

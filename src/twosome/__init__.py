@@ -7,6 +7,7 @@ trains low-rank adapters on the frozen model. See `train`, `ActionScorer` and `A
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from twosome import envs  # registers the worlds with Gymnasium
 from twosome.decision import Decision
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _LAZY = {
     "train": "twosome.ppo.train",
 }
 
-__all__ = ["ActionScorer", "Agent", "Decision", "TrainConfig", "__version__", "resume", "train"]
+__all__ = ["ActionScorer", "Agent", "Decision", "TrainConfig", "__version__", "envs", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:
