@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from twosome import runs
 from twosome.errors import CheckpointError, RunError
@@ -47,12 +48,16 @@ def test_only_the_last_checkpoints_and_the_best_stay(run):
     assert (run.checkpoint("last") / "weights").read_text() == "4"
 
 
-def test_a_checkpoint_that_cannot_be_finished_leaves_the_earlier_one_and_no_debris(run):
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights"), SafetensorError("No space left on device")],
+)
+def test_a_checkpoint_that_cannot_be_finished_leaves_the_earlier_one_and_no_debris(run, error):
     run.write_checkpoint(1, write("good"), best=False, keep=2)
 
     def fail(folder: Path) -> None:
         (folder / "weights").write_text("half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "weights"))
+        raise error
 
     with pytest.raises(RunError, match=r"No space left.*--resume"):
         run.write_checkpoint(2, fail, best=False, keep=2)

@@ -39,7 +39,7 @@ _DEFAULT_BY_WORLD: dict[str, dict[str, Any]] = {
     "TomatoSalad": {"total_steps": 10_000},
     "TomatoLettuceSalad": {"total_steps": 60_000, "entropy_coef_final": 0.001},
     "FoodPreparation": {"total_steps": 20_000, "gamma": 0.95},
-    "Entertainment": {"total_steps": 80_000, "gamma": 0.95, "entropy_coef_final": 0.001},
+    "Entertainment": {"total_steps": 40_000, "gamma": 0.95, "entropy_coef_final": 0.001},
 }
 
 # Tan et al., 2024, appendix: for LLaMA-7B. Its 32 minibatches of 4 decisions, accumulated over 8, are 4

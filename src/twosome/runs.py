@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from twosome.errors import CheckpointError, RunError
 
 CONFIG = "config.json"
@@ -47,7 +49,7 @@ class RunDirectory:
         Raises:
             RunError: the folder holds something already, or cannot be written.
         """
-        with _explained(path):
+        with explain_write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise RunError(
@@ -81,7 +83,7 @@ class RunDirectory:
 
     def append_metrics(self, metrics: dict[str, Any]) -> int:
         """Add one line; returns the size of the file afterwards, in bytes."""
-        with _explained(self.path), open(self.path / METRICS, "ab") as file:
+        with explain_write_errors(self.path), open(self.path / METRICS, "ab") as file:
             file.write((json.dumps(metrics) + "\n").encode())
             file.flush()
             return file.tell()
@@ -95,7 +97,7 @@ class RunDirectory:
                 f"{path} has {found} bytes, but the checkpoint was written when it had {size_bytes}: "
                 "it was shortened since. Restore the file, or begin a new run."
             )
-        with _explained(self.path), open(path, "ab") as file:
+        with explain_write_errors(self.path), open(path, "ab") as file:
             file.truncate(size_bytes)
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -180,7 +182,7 @@ class RunDirectory:
         name = f"step-{decisions:08d}"
         aside = folder / (_ASIDE + name)
         try:
-            with _explained(self.path):
+            with explain_write_errors(self.path):
                 self._discard_unfinished()
                 # The state after so many decisions is always the same: one that is there already is not written again.
                 if name not in self.checkpoints():
@@ -264,14 +266,20 @@ def _flush(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn the system's refusals to write into one that says what to do."""
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write into one that says what to do.
+
+    Raises:
+        RunError: in place of the system's own error, and of safetensors' own.
+    """
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:
+        # safetensors reports a full disk as an error of its own.
+        reason = getattr(error, "strerror", None) or str(error)
+        place = getattr(error, "filename", None) or path
         raise RunError(
-            f"cannot write to {error.filename or path}: {reason}. Whatever was saved in {path} before is intact. "
+            f"cannot write to {place}: {reason}. Whatever was saved in {path} before is intact. "
             f"Make room or choose another folder with --output; an interrupted run goes on with: "
             f"twosome train --resume {path}"
         ) from error

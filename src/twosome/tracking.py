@@ -9,6 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from twosome.config import TrainConfig
 from twosome.errors import MissingExtraError
+from twosome.runs import explain_write_errors
 
 
 class Tracker:
@@ -24,6 +25,7 @@ class Tracker:
     """
 
     def __init__(self, path: Path, config: TrainConfig, update: int) -> None:
+        self._path = path
         self._service = _start_service(path, config)
         self._writer = SummaryWriter(str(path), purge_step=update * config.batch_size + 1)
 
@@ -31,8 +33,9 @@ class Tracker:
         """Record one update; steps are counted in decisions."""
         step = metrics["decisions"]
         numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
-        for name, value in numbers.items():
-            self._writer.add_scalar(_group(name), value, step)
+        with explain_write_errors(self._path):
+            for name, value in numbers.items():
+                self._writer.add_scalar(_group(name), value, step)
         if self._service is not None:
             self._service.log(numbers, step=step)
 
@@ -42,7 +45,8 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._writer.close()
+        with explain_write_errors(self._path):
+            self._writer.close()
         if self._service is not None:
             self._service.finish()
 
