@@ -1,8 +1,8 @@
 """How a run fares on tasks that it never met in training.
 
 Four play each task: uniform random, the run's model before training, the run, and the optimal planner. The panels
-`paper` and `kitchens` follow section 5.4 of the paper (its ten-action household tasks, and the other cooking
-tasks); `household` is the fixed panel of held-out tasks of `HouseholdTask`.
+`paper` and `kitchens` follow the paper (its ten-action household tasks, and the other cooking tasks); `household` is
+the fixed panel of held-out tasks of `HouseholdTask`.
 
 Intervals are over episodes: they say how well these tasks' means are known, not how other tasks would turn out.
 """

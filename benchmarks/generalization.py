@@ -1,0 +1,123 @@
+"""Train on FoodPreparation and on HouseholdTask, seeds 1 to 5, and test each run on tasks that it never met.
+
+    python benchmarks/generalization.py
+    python benchmarks/generalization.py --seeds 1 --worlds FoodPreparation --episodes 2 --total-steps 512
+
+Runs are those of learning.py, in runs/benchmark/: finished ones are not trained again. Options that are not listed
+by --help go to `twosome train`. Writes benchmarks/results/generalization.json and prints its tables; every number,
+task by task, stays in each run's folder as generalization-PANEL.json.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import Any
+
+from learning import ROOT, SEEDS, train, twosome
+
+from twosome.evaluate.generalization import rows
+from twosome.versions import hardware, versions
+
+WORLDS = ("FoodPreparation", "HouseholdTask")
+PANELS = ("paper", "household")
+NAME = "generalization"
+KEPT = ("tasks", "episodes", "success_rate", "success_ci95", "return_mean", "return_ci95", "length_mean")
+
+
+def measure(world: str, seed: int, options: argparse.Namespace, extra: list[str]) -> dict[str, Any]:
+    """Train one seed or take the run that is there, and test it on every panel."""
+    learned = train(world, seed, options.threads, extra)
+    folder = ROOT / "runs" / "benchmark" / f"{world}-{seed}"
+    episodes = [] if options.episodes is None else ["--episodes", str(options.episodes)]
+    panels = {}
+    for panel in PANELS:
+        result = twosome("generalize", str(folder), "--panel", panel, "--threads", str(options.threads), *episodes)
+        panels[panel] = {
+            **{name: result[name] for name in ("panel_hash", "episodes_per_task", "seed", "gain") if name in result},
+            "num_tasks": len(result["tasks"]),
+            "adapter": result["players"]["trained"]["adapter"],
+            "rows": {name: _small(row, result["players"]) for name, row in rows(result)},
+        }
+    at_home = {name: learned[name] for name in ("return_mean", "success_rate")}
+    return {"seed": seed, "decisions": learned["decisions"], "at_home": at_home, "panels": panels}
+
+
+def _small(row: dict[str, Any], players: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of each player's summary."""
+    return {who: {name: row[who][name] for name in KEPT if name in row[who]} for who in players}
+
+
+def tables(result: dict[str, Any]) -> str:
+    """The result as Markdown: a table for each panel."""
+    return "\n\n".join(_panel_table(result["worlds"], panel) for panel in PANELS)
+
+
+def _panel_table(worlds: dict[str, Any], panel: str) -> str:
+    first = next(iter(worlds.values()))[0]["panels"][panel]
+    header = ["task", "random", "untrained", *(f"trained on `{world}`" for world in worlds), "optimum"]
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
+    for name, row in first["rows"].items():
+        trained = [
+            _over_seeds([run["panels"][panel]["rows"][name]["trained"] for run in runs]) for runs in worlds.values()
+        ]
+        lines.append([name, _cell(row["random"]), _cell(row["untrained"]), *trained, _cell(row["planner"])])
+    seeds = " and ".join(
+        f"{len(runs)} seed{'s' if len(runs) > 1 else ''} of `{world}`" for world, runs in worlds.items()
+    )
+    note = (
+        f"Panel `{panel}`: {first['num_tasks']} tasks, {first['episodes_per_task']} episodes each. Success, and below "
+        f"it the discounted return; trained: median over {seeds}, in brackets the least and the greatest."
+    )
+    return note + "\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(summary: dict[str, Any]) -> str:
+    return f"{summary['success_rate']:.0%}<br>{summary['return_mean']:.2f}"
+
+
+def _over_seeds(summaries: Sequence[dict[str, Any]]) -> str:
+    def spread(name: str, form: str) -> Iterator[str]:
+        values = [summary[name] for summary in summaries]
+        yield from (form.format(value) for value in (statistics.median(values), min(values), max(values)))
+
+    success, mean = (
+        "**{}** ({} to {})".format(*spread(*what)) for what in (("success_rate", "{:.0%}"), ("return_mean", "{:.2f}"))
+    )
+    return f"{success}<br>{mean}"
+
+
+def main() -> None:
+    """Train, test, write, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--worlds", nargs="+", default=WORLDS, choices=WORLDS)
+    parser.add_argument("--episodes", type=int, default=None, help="of each task; by default as the command does")
+    parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each run")
+    options, extra = parser.parse_known_args()
+
+    with ThreadPoolExecutor(options.parallel) as pool:
+        worlds = {
+            world: list(pool.map(lambda seed, world=world: measure(world, seed, options, extra), options.seeds))
+            for world in options.worlds
+        }
+    result = {
+        "command": " ".join(["python", "benchmarks/generalization.py", *sys.argv[1:]]),
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "worlds": worlds,
+    }
+    path = ROOT / "benchmarks" / "results" / f"{NAME}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(tables(result))
+    print(f"\nwritten to {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
