@@ -1,7 +1,7 @@
-"""Steps per second of the worlds, text and mask included, on one core.
+"""Steps per second of the worlds, text and mask included, on one core: seconds of CPU time, which others do not share.
 
     python benchmarks/worlds.py
-    python benchmarks/worlds.py --json
+    python benchmarks/worlds.py --json > benchmarks/results/worlds.json
 
 "Cold" is the first `--steps` steps of a process with empty caches, "warm" the next ones. Actions are drawn
 beforehand, uniformly over all ids, so that drawing them costs nothing. Steps are decisions: macro-actions where a
@@ -10,34 +10,37 @@ world has them. Each variant runs through `gymnasium.make` in a process of its o
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
+from datetime import date
 from typing import Any
 
 import numpy as np
 
 from twosome.envs import text
+from twosome.versions import hardware, versions
 
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("TomatoSalad", {"layout": layout}) for layout in "ABC"),
     *(("TomatoLettuceSalad", {"layout": layout}) for layout in "ABC"),
     ("TomatoSalad", {"actions": "primitive"}),
     ("TomatoLettuceSalad", {"actions": "primitive"}),
-    ("FoodPreparation", {}),
-    ("Entertainment", {}),
+    *((world.removeprefix("twosome/").removesuffix("-v0"), {}) for world in text.world_ids() if "Salad" not in world),
+    ("Entertainment", {"backend": "virtualhome"}),
 )
 
 
 def steps_per_second(env: Any, actions: list[int]) -> float:
-    """Play the actions, with a reset after each episode; returns steps per second, resets included."""
-    began = time.perf_counter()
+    """Play the actions, with a reset after each episode; returns steps per CPU second, resets included."""
+    began = time.process_time()
     env.reset(seed=0)
     for action in actions:
         _, _, terminated, truncated, _ = env.step(action)
         if terminated or truncated:
             env.reset()
-    return len(actions) / (time.perf_counter() - began)
+    return len(actions) / (time.process_time() - began)
 
 
 def measure(name: str, kwargs: dict[str, Any], num_steps: int) -> dict[str, Any]:
@@ -56,6 +59,25 @@ def measure_apart(index: int, num_steps: int) -> dict[str, Any]:
     return dict(json.loads(output))
 
 
+def document(load: float, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rows with what they depend on.
+
+    Args:
+        load: the machine's load average before the measurement; on a busy machine the caches of the CPU are
+            shared, so that numbers are somewhat too low.
+        rows: as `measure` returns them.
+    """
+    return {
+        "command": "python benchmarks/worlds.py --json",
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "load_average": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
+        "unit": "steps per second of CPU time",
+        "rows": rows,
+    }
+
+
 def main() -> None:
     """Measure every variant and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,9 +88,10 @@ def main() -> None:
     if options.only is not None:
         print(json.dumps(measure(*VARIANTS[options.only], options.steps)))
         return
+    load = os.getloadavg()[0]
     rows = [measure_apart(index, options.steps) for index in range(len(VARIANTS))]
     if options.json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps(document(load, rows), indent=1))
         return
     print(f"{'world':<20} {'arguments':<28} {'cold steps/s':>12} {'warm steps/s':>12}")
     for row in rows:
