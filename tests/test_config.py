@@ -20,13 +20,13 @@ def test_what_is_not_given_comes_from_the_preset_of_the_world():
 
 def test_worlds_are_recognized_by_any_of_their_names():
     assert preset("twosome/FoodPreparation-v0") == preset("FoodPreparation")
-    assert preset("FoodPreparation")["gamma"] == 0.95
+    assert preset("FoodPreparation")["total_steps"] == 20_000
 
 
 def test_the_paper_preset_has_the_published_numbers():
     kitchen, food = preset("TomatoSalad", "paper"), preset("FoodPreparation", "paper")
     assert (kitchen["actor_lr"], kitchen["critic_lr"], kitchen["total_steps"]) == (5e-7, 1e-5, 500_000)
-    assert (food["actor_lr"], food["critic_lr"], food["total_steps"], food["gamma"]) == (1e-6, 5e-5, 50_000, 0.95)
+    assert (food["actor_lr"], food["critic_lr"], food["total_steps"]) == (1e-6, 5e-5, 50_000)
     assert preset("Entertainment", "paper")["total_steps"] == 200_000
     # 32 minibatches of 4 decisions, accumulated over 8: optimizer steps on 32 decisions.
     config = TrainConfig(preset="paper")

@@ -1,9 +1,11 @@
 """Rollouts hold what happened, across episodes that end and episodes that are cut off."""
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium.wrappers import TimeLimit
 
-from tests.worlds import Counting
+from tests.worlds import Counting, Foreign
 from twosome.decision import Decision
 from twosome.rollout import Collector
 
@@ -74,25 +76,32 @@ def test_a_restored_collector_stands_where_the_saved_one_stood():
     collector, _ = collect([1, 2])
     state = collector.state()
     other = Collector(Counting, 2, gamma=0.9, seed=5)
-    assert other.restore(state)
+    assert other.restore(state, fresh_seed=9)
     assert other.current == collector.current
     assert other.counters == collector.counters
+    later = [c.collect(Scripted(1, 1, 1), 3, np.random.default_rng(0)) for c in (collector, other)]
+    assert later[0].decisions == later[1].decisions
+    assert (later[0].truncated == later[1].truncated).all()
+    assert later[0].episodes == later[1].episodes
 
 
-class Foreign(Counting):
-    """A world that cannot save its state and says nothing of durations and success."""
+def test_a_time_limit_around_a_world_is_restored_too():
+    def limited() -> TimeLimit:
+        return TimeLimit(Counting(limit=100), 3)
 
-    get_state = None
-    set_state = None
+    collector = Collector(limited, 1, gamma=0.9, seed=0)
+    collector.collect(Scripted(1, 1), 2, np.random.default_rng(0))
+    other = Collector(limited, 1, gamma=0.9, seed=0)
+    assert other.restore(collector.state(), fresh_seed=9)
+    assert other.collect(Scripted(1), 1, np.random.default_rng(0)).truncated.tolist() == [[True]]
 
-    def __getattribute__(self, name):
-        if name in {"get_state", "set_state"}:
-            raise AttributeError(name)
-        return super().__getattribute__(name)
 
-    def step(self, action):
-        observation, reward, terminated, truncated, _ = super().step(action)
-        return observation, reward, terminated, truncated, {}
+def test_a_world_in_a_wrapper_that_nobody_knows_is_not_taken_for_restorable():
+    class Mystery(gymnasium.Wrapper):
+        pass
+
+    assert Collector(Counting, 1, gamma=0.9, seed=0).can_restore
+    assert not Collector(lambda: Mystery(Counting()), 1, gamma=0.9, seed=0).can_restore
 
 
 def test_a_foreign_world_takes_one_step_per_action_succeeds_by_its_last_reward_and_restarts_on_resume():
@@ -102,4 +111,7 @@ def test_a_foreign_world_takes_one_step_per_action_succeeds_by_its_last_reward_a
     assert [(e.length, e.success) for e in rollout.episodes] == [(2, True)]
     state = collector.state()
     assert state["envs"] is None
-    assert not Collector(Foreign, 1, gamma=0.9, seed=0).restore(state)
+    other = Collector(Foreign, 1, gamma=0.9, seed=0)
+    other.collect(Scripted(1), 1, np.random.default_rng(0))
+    assert not other.restore(state, fresh_seed=9)
+    assert other.current[0].prompt == "You have decided 0 times. Now you"

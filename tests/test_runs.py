@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,10 @@ def run(tmp_path: Path) -> RunDirectory:
 
 def write(text: str):
     return lambda folder: (folder / "weights").write_text(text)
+
+
+def save(run: RunDirectory, decisions: int, fill, *, best: bool, keep: int) -> Path:
+    return run.write_checkpoint(RunDirectory.checkpoint_name(decisions), fill, best=best, keep=keep)
 
 
 def test_a_new_run_holds_its_settings_and_versions(run):
@@ -42,8 +48,8 @@ def test_a_folder_without_settings_is_no_run(tmp_path):
 
 def test_only_the_last_checkpoints_and_the_best_stay(run):
     for step in range(5):
-        run.write_checkpoint(step, write(str(step)), best=step == 1, keep=2)
-    assert run.checkpoints() == ["step-00000001", "step-00000003", "step-00000004"]
+        save(run, step, write(str(step)), best=step == 1, keep=2)
+    assert run.checkpoints() == ["step-0000000001", "step-0000000003", "step-0000000004"]
     assert (run.checkpoint("best") / "weights").read_text() == "1"
     assert (run.checkpoint("last") / "weights").read_text() == "4"
 
@@ -53,22 +59,22 @@ def test_only_the_last_checkpoints_and_the_best_stay(run):
     [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights"), SafetensorError("No space left on device")],
 )
 def test_a_checkpoint_that_cannot_be_finished_leaves_the_earlier_one_and_no_debris(run, error):
-    run.write_checkpoint(1, write("good"), best=False, keep=2)
+    save(run, 1, write("good"), best=False, keep=2)
 
     def fail(folder: Path) -> None:
         (folder / "weights").write_text("half")
         raise error
 
     with pytest.raises(RunError, match=r"No space left.*--resume"):
-        run.write_checkpoint(2, fail, best=False, keep=2)
-    assert run.checkpoints() == ["step-00000001"]
-    assert [entry.name for entry in (run.path / "checkpoints").iterdir()] == ["step-00000001"]
+        save(run, 2, fail, best=False, keep=2)
+    assert run.checkpoints() == ["step-0000000001"]
+    assert [entry.name for entry in (run.path / "checkpoints").iterdir()] == ["step-0000000001"]
 
 
 @pytest.mark.parametrize("call", ["rename", "fsync", "replace"])
 def test_a_crash_at_any_step_of_writing_leaves_a_whole_last_checkpoint(run, monkeypatch, call):
     """Stop at the first, second, ... call of each system function; what is there must always be whole."""
-    run.write_checkpoint(1, write("one"), best=False, keep=1)
+    save(run, 1, write("one"), best=False, keep=1)
     for stop_at in range(1, 20):
         calls = 0
         original = getattr(os, call)
@@ -83,32 +89,33 @@ def test_a_crash_at_any_step_of_writing_leaves_a_whole_last_checkpoint(run, monk
         with monkeypatch.context() as patch:
             patch.setattr(runs.os, call, crash)
             try:
-                run.write_checkpoint(2, write("two"), best=True, keep=1)
+                save(run, 2, write("two"), best=True, keep=1)
             except KeyboardInterrupt:
                 pass
             else:
                 break
         last = RunDirectory.open(run.path).verified_checkpoint("last")
-        assert (last / "weights").read_text() == {"step-00000001": "one", "step-00000002": "two"}[last.name]
+        assert (last / "weights").read_text() == {"step-0000000001": "one", "step-0000000002": "two"}[last.name]
     else:
         pytest.fail(f"os.{call} was called more often than this test stops it")
-    assert run.checkpoints() == ["step-00000002"]
+    assert run.checkpoints() == ["step-0000000002"]
+    assert (run.checkpoint("best") / "weights").read_text() == "two"
 
 
 def test_a_changed_file_is_noticed_and_the_message_names_the_checkpoint_before(run):
-    run.write_checkpoint(1, write("one"), best=False, keep=2)
-    run.write_checkpoint(2, write("two"), best=False, keep=2)
+    save(run, 1, write("one"), best=False, keep=2)
+    save(run, 2, write("two"), best=False, keep=2)
     (run.checkpoint("last") / "weights").write_text("tw0")
-    with pytest.raises(CheckpointError, match=r"weights.*Delete .*step-00000002 to go on from step-00000001"):
+    with pytest.raises(CheckpointError, match=r"weights.*Delete .*step-0000000002 to go on from step-0000000001"):
         run.verified_checkpoint("last")
-    run.verified_checkpoint("step-00000001")
+    run.verified_checkpoint("step-0000000001")
 
 
 def test_an_unknown_checkpoint_is_refused_with_those_that_exist(run):
     with pytest.raises(CheckpointError, match="no checkpoint yet"):
         run.checkpoint("last")
-    run.write_checkpoint(1, write("one"), best=False, keep=2)
-    with pytest.raises(CheckpointError, match="step-00000001"):
+    save(run, 1, write("one"), best=False, keep=2)
+    with pytest.raises(CheckpointError, match="step-0000000001"):
         run.checkpoint("step-7")
 
 
@@ -128,3 +135,22 @@ def test_damaged_json_says_which_file(run):
     (run.path / "config.json").write_text("{")
     with pytest.raises(RunError, match=r"config\.json cannot be read"):
         run.read_config()
+
+
+def test_a_run_that_another_process_writes_to_is_refused_until_that_ends(run):
+    with run.locked():
+        opened = f"RunDirectory.open(Path({str(run.path)!r}))"
+        code = f"from pathlib import Path; from twosome.runs import RunDirectory; {opened}.locked().__enter__()"
+        answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "another process is writing" in answer.stderr
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_only_a_checkpoint_that_is_there_can_be_the_best(run):
+    save(run, 1, write("one"), best=False, keep=2)
+    run.mark_best("step-0000000009")
+    with pytest.raises(CheckpointError, match="'best' the one"):
+        run.checkpoint("best")
+    run.mark_best("step-0000000001")
+    assert run.checkpoint("best").name == "step-0000000001"

@@ -65,7 +65,24 @@ class Counting(gymnasium.Env[dict[str, Any], int]):
         self.count = state["count"]
 
 
+class Foreign(Counting):
+    """A world that cannot save its state and says nothing of durations and success."""
+
+    get_state = None
+    set_state = None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"get_state", "set_state"}:
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+    def step(self, action: int):
+        observation, reward, terminated, truncated, _ = super().step(action)
+        return observation, reward, terminated, truncated, {}
+
+
 gymnasium.register("twosome-tests/Counting-v0", Counting)
+gymnasium.register("twosome-tests/Foreign-v0", Foreign)
 
 
 def decision(prompt: str, count: int) -> Decision:

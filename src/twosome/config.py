@@ -28,7 +28,6 @@ _DEFAULT: dict[str, Any] = {
     "entropy_coef_final": 0.01,
     "value_coef": 0.5,
     "max_grad_norm": 0.5,
-    "gamma": 0.99,
     "gae_lambda": 0.95,
     "target_kl": 0.02,
     "advantage_std_floor": 0.1,
@@ -38,8 +37,8 @@ _DEFAULT: dict[str, Any] = {
 _DEFAULT_BY_WORLD: dict[str, dict[str, Any]] = {
     "TomatoSalad": {"total_steps": 10_000},
     "TomatoLettuceSalad": {"total_steps": 60_000, "entropy_coef_final": 0.001},
-    "FoodPreparation": {"total_steps": 20_000, "gamma": 0.95},
-    "Entertainment": {"total_steps": 40_000, "gamma": 0.95, "entropy_coef_final": 0.001},
+    "FoodPreparation": {"total_steps": 20_000},
+    "Entertainment": {"total_steps": 40_000, "entropy_coef_final": 0.001},
 }
 
 # Tan et al., 2024, appendix: for LLaMA-7B. Its 32 minibatches of 4 decisions, accumulated over 8, are 4
@@ -55,8 +54,8 @@ _PAPER: dict[str, Any] = {
 }
 
 _PAPER_BY_WORLD: dict[str, dict[str, Any]] = {
-    "FoodPreparation": {"total_steps": 50_000, "actor_lr": 1e-6, "critic_lr": 5e-5, "gamma": 0.95},
-    "Entertainment": {"total_steps": 200_000, "actor_lr": 1e-6, "critic_lr": 5e-5, "gamma": 0.95},
+    "FoodPreparation": {"total_steps": 50_000, "actor_lr": 1e-6, "critic_lr": 5e-5},
+    "Entertainment": {"total_steps": 200_000, "actor_lr": 1e-6, "critic_lr": 5e-5},
 }
 
 
@@ -131,8 +130,8 @@ class TrainConfig:
     """Weight of the value loss (itself half a squared error)."""
     max_grad_norm: float = _from_preset()
     """Gradients longer than this are scaled down, adapters and value head apart."""
-    gamma: float = _from_preset()
-    """Discount per primitive step."""
+    gamma: float | None = None
+    """Discount per primitive step; by default the world's own, or 0.99 where it has none."""
     gae_lambda: float = _from_preset()
     """Weight of later errors in an advantage, per decision."""
     target_kl: float = _from_preset()
@@ -196,7 +195,8 @@ class TrainConfig:
         for name in ("actor_lr", "critic_lr", "clip", "max_grad_norm"):
             self._require(name, getattr(self, name) > 0, "greater than 0")
         for name in ("gamma", "gae_lambda"):
-            self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
+            value = getattr(self, name)
+            self._require(name, value is None or 0 <= value <= 1, "between 0 and 1")
         non_negative = (
             "seed entropy_coef entropy_coef_final value_coef target_kl advantage_std_floor critic_warmup_steps"
         )

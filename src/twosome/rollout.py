@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
@@ -145,23 +146,59 @@ class Collector:
 
     @property
     def can_restore(self) -> bool:
-        """Whether every environment can save and restore its state."""
-        return all(hasattr(env.unwrapped, "set_state") for env in self.envs.envs)
+        """Whether every environment can save and restore its state, its wrappers included."""
+        return all(_can_restore(env) for env in self.envs.envs)
 
     def state(self) -> dict[str, Any]:
         """Where everything stands, as plain JSON. Environments that cannot say are left out."""
         states = [env.unwrapped.get_state() for env in self.envs.envs] if self.can_restore else None  # type: ignore[attr-defined]
-        return {"envs": states, "counters": [asdict(counter) for counter in self.counters]}
+        return {
+            "envs": states,
+            "elapsed": [[limit._elapsed_steps for limit in _time_limits(env)] for env in self.envs.envs],
+            "counters": [asdict(counter) for counter in self.counters],
+        }
 
-    def restore(self, state: dict[str, Any]) -> bool:
-        """Go back to a saved state; False where the environments cannot and have begun new episodes."""
+    def restore(self, state: dict[str, Any], fresh_seed: int) -> bool:
+        """Go back to a saved state.
+
+        Args:
+            state: as `state` returned it.
+            fresh_seed: for environments that cannot restore theirs: they begin new episodes from it.
+
+        Returns:
+            Whether the environments stand where they stood.
+        """
         if state["envs"] is None or not self.can_restore:
+            observation, _ = self.envs.reset(seed=fresh_seed)
+            self.current = decisions_from(observation, self.envs.num_envs)
             return False
+        for env, elapsed in zip(self.envs.envs, state["elapsed"], strict=True):
+            for limit, steps in zip(_time_limits(env), elapsed, strict=True):
+                limit._elapsed_steps = steps
         for env, saved in zip(self.envs.envs, state["envs"], strict=True):
             env.unwrapped.set_state(saved)  # type: ignore[attr-defined]
         self.current = [decision_from(env.unwrapped.observation()) for env in self.envs.envs]  # type: ignore[attr-defined]
         self.counters = [EpisodeCounter(**counter) for counter in state["counters"]]
         return True
+
+
+def _wrappers(env: gymnasium.Env[Any, Any]) -> list[gymnasium.Wrapper[Any, Any, Any, Any]]:
+    found = []
+    while isinstance(env, gymnasium.Wrapper):
+        found.append(env)
+        env = env.env
+    return found
+
+
+def _time_limits(env: gymnasium.Env[Any, Any]) -> list[TimeLimit[Any, Any]]:
+    return [wrapper for wrapper in _wrappers(env) if isinstance(wrapper, TimeLimit)]
+
+
+def _can_restore(env: gymnasium.Env[Any, Any]) -> bool:
+    methods = ("get_state", "set_state", "observation")
+    # Other wrappers may keep a state of their own, which nobody would restore.
+    known = all(type(wrapper) in (PassiveEnvChecker, OrderEnforcing, TimeLimit) for wrapper in _wrappers(env))
+    return known and all(callable(getattr(env.unwrapped, name, None)) for name in methods)
 
 
 def _own_infos(infos: dict[str, Any], done: Bool[NDArray[np.bool_], " E"]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@
       metrics.jsonl     one object per update
       events.out.*      the same for TensorBoard
       checkpoints/
-        step-00001280/  appears whole or not at all; manifest.json has the hash of each file
+        step-0000001280/  appears whole or not at all; manifest.json has the hash of each file
         best            a text file that names the checkpoint with the best mean return
 
 A checkpoint is written aside, flushed to the disk and renamed, so that a crash at any moment leaves the
@@ -26,6 +26,11 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
 from twosome.errors import CheckpointError, RunError
 
 CONFIG = "config.json"
@@ -33,6 +38,7 @@ VERSIONS = "versions.json"
 METRICS = "metrics.jsonl"
 STATE = "state.json"
 MANIFEST = "manifest.json"
+LOCK = ".lock"
 _ASIDE = ".writing-"
 
 
@@ -49,17 +55,50 @@ class RunDirectory:
         Raises:
             RunError: the folder holds something already, or cannot be written.
         """
+        cls.require_free(path)
         with explain_write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise RunError(
-                    f"{path} is not empty. Choose another folder with --output, delete this one, "
-                    f"or go on with the run in it: twosome train --resume {path}"
-                )
             (path / "checkpoints").mkdir()
             write_json(path / VERSIONS, versions)
             write_json(path / CONFIG, config)
         return cls(path)
+
+    @staticmethod
+    def require_free(path: Path) -> None:
+        """Check that a run can begin in a folder, without making it.
+
+        Raises:
+            RunError: there is a file of that name, or the folder holds something already.
+        """
+        with explain_write_errors(path):
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise RunError(
+                    f"{path} is not empty. Choose another folder with --output, delete this one, "
+                    f"or go on with the run in it: twosome train --resume {path}"
+                )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing to this run meanwhile; the system forgets the lock when we end.
+
+        Raises:
+            RunError: another process is writing to it.
+        """
+        if fcntl is None:
+            yield
+            return
+        with explain_write_errors(self.path):
+            descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(
+                    f"another process is writing to {self.path}. Wait until it ends, or stop it (Ctrl-C saves)."
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
@@ -137,8 +176,8 @@ class RunDirectory:
             name = best.read_text().strip()
         if name not in names:
             raise CheckpointError(
-                f"{self.path} has no checkpoint {name!r}. It has: {', '.join(names)}; "
-                "'last' and 'best' name two of them."
+                f"{self.path} has no checkpoint {name!r}. It has: {', '.join(names)}. 'last' names the latest; 'best' "
+                "the one with the highest mean return over 100 episodes, once so many have ended."
             )
         return self.path / "checkpoints" / name
 
@@ -166,11 +205,22 @@ class RunDirectory:
                 )
         return folder
 
-    def write_checkpoint(self, decisions: int, write: Callable[[Path], None], *, best: bool, keep: int) -> Path:
+    @staticmethod
+    def checkpoint_name(decisions: int) -> str:
+        """Name of the checkpoint after so many decisions; names sort by age."""
+        return f"step-{decisions:010d}"
+
+    def mark_best(self, name: str) -> None:
+        """Remember a checkpoint as the best so far, if it is there."""
+        if name in self.checkpoints():
+            with explain_write_errors(self.path):
+                _write_text(self.path / "checkpoints" / "best", name)
+
+    def write_checkpoint(self, name: str, write: Callable[[Path], None], *, best: bool, keep: int) -> Path:
         """Make a checkpoint that appears whole or not at all, then delete old ones.
 
         Args:
-            decisions: how far training has come; part of the name.
+            name: see `checkpoint_name`.
             write: fills an empty folder.
             best: also remember it as the best so far.
             keep: how many of the latest checkpoints stay, beside the best.
@@ -179,7 +229,6 @@ class RunDirectory:
             RunError: the disk is full or the folder cannot be written; earlier checkpoints are intact.
         """
         folder = self.path / "checkpoints"
-        name = f"step-{decisions:08d}"
         aside = folder / (_ASIDE + name)
         try:
             with explain_write_errors(self.path):
@@ -193,10 +242,13 @@ class RunDirectory:
                     for file in aside.rglob("*"):
                         _flush(file)
                     _flush(aside)
+                    if (self.path / METRICS).exists():
+                        # The checkpoint says how long this file was; it must not be shorter after a power cut.
+                        _flush(self.path / METRICS)
                     os.rename(aside, folder / name)
                     _flush(folder)
                 if best:
-                    _write_text(folder / "best", name)
+                    self.mark_best(name)
                 self._prune(keep)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -254,6 +306,7 @@ def _write_text(path: Path, text: str) -> None:
     aside.write_text(text)
     _flush(aside)
     os.replace(aside, path)
+    _flush(path.parent)
 
 
 def _flush(path: Path) -> None:

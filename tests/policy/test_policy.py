@@ -140,5 +140,5 @@ def test_an_agent_acts_as_the_run_was_trained(tmp_path):
     drawn = [agent.act(TEA) for _ in range(50)]
     assert set(drawn) <= {0, 2}
     assert [Agent.load(run, seed=3).act(TEA) for _ in range(3)] == [drawn[0]] * 3
-    with pytest.raises(CheckpointError, match="step-00000128"):
+    with pytest.raises(CheckpointError, match="step-0000000128"):
         Agent.load(run, "step-7")

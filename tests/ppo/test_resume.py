@@ -8,7 +8,17 @@ from pathlib import Path
 
 from twosome.runs import RunDirectory
 
-ARGUMENTS = ["--env", "TomatoSalad", "--total-steps", "1024", "--checkpoint-every", "256", "--threads", "1", "--no-show"]
+ARGUMENTS = [
+    "--env",
+    "TomatoSalad",
+    "--total-steps",
+    "1024",
+    "--checkpoint-every",
+    "256",
+    "--threads",
+    "1",
+    "--no-show",
+]
 
 
 def command(*arguments: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The loop: it learns, it repeats itself exactly, it stops when it must."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-import tests.worlds  # noqa: F401 - registers the test worlds
+import tests.worlds
+from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, DivergedError, RunError, WorldError
 from twosome.policy.agent import Agent
-from twosome.ppo.train import Trainer, resume, train
+from twosome.policy.lm import trainable
+from twosome.ppo.train import RestartedEpisodesWarning, Trainer, resume, train
 from twosome.runs import RunDirectory
 
 
@@ -37,7 +40,7 @@ def metrics_without_times(path: Path) -> list[dict]:
 
 
 def test_the_best_action_is_learnt_in_seconds(config):
-    """"go left" pays 1 at once; waiting first costs time, going right costs money."""
+    """ "go left" pays 1 at once; waiting first costs time, going right costs money."""
     path = train(replace(config, total_steps=640))
     first, last = RunDirectory.open(path).read_metrics()[0], RunDirectory.open(path).read_metrics()[-1]
     assert first["return_mean"] < 0.8
@@ -49,13 +52,26 @@ def test_the_best_action_is_learnt_in_seconds(config):
 def test_a_run_has_everything_it_should(config):
     path = train(config)
     assert TrainConfig.from_json(json.loads((path / "config.json").read_text())) == config
+    machine_path = str(models.path("hearth")).encode()
+    assert not [file for file in path.rglob("*") if file.is_file() and machine_path in file.read_bytes()]
     assert {"torch", "transformers", "twosome", "commit"} <= set(json.loads((path / "versions.json").read_text()))
     rows = RunDirectory.open(path).read_metrics()
     assert [row["decisions"] for row in rows] == [32, 64, 96]
-    assert {"env_steps", "return_mean", "success_rate", "policy_loss", "value_loss", "approx_kl", "entropy", "policy_s"} <= set(rows[0])
+    assert {
+        "env_steps",
+        "return_mean",
+        "success_rate",
+        "policy_loss",
+        "value_loss",
+        "approx_kl",
+        "entropy",
+        "policy_s",
+    } <= set(rows[0])
     assert list(path.glob("events.out.tfevents.*"))
-    folder = path / "checkpoints" / "step-00000096"
-    assert {"adapter_model.safetensors", "adapter_config.json", "critic.safetensors"} <= {f.name for f in folder.iterdir()}
+    folder = path / "checkpoints" / "step-0000000096"
+    assert {"adapter_model.safetensors", "adapter_config.json", "critic.safetensors"} <= {
+        f.name for f in folder.iterdir()
+    }
     suffixes = {file.suffix for file in path.rglob("*") if file.is_file() and "tfevents" not in file.name}
     assert suffixes <= {".json", ".jsonl", ".safetensors", ""}
 
@@ -99,10 +115,14 @@ def test_a_new_run_begins_as_the_untrained_model(config):
 
 
 def test_a_large_kl_ends_the_policy_update_and_drops_the_step(config):
-    trainer = Trainer(replace(config, target_kl=1e-9, actor_lr=0.1))
-    metrics = trainer.step()
-    # The first step starts from the rollout's own policy, so its divergence is rounding only.
-    assert metrics["policy_steps"] < config.policy_minibatches
+    """A leap with the first minibatch puts the second beyond the target; what is left is the first step alone."""
+    leaping = replace(config, target_kl=1e-4, actor_lr=0.1)
+    stopped, free = Trainer(leaping), Trainer(replace(leaping, target_kl=0.0))
+    assert stopped.step()["policy_steps"] == 1
+    assert free.step()["policy_steps"] == 2
+    assert all(parameter.grad is None for parameter in trainable(stopped.scorer.model))
+    one, two = (trainable(trainer.scorer.model) for trainer in (stopped, free))
+    assert any(not torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 def test_during_critic_warm_up_only_the_value_head_learns(config):
@@ -151,6 +171,38 @@ def test_a_run_that_made_no_checkpoint_begins_anew_when_resumed(config, tmp_path
     assert metrics_without_times(run.path) == metrics_without_times(whole)
 
 
+def test_the_discount_is_the_worlds_own_unless_it_is_given(config):
+    assert Trainer(replace(config, gamma=None)).config.gamma == 0.9
+    assert Trainer(replace(config, gamma=0.8)).config.gamma == 0.8
+    assert Trainer(TrainConfig(env="FoodPreparation")).config.gamma == 0.95
+
+
+def test_a_world_that_cannot_restore_its_state_is_named_when_a_run_is_resumed(config):
+    path = train(replace(config, env="twosome-tests/Foreign-v0", checkpoint_every=32))
+    shutil.rmtree(path / "checkpoints" / "step-0000000096")
+    with pytest.warns(RestartedEpisodesWarning, match="Foreign-v0 cannot restore"):
+        resume(path)
+    assert len(metrics_without_times(path)) == 3
+
+
+@pytest.mark.parametrize("setting", [{"critic_warmup_steps": 64}, {"normalization": "pmi"}], ids=str)
+def test_from_any_checkpoint_a_run_goes_on_as_it_did(config, tmp_path, setting):
+    every = replace(config, checkpoint_every=32, keep_checkpoints=9, **setting)
+    path = train(every)
+    for update in (1, 2):
+        copy = tmp_path / f"copy-{update}"
+        shutil.copytree(path, copy)
+        for name in RunDirectory.open(copy).checkpoints()[update + 1 :]:
+            shutil.rmtree(copy / "checkpoints" / name)
+        resume(copy)
+        assert metrics_without_times(copy) == metrics_without_times(path)
+        last = RunDirectory.open(path).checkpoint().name
+        for name in ("adapter_model.safetensors", "critic.safetensors"):
+            assert (copy / "checkpoints" / last / name).read_bytes() == (
+                path / "checkpoints" / last / name
+            ).read_bytes()
+
+
 def test_a_finished_run_stays_as_it_is_when_resumed(config):
     path = train(config)
     before = (path / "metrics.jsonl").read_bytes()
@@ -160,7 +212,7 @@ def test_a_finished_run_stays_as_it_is_when_resumed(config):
 
 def test_a_damaged_or_foreign_checkpoint_is_refused(config):
     path = train(config)
-    critic = path / "checkpoints" / "step-00000096" / "critic.safetensors"
+    critic = path / "checkpoints" / "step-0000000096" / "critic.safetensors"
     content = bytearray(critic.read_bytes())
     content[-1] ^= 1
     critic.write_bytes(content)

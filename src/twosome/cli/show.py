@@ -90,7 +90,7 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
     curve, film = path / "learning_curve.png", path / "episode.gif"
     console.out(terminal_curve(metrics, levels), highlight=False)
     save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
-    save_film(record(Agent.load(path).actor, config.env, config.env_kwargs, gamma=config.gamma, seed=seed), film)
+    save_film(record(Agent.load(path).actor, config.env, config.env_kwargs, seed=seed), film)
 
     seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
     console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(Train, "train", arguments, Train(default))
     config = options.config
     if options.resume is not None:
-        if config != default or config.env != TrainConfig().env or config.preset != "default":
+        if _other_settings(arguments):
             raise ConfigError(
                 f"--resume {options.resume} goes on with the settings in its config.json; "
                 "leave out the other settings, or begin a new run with them."
@@ -73,6 +73,11 @@ def main(arguments: Sequence[str]) -> int:
     else:
         sys.stdout.write(f"The run is in {path}. Look at it with: twosome show {path}\n")
     return 0
+
+
+def _other_settings(arguments: Sequence[str]) -> list[str]:
+    flags = [word.split("=")[0] for word in arguments if word.startswith("--")]
+    return [flag for flag in flags if flag not in {"--resume", "--no-show", "--json"}]
 
 
 def _defaults(arguments: Sequence[str]) -> TrainConfig:

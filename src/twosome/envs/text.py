@@ -127,6 +127,19 @@ def make(name: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         raise WorldError(_unknown(name)) from error
 
 
+def gamma_of(name: str, kwargs: Mapping[str, Any]) -> float:
+    """Discount per primitive step that a world wants its return reported with; 0.99 where it does not say.
+
+    Raises:
+        WorldError: no such world is registered.
+        ConfigError: it takes no such argument.
+    """
+    world = make(name, **kwargs)
+    gamma = float(getattr(world.unwrapped, "gamma", 0.99))
+    world.close()
+    return gamma
+
+
 def resolve(name: str) -> str:
     """The full id of a world that is named in short; what is not one of this package's worlds stays as it is."""
     if name in gymnasium.registry or ":" in name:

@@ -11,8 +11,9 @@ from twosome.report.film import Moment, Recording
 from twosome.rollout import Policy
 
 
-def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, gamma: float, seed: int) -> Recording:
+def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, seed: int) -> Recording:
     """Play one episode and keep what is worth seeing."""
+    gamma = text.gamma_of(env, env_kwargs)
     world = text.make(env, **env_kwargs, render_mode="rgb_array")
     observation, _ = world.reset(seed=seed)
     rng = np.random.default_rng(seed)

@@ -26,13 +26,13 @@ class Agent:
         self._rng = np.random.default_rng(seed)
 
     @classmethod
-    def load(cls, run: str | Path, checkpoint: str = "last", *, device: str = "auto", seed: int = 0) -> "Agent":
+    def load(cls, run: str | Path, checkpoint: str = "last", *, device: str | None = None, seed: int = 0) -> "Agent":
         """The agent of a run directory.
 
         Args:
             run: the directory that `twosome train` wrote.
             checkpoint: ``"last"``, ``"best"`` or the name of a folder below ``checkpoints/``.
-            device: where to put the model.
+            device: where to put the model; None: where it was trained.
             seed: of the draws that `act` makes.
 
         Raises:

@@ -82,7 +82,10 @@ def load_adapters(scorer: ActionScorer, folder: Path, *, trainable: bool) -> Non
 
 def save_adapters(scorer: ActionScorer, folder: Path) -> None:
     """Write ``adapter_model.safetensors`` and ``adapter_config.json``, loadable by plain PEFT."""
-    scorer.model.save_pretrained(str(folder), safe_serialization=True)
+    for config in scorer.model.peft_config.values():
+        # The name that the user gave, not the folder that it led to on this machine.
+        config.base_model_name_or_path = scorer.name
+    scorer.model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     # PEFT adds the skeleton of a model card, with nothing in it but headings.
     (folder / "README.md").unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn, optim
 
@@ -28,7 +28,9 @@ def save_critic(critic: Critic, folder: Path) -> None:
     save_file(critic.head.state_dict(), folder / CRITIC)
     prompts = list(critic.known)
     features = torch.stack([critic.known[prompt] for prompt in prompts]) if prompts else torch.zeros(0, 0)
-    save_file({"features": features.contiguous()}, folder / FEATURES, metadata={"prompts": json.dumps(prompts)})
+    # As a tensor of bytes, because the header of a safetensors file is bounded and prompts may be many.
+    encoded = torch.frombuffer(bytearray(json.dumps(prompts).encode()), dtype=torch.uint8)
+    save_file({"features": features.contiguous(), "prompts": encoded}, folder / FEATURES)
 
 
 def load_critic(critic: Critic, folder: Path, device: torch.device) -> None:
@@ -39,12 +41,11 @@ def load_critic(critic: Critic, folder: Path, device: torch.device) -> None:
     """
     _load_into(critic.head, folder / CRITIC, device)
     try:
-        with safe_open(folder / FEATURES, framework="pt", device=str(device)) as file:
-            prompts = json.loads(file.metadata()["prompts"])
-            features = file.get_tensor("features")
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        tensors = load_file(folder / FEATURES)
+        prompts = json.loads(tensors["prompts"].numpy().tobytes())
+        critic.known = dict(zip(prompts, tensors["features"].to(device), strict=True))
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise _damaged(folder / FEATURES, error) from error
-    critic.known = dict(zip(prompts, features, strict=True))
 
 
 def save_optimizers(optimizers: Mapping[str, optim.Optimizer], folder: Path) -> None:

@@ -13,10 +13,11 @@ Departures from the paper's published code, each with its reason:
 import signal
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ from twosome.versions import versions
 WINDOW = 100
 """Episodes over which the logged means are taken: the latest finished ones."""
 
+
+class RestartedEpisodesWarning(UserWarning):
+    """A resumed run could not take up its episodes where they stood."""
+
+
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -63,22 +69,39 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
         TwosomeError: whatever went wrong, with what to do about it.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint has been saved.
     """
-    text.make(config.env, **config.env_kwargs).close()
-    trainer = Trainer(config)
-    run = RunDirectory.create(config.folder, config.to_json(), versions(config.env))
-    trainer.save(run)
-    return trainer.run(run, report)
+    folder = config.folder
+    RunDirectory.require_free(folder)
+    trainer = Trainer(replace(config, env=text.resolve(config.env)))
+    run = RunDirectory.create(folder, trainer.config.to_json(), versions(trainer.config.env))
+    with run.locked():
+        trainer.save(run)
+        return trainer.run(run, report)
 
 
 def resume(path: str | Path, report: Report | None = None) -> Path:
     """Go on with an interrupted run from its last checkpoint; the same as `twosome train --resume`."""
     run = RunDirectory.open(Path(path))
+    with run.locked():
+        return _resume(run, report)
+
+
+def _resume(run: RunDirectory, report: Report | None) -> Path:
     config = TrainConfig.from_json(run.read_config())
     folder = run.verified_checkpoint("last") if run.checkpoints() else None
     trainer = Trainer(config, folder)
+    if not trainer.worlds_restored:
+        warnings.warn(
+            f"{config.env} cannot restore its state (it has no get_state and set_state), so its episodes begin anew: "
+            "the run goes on, but not exactly as it would have without the interruption.",
+            RestartedEpisodesWarning,
+            stacklevel=2,
+        )
     run.truncate_metrics(trainer.metrics_bytes)
     if folder is None:
         trainer.save(run)
+    elif trainer.best_checkpoint is not None:
+        # A crash may have come between the checkpoint and the note that it is the best.
+        run.mark_best(trainer.best_checkpoint)
     return trainer.run(run, report)
 
 
@@ -96,7 +119,8 @@ class Trainer:
     def __init__(self, config: TrainConfig, checkpoint: Path | None = None) -> None:
         keep_freed_memory()
         torch.set_num_threads(config.threads)
-        self.config = config
+        self.gamma = text.gamma_of(config.env, config.env_kwargs) if config.gamma is None else config.gamma
+        self.config = replace(config, gamma=self.gamma)
         self.scorer = load_scorer(config)
         if checkpoint is None:
             adapters = Adapters(config.lora_rank, config.lora_alpha, config.lora_targets)
@@ -105,7 +129,7 @@ class Trainer:
             load_adapters(self.scorer, checkpoint, trainable=True)
         self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt)
         self.collector = Collector(
-            lambda: text.make(config.env, **config.env_kwargs), config.num_envs, config.gamma, config.seed
+            lambda: text.make(config.env, **config.env_kwargs), config.num_envs, self.gamma, config.seed
         )
         self.critic = Critic(self._new_head(), lambda prompts: frozen_features(self.scorer, prompts))
         self.rng = np.random.default_rng(config.seed)
@@ -115,6 +139,7 @@ class Trainer:
         self.num_episodes = 0
         self.recent: deque[Episode] = deque(maxlen=WINDOW)
         self.best_return = -np.inf
+        self.best_checkpoint: str | None = None
         self.metrics_bytes = 0
         self.worlds_restored = True
         if checkpoint is not None:
@@ -174,6 +199,9 @@ class Trainer:
         with clock("policy_s"):
             if self.update * self.config.batch_size >= self.config.critic_warmup_steps:
                 losses |= self.improve_policy(rollout, estimates)
+        # Also where the model has not changed: what is remembered was computed in the company of other decisions, so
+        # its last bits depend on history that a resumed run does not have.
+        self.actor.forget()
         self.update += 1
         return {**self._count(rollout), **losses, **clock.seconds}
 
@@ -190,7 +218,7 @@ class Trainer:
             values[1],
             torch.from_numpy(rollout.terminated),
             torch.from_numpy(rollout.truncated),
-            gamma=self.config.gamma,
+            gamma=self.gamma,
             gae_lambda=self.config.gae_lambda,
         )
         return values[0], estimates
@@ -246,7 +274,6 @@ class Trainer:
             else:
                 continue
             break
-        self.actor.forget()
         return {**{name: _mean([means[name] for means in seen]) for name in seen[0]}, "policy_steps": steps}
 
     def _accumulate(
@@ -322,16 +349,20 @@ class Trainer:
             "distinct_prompts": len(self.critic.known),
         }
 
+    def _fresh_seed(self) -> int:
+        """For worlds that begin anew on resume: not the seed of the start, or they would repeat its episodes."""
+        return self.config.seed + self.config.num_envs * (self.update + 1)
+
     # -- saving and going on ---------------------------------------------------------------------------
 
     def save(self, run: RunDirectory) -> Path:
         """Write a checkpoint. It is the best so far if the latest episodes, once there are enough, say so."""
         mean = _mean([episode.discounted_return for episode in self.recent]) if len(self.recent) == WINDOW else -np.inf
-        best = mean > self.best_return
-        self.best_return = max(mean, self.best_return)
-        return run.write_checkpoint(
-            self.update * self.config.batch_size, self._write, best=best, keep=self.config.keep_checkpoints
-        )
+        name = RunDirectory.checkpoint_name(self.update * self.config.batch_size)
+        if mean > self.best_return:
+            self.best_return, self.best_checkpoint = mean, name
+        best = self.best_checkpoint == name
+        return run.write_checkpoint(name, self._write, best=best, keep=self.config.keep_checkpoints)
 
     def _write(self, folder: Path) -> None:
         save_adapters(self.scorer, folder)
@@ -345,6 +376,7 @@ class Trainer:
                 "num_episodes": self.num_episodes,
                 "recent": [asdict(episode) for episode in self.recent],
                 "best_return": None if self.best_return == -np.inf else self.best_return,
+                "best_checkpoint": self.best_checkpoint,
                 "metrics_bytes": self.metrics_bytes,
                 "rng": self.rng.bit_generator.state,
                 "worlds": self.collector.state(),
@@ -360,9 +392,10 @@ class Trainer:
         self.num_episodes = state["num_episodes"]
         self.recent.extend(Episode(**episode) for episode in state["recent"])
         self.best_return = -np.inf if state["best_return"] is None else state["best_return"]
+        self.best_checkpoint = state["best_checkpoint"]
         self.metrics_bytes = state["metrics_bytes"]
         self.rng.bit_generator.state = state["rng"]
-        self.worlds_restored = self.collector.restore(state["worlds"])
+        self.worlds_restored = self.collector.restore(state["worlds"], fresh_seed=self._fresh_seed())
 
 
 class _Clock:
