@@ -77,6 +77,16 @@ def test_gradients_are_finite_and_none_leaks_to_unavailable_actions(batch, norma
     assert (gradient[~actions.available] == 0).all()
 
 
+def test_what_is_asked_of_an_unavailable_action_moves_no_other():
+    logp = example().logp.requires_grad_()
+    actions = scored(logp, [[3, 0, 8]], [[2, 0, 4]], [[12, 0, 32]])
+    for upstream in (5.0, math.nan):
+        (gradient,) = torch.autograd.grad(
+            action_log_probs(actions), logp, torch.tensor([[0.0, upstream, 0.0]]).double()
+        )
+        assert gradient.tolist() == [[0.0, 0.0, 0.0]]
+
+
 @LAWS
 @given(batches(), st.sampled_from(NORMALIZATIONS), st.randoms())
 def test_the_order_of_actions_does_not_matter(batch, normalization, random):

@@ -12,6 +12,7 @@ from tiny_models import DECISIONS, FAMILIES, TOKENIZERS, by_definition, byte_lev
 from twosome import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
 from twosome.scoring import ActionScorer, action_log_probs, context_free_log_probs
+from twosome.scoring.trie import pack
 
 MODEL = llama()
 SCORER = ActionScorer(MODEL, byte_level(), method="packed")
@@ -128,9 +129,15 @@ def test_a_budget_bounds_each_forward_and_changes_nothing(budget):
 
 
 def test_a_thousand_actions_go_through_in_rows_of_bounded_length(scorer):
-    actions = tuple(f"pick {a} {b} {c}" for a in "abcdefghij" for b in "abcdefghij" for c in "abcdefghij")
+    letters = "abcdefghij"
+    decision = Decision(
+        "Now you", actions := tuple(f"{a} {b} {c} wait" for a in letters for b in letters for c in letters)
+    )
+    spans = scorer.encoder.encode(decision)
+    assert pack(spans.shared, spans.actions)[0].length > 2000
     seen = counted(scorer)
-    found = scorer.log_probs([Decision("Now you", actions)])[0].detach()
+    with torch.no_grad():
+        found = scorer.log_probs([decision])[0]
     assert max(tokens.shape[1] for tokens in seen) <= 1024
     some = [0, 123, 999]
     expected = by_definition(scorer.model, byte_level(), Decision("Now you", tuple(actions[i] for i in some)))
@@ -271,6 +278,9 @@ def test_dropout_in_training_mode_is_refused_and_the_mode_left_alone():
     assert model.training
     with pytest.raises(ModelError, match="training mode with dropout"):
         ActionScorer(llama(attention_dropout=0.1).train(), byte_level())
+    adapters = LoraConfig(r=2, target_modules=["q_proj"], lora_dropout=0.1)
+    with pytest.raises(ModelError, match="training mode with dropout"):
+        ActionScorer(get_peft_model(llama(), adapters).train(), byte_level())
 
 
 def test_training_mode_without_dropout_scores_as_evaluation_mode_does(scorer):
@@ -285,6 +295,8 @@ def test_what_does_not_fit_is_refused(scorer):
         scorer.score([Decision("You see a cup. " * 40, ("wait",))])
     with pytest.raises(ConfigError, match="no decision"):
         scorer.score([])
+    with pytest.raises(ConfigError, match="no prompt"):
+        scorer.prompt_features([])
     with pytest.raises(ConfigError, match="max_tokens_per_forward is 0"):
         ActionScorer(scorer.model, byte_level(), max_tokens_per_forward=0)
 

@@ -48,16 +48,15 @@ def action_log_probs(
     if not bool(available.any(dim=1).all()):
         empty = (~available.any(dim=1)).nonzero()[:, 0].tolist()
         raise NoActionError(f"no action is available in rows {empty}; every row needs at least one.")
-    # Unavailable scores are replaced before any arithmetic: -inf would turn into NaN in the backward pass.
-    logp = scored.logp.masked_fill(~available, 0.0)
-    scores = _normalized(scored, logp, normalization, context_free)
+    scores = _normalized(scored, normalization, context_free)
+    # Filled before and after the softmax, so that no gradient passes an unavailable action in either direction.
     log_policy = torch.log_softmax(scores.masked_fill(~available, -torch.inf), dim=1)
     return log_policy.masked_fill(~available, -torch.inf)
 
 
-def _normalized(
-    scored: ScoredActions, logp: Tensor, normalization: str, context_free: Tensor | None
-) -> Float[Tensor, "B A"]:
+def _normalized(scored: ScoredActions, normalization: str, context_free: Tensor | None) -> Float[Tensor, "B A"]:
+    """Scores where actions are available; anything elsewhere."""
+    logp = scored.logp
     if normalization == "none":
         return logp
     if normalization == "token":
@@ -69,5 +68,5 @@ def _normalized(
     if normalization == "pmi":
         if context_free is None:
             raise ConfigError("normalization 'pmi' needs context_free, the log-probabilities without a situation.")
-        return logp - context_free.masked_fill(~scored.available, 0.0)
+        return logp - context_free
     raise ConfigError(f"normalization is {normalization!r}; expected one of {', '.join(get_args(Normalization))}.")

@@ -200,6 +200,8 @@ class ActionScorer:
         The last token is the last of the prompt as tokenized on its own. In float32 (float64 for a model in
         float64). Equal prompts are evaluated once.
         """
+        if not prompts:
+            raise ConfigError("there is no prompt to read; expected at least one.")
         require_no_dropout(self.model)
         distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
         ids = [self.encoder.prompt_ids(prompt) for prompt in distinct]
