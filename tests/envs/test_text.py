@@ -1,14 +1,20 @@
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jaxtyping import config
 
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.errors import ConfigError, NoActionError, WorldError
+from twosome.errors import ConfigError, NoActionError, TwosomeError, WorldError
 
 
 class Door(gymnasium.Env[dict[str, Any], int]):
@@ -111,12 +117,47 @@ def test_a_world_answers_to_its_short_names(name: str) -> None:
     assert text.make(name).spec.id == "twosome/TomatoSalad-v0"
 
 
+@pytest.fixture
+def door() -> Iterator[None]:
+    """A world of somebody else's, in versions of which the newest is neither the first nor the last registered."""
+    versions = [f"others/Door-v{version}" for version in (3, 10, 9)]
+    for env_id in versions:
+        gymnasium.register(env_id, Door, disable_env_checker=True)
+    yield
+    for env_id in versions:
+        del gymnasium.registry[env_id]
+
+
+@pytest.mark.usefixtures("door")
 def test_any_registered_environment_can_be_made() -> None:
-    gymnasium.register("others/Door-v3", Door)
-    try:
-        assert isinstance(text.make("others/Door-v3").unwrapped, Door)
-    finally:
-        del gymnasium.registry["others/Door-v3"]
+    assert isinstance(text.make("others/Door-v10").unwrapped, Door)
+
+
+@pytest.mark.filterwarnings("ignore:.*is out of date")
+@pytest.mark.usefixtures("door")
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("TomatoSalad", "twosome/TomatoSalad-v0"),
+        ("TomatoSalad-v0", "twosome/TomatoSalad-v0"),
+        ("twosome/TomatoSalad", "twosome/TomatoSalad-v0"),
+        ("twosome/TomatoSalad-v0", "twosome/TomatoSalad-v0"),
+        ("others/Door", "others/Door-v10"),
+        ("others/Door-v3", "others/Door-v3"),
+        ("gymnasium:others/Door", "gymnasium:others/Door-v10"),
+        ("gymnasium:others/Door-v9", "gymnasium:others/Door-v9"),
+        ("twosome:TomatoSalad", "twosome:twosome/TomatoSalad-v0"),
+    ],
+)
+def test_a_name_is_resolved_to_a_version_that_stays(name: str, full: str) -> None:
+    assert text.resolve(name) == full
+    assert text.resolve(full) == full
+    assert text.make(full).spec.id == text.make(name).spec.id == full.rpartition(":")[2]
+
+
+@pytest.mark.parametrize("name", ["others/Nowhere", "TomatoSalad-v9", "foo bar", ""])
+def test_a_name_that_is_unknown_is_not_resolved(name: str) -> None:
+    assert text.resolve(name) == name
 
 
 @pytest.mark.parametrize("name", ["TomatSalad", "tomatosalad", "twosome/TomatoSallad-v0", "TomatoSalad-v9"])
@@ -125,15 +166,206 @@ def test_a_misspelt_name_gets_a_suggestion(name: str) -> None:
         text.make(name)
 
 
-@pytest.mark.parametrize("name", ["others/Nowhere-v0", "no_such_module:others/Nowhere-v0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "others/Nowhere-v0",
+        "others/Nowhere",
+        "no_such_module:others/Nowhere-v0",
+        "no_such_package.module:others/Nowhere-v0",
+        "json.no_such_module:others/Nowhere-v0",
+        "foo bar",
+        "/x.json",
+        "",
+        ":",
+        "json:",
+        ":TomatoSalad",
+        ".json:TomatoSalad",
+        "one:two:three",
+    ],
+)
 def test_an_unknown_name_gets_the_list_of_worlds(name: str) -> None:
-    with pytest.raises(WorldError, match="Expected one of TomatoSalad, TomatoLettuceSalad"):
+    with pytest.raises(WorldError, match=r"there is no world .*Expected one of TomatoSalad, TomatoLettuceSalad"):
         text.make(name)
+
+
+def test_a_module_that_is_missing_is_told_from_a_world_that_it_does_not_register() -> None:
+    with pytest.raises(WorldError, match="no module 'no_such_module' in the current folder"):
+        text.make("no_such_module:others/Nowhere-v0")
+    with pytest.raises(WorldError, match="the module 'json' registers no 'others/Nowhere-v0'"):
+        text.make("json:others/Nowhere-v0")
+
+
+@pytest.mark.parametrize("name", ["broken_world:others/Broken-v0", "broken_world:others/Broken"])
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("import broken_world.part", "No module named 'broken_world.part'"),
+        ("from json import no_such_name", "cannot import name 'no_such_name'"),
+    ],
+)
+def test_an_import_that_fails_inside_a_module_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str, message: str
+) -> None:
+    (tmp_path / "broken_world.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(WorldError, match=f"importing the module 'broken_world' .*failed: {message}"):
+        text.make(name)
+    assert "broken_world" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "message"),
+    [
+        ("no_such_module:Door", "No module named 'no_such_module'"),
+        ("json:Door", "has no attribute 'Door'"),
+        ("json", "not enough values"),
+    ],
+)
+def test_an_environment_that_cannot_be_loaded_is_explained(entry_point: str, message: str) -> None:
+    gymnasium.register("others/Lost-v0", entry_point)
+    try:
+        with pytest.raises(WorldError, match=f"entry_point {entry_point!r}.*{message}"):
+            text.make("others/Lost-v0")
+    finally:
+        del gymnasium.registry["others/Lost-v0"]
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "CartPole"])
+def test_a_world_without_text_is_refused(name: str) -> None:
+    with pytest.raises(WorldError, match=r'expected observation_space to be a Dict with "prompt".*found Box'):
+        text.make(name)
+
+
+def without_actions(world: Door) -> None:
+    world.observation_space = spaces.Dict({"prompt": spaces.Text(50)})
+
+
+def with_other_actions(world: Door) -> None:
+    world.observation_space = spaces.Dict({"prompt": spaces.Text(50), "actions": spaces.Sequence(spaces.Text(20))})
+
+
+def with_too_many_actions(world: Door) -> None:
+    world.action_space = spaces.Discrete(3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without_actions, "expected observation_space"),
+        (with_other_actions, "expected observation_space"),
+        (with_too_many_actions, "expected observation_space"),
+        (lambda world: setattr(world, "action_space", spaces.Box(0, 1)), "expected the action space Discrete"),
+        (lambda world: setattr(world, "change", set_prompt("ends in a blank ")), "without a blank at its end"),
+    ],
+)
+def test_what_is_made_is_a_world_of_text(change: Callable[[Door], None], message: str) -> None:
+    def create() -> Door:
+        world = Door()
+        change(world)
+        return world
+
+    gymnasium.register("others/Odd-v0", create, disable_env_checker=True)
+    try:
+        with pytest.raises(WorldError, match=message):
+            text.make("others/Odd-v0")
+    finally:
+        del gymnasium.registry["others/Odd-v0"]
 
 
 def test_an_unknown_argument_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'layout'"):
         text.make("TomatoSalad", layouts="A")
+
+
+@pytest.mark.usefixtures("door")
+def test_an_argument_that_a_foreign_world_does_not_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"others/Door-v3 has no argument 'chnge'; .*Did you mean 'change'"):
+        text.make("others/Door-v3", chnge=1)
+    assert text.make("others/Door-v10", max_episode_steps=1).spec.max_episode_steps == 1
+
+
+@pytest.mark.parametrize("name", ["id", "name", "self"])
+def test_no_name_of_an_argument_is_special(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"no argument '{name}'"):
+        text.make("TomatoSalad", **{name: 1})
+
+
+def test_what_a_foreign_world_says_of_its_arguments_is_passed_on() -> None:
+    def create(**kwargs: Any) -> Door:
+        raise TypeError("the size must be even")
+
+    gymnasium.register("others/Picky-v0", create)
+    try:
+        with pytest.raises(WorldError, match=r"Picky-v0.*'size': 3.*the size must be even"):
+            text.make("others/Picky-v0", size=3)
+        with pytest.raises(TypeError, match="the size must be even"):
+            text.make("others/Picky-v0")
+    finally:
+        del gymnasium.registry["others/Picky-v0"]
+
+
+@contextmanager
+def types_unchecked() -> Iterator[None]:
+    """As in use: the tests' check of all types would come first."""
+    config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "message"),
+    [
+        ("TomatoSalad", {"rewards": 3}, "rewards=3: expected"),
+        ("TomatoSalad", {"rewards": ["step"]}, "rewards=.*: expected"),
+        ("TomatoSalad", {"rewards": {"step": None}}, "rewards.*step.*: expected a finite number"),
+        ("TomatoSalad", {"rewards": {"step": "x"}}, "rewards.*step.*: expected a finite number"),
+        ("TomatoSalad", {"rewards": {"step": True}}, "rewards.*step.*: expected a finite number"),
+        ("TomatoSalad", {"rewards": {"step": float("nan")}}, "rewards.*step.*: expected a finite number"),
+        ("TomatoSalad", {"foods": 3}, "foods=3: expected"),
+        ("TomatoSalad", {"foods": "tomato"}, "foods='tomato': expected"),
+        ("TomatoSalad", {"foods": [["tomato"]]}, "foods=.*: expected"),
+        ("TomatoSalad", {"task": ["tomato salad"]}, "task=.* expected one of"),
+        ("TomatoSalad", {"layout": {}}, "layout=.* expected one of"),
+        ("TomatoSalad", {"obs_radius": [2]}, "obs_radius=.*: expected a whole number"),
+        ("TomatoSalad", {"obs_radius": True}, "obs_radius=.*: expected a whole number"),
+        ("TomatoSalad", {"obs_radius": 2.0}, "obs_radius=.*: expected a whole number"),
+        ("FoodPreparation", {"task": 3}, "task: expected one of"),
+        ("FoodPreparation", {"max_steps": "50"}, "max_steps: expected a whole number"),
+        ("HouseholdTask", {"index": [3]}, "index: expected a whole number"),
+        ("HouseholdTask", {"index": "3"}, "index: expected a whole number"),
+        ("HouseholdTask", {"panel": 3}, "panel=3 .*expected one of"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_refused(name: str, kwargs: dict[str, Any], message: str) -> None:
+    with types_unchecked(), pytest.raises(ConfigError, match=message):
+        text.make(name, **kwargs)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 60) | st.floats() | st.sampled_from(["", "tomato", "train", "A"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["step", "wish", "x"]), inner),
+    max_leaves=4,
+)
+ARGUMENTS = {
+    "TomatoSalad": ["foods", "task", "layout", "obs_radius", "rewards", "actions", "render_mode"],
+    "HouseholdTask": ["task", "panel", "index", "max_steps", "backend", "render_mode"],
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*is being initialised with render_mode")
+@settings(max_examples=200)
+@given(name=st.sampled_from(sorted(ARGUMENTS)), data=st.data())
+def test_every_argument_is_taken_or_refused_in_words(name: str, data: st.DataObject) -> None:
+    kwargs = data.draw(st.dictionaries(st.sampled_from(ARGUMENTS[name]), JSON, min_size=1, max_size=2))
+    try:
+        with types_unchecked():
+            text.make(name, **kwargs).reset(seed=0)
+    except TwosomeError as error:
+        assert any(key in str(error) for key in kwargs)  # noqa: PT017 - some arguments are fine
 
 
 def test_decisions_of_a_vector_environment_are_turned_the_right_way_round() -> None:

@@ -5,8 +5,8 @@ A world is a Gymnasium environment (`TextWorld` lists the parts) that keeps thes
 - `action_space` is `Discrete(n)`; `step` takes an id from 0 to n - 1.
 - An observation is a dict with `"prompt"`, a str that stops in mid-sentence without a blank at its end, and
   `"actions"`, a tuple of n str: the phrase that completes the prompt, `""` where the action is not available now.
-  At least one is available until the episode ends. `"vector"`, a numeric array of fixed shape, is needed only for
-  the baseline that learns from numbers.
+  At least one is available until the episode ends. `"vector"`, a numeric array of fixed shape, is optional: the
+  same situation for those who learn from numbers; a language model does not read it.
 - `info["action_mask"]`, if there is one, is an int8 array of n entries, 1 where the phrase is not empty.
 - `info["primitive_steps"]`, if there is one, says how many steps of time the action took; without it every
   action takes one. Discounting counts those.
@@ -20,19 +20,22 @@ Optional, on `env.unwrapped`: `gamma` (discount per primitive step, for the retu
 """
 
 import difflib
+import importlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
+from gymnasium.envs import registration
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs.choices import suggestion
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, TwosomeError, WorldError
 
 NAMESPACE = "twosome"
 
@@ -107,7 +110,7 @@ def decisions_from(observation: Mapping[str, Any], num_envs: int) -> list[Decisi
     ]
 
 
-def make(name: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     """Make a world.
 
     Args:
@@ -116,15 +119,57 @@ def make(name: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         **kwargs: arguments of the environment.
 
     Raises:
-        WorldError: no environment has this name; the message names the one that was probably meant.
+        WorldError: no environment has this name (the message names the one that was probably meant), it cannot
+            be imported or made, or its observations are no texts.
         ConfigError: an argument is unknown or out of range.
     """
-    env_id = resolve(name)
-    _check_arguments(env_id, kwargs)
+    module, _, env_id = resolve(name).rpartition(":")
+    if ":" in name:
+        _import(module, name)
+    spec = gymnasium.registry.get(env_id)
+    if spec is None:
+        found = f"the module {module!r} registers no {env_id!r}" if module else ""
+        raise WorldError(_unknown(name, found))
+    _check_arguments(spec, kwargs)
     try:
-        return gymnasium.make(env_id, **kwargs)
-    except (gymnasium.error.UnregisteredEnv, ModuleNotFoundError) as error:
-        raise WorldError(_unknown(name)) from error
+        env: gymnasium.Env[Any, Any] = gymnasium.make(env_id, **kwargs)
+    except TwosomeError:
+        raise
+    except (gymnasium.error.Error, ImportError) as error:
+        raise WorldError(f"the world {name!r} cannot be made: {error}") from error
+    except (TypeError, ValueError) as error:
+        if not kwargs:
+            raise  # with nothing given there is nothing that the user could give better
+        raise WorldError(
+            f"the world {name!r} cannot be made with {kwargs}: {error} Expected arguments as its own "
+            "documentation describes them."
+        ) from error
+    if env_id not in world_ids():
+        require_text_world(env)
+    return env
+
+
+def require_text_world(env: gymnasium.Env[Any, Any]) -> None:
+    """Look at the spaces and at one observation; `check_world` looks closer.
+
+    Args:
+        env: the environment, with or without wrappers; it is reset, without a seed.
+
+    Raises:
+        WorldError: the world does not speak; the message says what was expected and what was found.
+    """
+    n = _num_actions(env)
+    space = env.observation_space
+    parts = space.spaces if isinstance(space, spaces.Dict) else {}
+    phrases = parts.get("actions")
+    if "prompt" not in parts or not isinstance(phrases, spaces.Tuple) or len(phrases) != n:
+        raise WorldError(
+            f'{env}: expected observation_space to be a Dict with "prompt", a Text, and "actions", a Tuple of {n} '
+            f"Text, one for each action; found {space}. Wrap the environment in one that describes its observations "
+            "and actions in words."
+        )
+    observation, info = env.reset()
+    _check_moment(env, observation, info, n)
 
 
 def gamma_of(name: str, kwargs: Mapping[str, Any]) -> float:
@@ -141,12 +186,55 @@ def gamma_of(name: str, kwargs: Mapping[str, Any]) -> float:
 
 
 def resolve(name: str) -> str:
-    """The full id of a world that is named in short; what is not one of this package's worlds stays as it is."""
-    if name in gymnasium.registry or ":" in name:
+    """The id that a name stands for, with its version: the newest one where the name has none.
+
+    Takes whatever `make` takes, and returns what `make` takes: "TomatoSalad" is "twosome/TomatoSalad-v0", and
+    "light:home/Light" is "light:home/Light-v0". A full id, or a name that nothing is registered under, stays.
+
+    Raises:
+        WorldError: the module before the colon has to be imported to know the newest version, and cannot be.
+    """
+    module, colon, bare = name.rpartition(":")
+    if bare in gymnasium.registry:
         return name
-    bare = name.removeprefix(f"{NAMESPACE}/")
-    versions = [env_id for env_id in world_ids() if bare in (_bare(env_id), env_id.removeprefix(f"{NAMESPACE}/"))]
-    return versions[-1] if versions else name
+    match = registration.ENV_ID_RE.fullmatch(bare)
+    if match is None:
+        return name
+    if colon and match["version"] is None:
+        _import(module, name)
+    return module + colon + _registered(bare)
+
+
+def _registered(name: str) -> str:
+    """The registered id that a name without module stands for; the name itself if there is none."""
+    if name in gymnasium.registry:
+        return name
+    namespace, bare, version = registration.parse_env_id(name)
+    for space in (None, NAMESPACE) if namespace is None else (namespace,):
+        newest = registration.find_highest_version(space, bare) if version is None else version
+        env_id = registration.get_env_id(space, bare, newest)
+        if env_id in gymnasium.registry:
+            return env_id
+    return name
+
+
+def _import(module: str, name: str) -> None:
+    """Import the module that registers the world of this name."""
+    if not all(module.split(".")) or ":" in module:
+        raise WorldError(_unknown(name, f"{module!r} is no name of a module"))
+    try:
+        importlib.import_module(module)
+    except TwosomeError:
+        raise
+    except ImportError as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module}.".startswith(f"{missing}."):
+            found = f"there is no module {module!r} in the current folder or among the installed packages"
+            raise WorldError(_unknown(name, found)) from error
+        raise WorldError(
+            f"importing the module {module!r} of the world {name!r} failed: {error}. Install what it needs, or "
+            f"mend the import; python -c 'import {module}' shows where it is."
+        ) from error
 
 
 def world_ids() -> tuple[str, ...]:
@@ -159,28 +247,50 @@ def _bare(env_id: str) -> str:
     return env_id.removeprefix(f"{NAMESPACE}/").rpartition("-v")[0]
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, found: str = "") -> str:
     names = [_bare(env_id) for env_id in world_ids()]
-    wanted = name.removeprefix(f"{NAMESPACE}/").partition("-v")[0]
+    wanted = name.rpartition(":")[2].removeprefix(f"{NAMESPACE}/").partition("-v")[0]
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(wanted.lower(), by_lower, n=1)
     hint = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
+    reason = f": {found}" if found else ""
     return (
-        f"there is no world {name!r}.{hint} Expected one of {', '.join(names)}, or the id of another Gymnasium "
+        f"there is no world {name!r}{reason}.{hint} Expected one of {', '.join(names)}, or the id of another Gymnasium "
         'environment; "module:id" imports the module that registers it.'
     )
 
 
-def _check_arguments(env_id: str, kwargs: Mapping[str, Any]) -> None:
-    """Reject arguments that this package's environment does not have; others check their own."""
-    if env_id not in world_ids():
-        return
-    creator = gymnasium.envs.registration.load_env_creator(str(gymnasium.spec(env_id).entry_point))
-    allowed = [name for name in inspect.signature(creator).parameters if name != "self"]
+def _check_arguments(spec: registration.EnvSpec, kwargs: Mapping[str, Any]) -> None:
+    """Reject arguments that the environment does not have, as far as its signature tells."""
+    mode = kwargs.get("render_mode")
+    if not isinstance(mode, str | None):
+        raise ConfigError(f"render_mode={mode!r}: expected a name such as 'rgb_array', or none.")
+    parameters = inspect.signature(_creator(spec)).parameters
+    allowed = list(parameters)
+    if spec.namespace != NAMESPACE:
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            return
+        allowed += ["max_episode_steps", "disable_env_checker"]  # of gymnasium.make
     for name in kwargs:
         if name not in allowed:
             hint = suggestion(name, allowed)
-            raise ConfigError(f"{env_id} has no argument {name!r}; expected some of {', '.join(allowed)}.{hint}")
+            raise ConfigError(f"{spec.id} has no argument {name!r}; expected some of {', '.join(allowed)}.{hint}")
+
+
+def _creator(spec: registration.EnvSpec) -> Callable[..., Any]:
+    """What makes an environment of this kind."""
+    if callable(spec.entry_point):
+        return spec.entry_point
+    try:
+        creator: Callable[..., Any] = registration.load_env_creator(str(spec.entry_point))
+    except TwosomeError:
+        raise
+    except (ImportError, AttributeError, ValueError) as error:
+        raise WorldError(
+            f"the world {spec.id!r} is registered with entry_point {spec.entry_point!r}, which cannot be loaded: "
+            f'{error}. Expected "module:Class".'
+        ) from error
+    return creator
 
 
 @dataclass(frozen=True)
@@ -215,10 +325,7 @@ def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 
     Raises:
         WorldError: it does not; the message says what was expected and what was found.
     """
-    space = env.action_space
-    if not isinstance(space, gymnasium.spaces.Discrete) or space.start != 0:
-        raise WorldError(f"{env}: expected the action space Discrete(n) with ids from 0, found {space}.")
-    n = int(space.n)
+    n = _num_actions(env)
     rng = np.random.default_rng(seed)
     observation, info = env.reset(seed=seed)
     _check_moment(env, observation, info, n)
@@ -231,6 +338,13 @@ def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 
             observation, info = env.reset()
     if hasattr(env.unwrapped, "get_state"):
         _check_restoring(env)
+
+
+def _num_actions(env: gymnasium.Env[Any, Any]) -> int:
+    space = env.action_space
+    if not isinstance(space, spaces.Discrete) or space.start != 0:
+        raise WorldError(f"{env}: expected the action space Discrete(n) with ids from 0, found {space}.")
+    return int(space.n)
 
 
 def _check_moment(

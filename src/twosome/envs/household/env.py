@@ -13,7 +13,7 @@ from twosome.envs.choices import check_choice
 from twosome.envs.household import render, text, virtualhome
 from twosome.envs.household.graph import ROOMS, State, start_state
 from twosome.envs.household.oracle import Plan, Planner
-from twosome.envs.household.panel import NUM_TRAIN, PANELS, panel_name, panel_size, panel_task
+from twosome.envs.household.panel import NUM_TRAIN, PANELS, check_index, panel_name, panel_size, panel_task
 from twosome.envs.household.schema import CHARSET, task_from_data
 from twosome.envs.household.tasks import TASKS, Task, is_success
 from twosome.envs.household.world import View, carry_out, perceive, sensible
@@ -186,6 +186,8 @@ class HouseholdEnv(World):
         if set(options) - {"index"} or (options and self.panel is None):
             allowed = "only 'index'" if self.panel else "none, as this environment has no panel"
             raise ConfigError(f"options: expected {allowed}, found {sorted(options)}.")
+        if options:
+            check_index(options["index"])
         if self.panel is not None:
             self._play(panel_task(self.panel, options["index"] if options else self._draw_index()))
         self._state = self._simulator.reset() if self._simulator else self._rules.start
@@ -262,6 +264,8 @@ def _check_arguments(
         raise ConfigError(f"index: expected none without a panel, found {index!r}; give panel='heldout' with it.")
     if panel is not None:
         check_choice("panel", panel, PANELS)
+    if index is not None:
+        check_index(index)
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
         raise ConfigError(f"max_steps: expected a whole number from 1 on, found {max_steps!r}; the default is 50.")
     check_choice("backend", backend, BACKENDS)

@@ -265,12 +265,21 @@ def panel_task(panel: str, index: int) -> Task:
     """
     if panel not in PANELS:
         raise ConfigError(f"panel: expected one of {', '.join(map(repr, PANELS))}, found {panel!r}.")
-    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
-        raise ConfigError(f"index: expected a whole number from 0 on, found {index!r}.")
+    check_index(index)
     if panel == "heldout" and index >= panel_size():
         raise ConfigError(f"index: expected 0 to {panel_size() - 1}, the held-out tasks, found {index}.")
     draw = _heldout()[1][index] if panel == "heldout" else train_draw(index)
     return proven(build(draw, panel_name(panel, index)))
+
+
+def check_index(index: object) -> None:
+    """Accept what can be a task's number in a panel.
+
+    Raises:
+        ConfigError: it is not a whole number from 0 on.
+    """
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        raise ConfigError(f"index: expected a whole number from 0 on, found {index!r}.")
 
 
 def panel_name(panel: str, index: int | str) -> str:

@@ -155,6 +155,12 @@ def _words(where: str, data: object, max_length: int) -> str:
     return data
 
 
+def _reference(where: str, data: object) -> str:
+    if not isinstance(data, str):
+        _fail(where, "the name of another thing", data)
+    return data
+
+
 def _thing(where: str, data: object) -> Thing:
     optional = ("plural", "faces", "inside", "is_open", "is_on")
     fields = _record(where, data, needed=("name", "room", "affords"), optional=optional)
@@ -166,8 +172,8 @@ def _thing(where: str, data: object) -> Thing:
         room=_choice(f"{where}.room", fields["room"], ROOMS),
         affords=affords,
         plural=_flag(f"{where}.plural", fields.get("plural", False)),
-        faces=fields.get("faces", ""),
-        inside=fields.get("inside", ""),
+        faces=_reference(f"{where}.faces", fields.get("faces", "")),
+        inside=_reference(f"{where}.inside", fields.get("inside", "")),
         is_open=_flag(f"{where}.is_open", fields.get("is_open", False)),
         is_on=_flag(f"{where}.is_on", fields.get("is_on", False)),
     )

@@ -1,6 +1,6 @@
 """The kitchen as a Gymnasium environment: what an action pays, and what is seen; the rules are in `world.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -105,7 +105,7 @@ class KitchenEnv(World):
 
     def __init__(
         self,
-        foods: tuple[str, ...] = ("tomato",),
+        foods: Sequence[str] = ("tomato",),
         task: str = "tomato salad",
         layout: str = "A",
         obs_radius: int = 2,
@@ -116,7 +116,7 @@ class KitchenEnv(World):
         check_choice("actions", actions, ("macro", "primitive"))
         if render_mode is not None:
             check_choice("render_mode", render_mode, RENDER_MODES)
-        self.kitchen = make_kitchen(tuple(foods), task, layout, obs_radius)
+        self.kitchen = make_kitchen(foods, task, layout, obs_radius)
         self.rewards = rewards_from(rewards)
         self.render_mode = render_mode
         self.primitive = actions == "primitive"

@@ -6,7 +6,7 @@ episode; `world.py` has what changes.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from types import MappingProxyType
@@ -110,8 +110,7 @@ class Kitchen:
         return make_kitchen, (self.foods, self.task, self.layout, self.obs_radius)
 
 
-@lru_cache(maxsize=256)
-def make_kitchen(foods: tuple[str, ...], task: str, layout: str = "A", obs_radius: int = 2) -> Kitchen:
+def make_kitchen(foods: Sequence[str], task: str, layout: str = "A", obs_radius: int = 2) -> Kitchen:
     """The kitchen with these vegetables.
 
     Args:
@@ -123,7 +122,8 @@ def make_kitchen(foods: tuple[str, ...], task: str, layout: str = "A", obs_radiu
     Raises:
         ConfigError: an argument is none of these.
     """
-    if foods not in (("tomato",), tuple(FOOD_STARTS)):
+    # A list stands for a tuple, as in JSON; a text would pass for a sequence of letters.
+    if not isinstance(foods, tuple | list) or tuple(foods) not in (("tomato",), tuple(FOOD_STARTS)):
         raise ConfigError(
             f"foods={foods!r}: expected ('tomato',) or {tuple(FOOD_STARTS)!r}, which are what TomatoSalad and "
             "TomatoLettuceSalad stand for."
@@ -131,10 +131,16 @@ def make_kitchen(foods: tuple[str, ...], task: str, layout: str = "A", obs_radiu
     allowed = tuple(t for t in TASKS if set(t.removesuffix(" salad").split("-")) <= set(foods))
     check_choice("task", task, allowed)
     check_choice("layout", layout, tuple(LAYOUTS))
-    if obs_radius not in range(1, SIZE):
+    if isinstance(obs_radius, bool) or not isinstance(obs_radius, int) or obs_radius not in range(1, SIZE):
         raise ConfigError(
             f"obs_radius={obs_radius!r}: expected a whole number of cells from 1 to {SIZE - 1}; the default is 2."
         )
+    return _kitchen(tuple(foods), task, layout, obs_radius)
+
+
+@lru_cache(maxsize=256)
+def _kitchen(foods: tuple[str, ...], task: str, layout: str, obs_radius: int) -> Kitchen:
+    """The one kitchen of these arguments, which have been checked."""
     island = tuple((row, ISLAND_COLUMN) for row in LAYOUTS[layout].island_rows)
     boards = BOARDS if len(foods) > 1 else BOARDS[:1]
     macros = _macros(foods, boards, has_island=bool(island))

@@ -1,10 +1,12 @@
 """What the kitchen pays."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from twosome.envs.choices import check_choice
 from twosome.envs.overcooked.world import Event
+from twosome.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,20 @@ def rewards_from(rewards: KitchenRewards | Mapping[str, float] | None) -> Kitche
     """The rewards that are meant: the usual ones with those of the mapping in their place.
 
     Raises:
-        ConfigError: the mapping has a key that is not a field of `KitchenRewards`.
+        ConfigError: this is no mapping, or one with a key that is not a field of `KitchenRewards` or with a
+            value that is not a finite number.
     """
     if isinstance(rewards, KitchenRewards):
         return rewards
-    for name in rewards or {}:
-        check_choice("rewards key", name, tuple(asdict(KitchenRewards())))
-    return KitchenRewards(**{name: float(value) for name, value in (rewards or {}).items()})
+    if rewards is None:
+        return KitchenRewards()
+    names = tuple(asdict(KitchenRewards()))
+    if not isinstance(rewards, Mapping):
+        raise ConfigError(
+            f"rewards={rewards!r}: expected a mapping with some of {', '.join(names)}, such as {{'step': -0.01}}."
+        )
+    for name, value in rewards.items():
+        check_choice("rewards key", name, names)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ConfigError(f"rewards: {name}={value!r}: expected a finite number.")
+    return KitchenRewards(**{name: float(value) for name, value in rewards.items()})
