@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_models import DECISIONS, FAMILIES, by_definition, byte_level, llama, tiny_model
 
+from twosome import models
 from twosome.errors import ConfigError, MissingExtraError, ModelError
 from twosome.scoring import ActionScorer, load
 
@@ -92,6 +93,6 @@ def test_arguments_out_of_range_are_refused(folder, argument, message):
 
 
 def test_a_missing_embedded_model_is_said_to_be_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr(load.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(models, "files", lambda package: tmp_path)
     with pytest.raises(ModelError, match="'hearth' is not part of this installation"):
         ActionScorer.from_pretrained("hearth")

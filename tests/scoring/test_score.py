@@ -1,6 +1,7 @@
 """The scorer: batches, sharing, budgets, features, and what it refuses."""
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from tiny_models import DECISIONS, FAMILIES, TOKENIZERS, by_definition, byte_lev
 from twosome import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
 from twosome.scoring import ActionScorer, action_log_probs, context_free_log_probs
+from twosome.scoring.cache import BoundedCache
 from twosome.scoring.trie import pack
 
 MODEL = llama()
@@ -205,7 +207,7 @@ def test_features_are_the_last_layers_output_at_the_last_prompt_token(family):
     head = model.get_output_embeddings()
     prompts = ["You see a cup on the table. Now you", "Now you", "You see a cup on the table. Now you"]
     found = scorer.prompt_features(prompts)
-    assert found.shape == (3, scorer.width)
+    assert found.shape == (3, head.in_features)
     assert torch.equal(found[0], found[2])
     for prompt, features in zip(prompts, found, strict=True):
         logits = model(torch.tensor([byte_level()(prompt)["input_ids"]])).logits[0, -1]
@@ -256,6 +258,22 @@ def test_context_free_scores_are_those_of_the_frozen_model_and_computed_once(sco
     seen = counted(scorer)
     assert torch.equal(context_free_log_probs(scorer, batch, "Now you"), found)
     assert seen == []
+
+
+def test_a_context_free_score_does_not_depend_on_what_is_asked_for_with_it(scorer):
+    phrases = ["wait", "pick", "pick up the cup", "put the cup on the table and go away", "see"]
+
+    def ask(*together: str) -> dict[str, float]:
+        scorer.context_free_cache = BoundedCache(99)
+        table = context_free_log_probs(scorer, [Decision("You see a cup. You", together)], "Now you")
+        return dict(zip(together, table[0].tolist(), strict=True))
+
+    # In float32, as in use: float64 hides in its last bits what a neighbor changes.
+    scorer.model = copy.deepcopy(scorer.model).float()
+    alone = {phrase: ask(phrase)[phrase] for phrase in phrases}
+    for size in range(2, len(phrases) + 1):
+        for together in itertools.permutations(phrases, size):
+            assert ask(*together) == {phrase: alone[phrase] for phrase in together}
 
 
 def test_chat_prompts_are_scored_through_the_template():

@@ -13,7 +13,7 @@ def path(name: str) -> Path:
     """The folder of an embedded model, to be given to ``from_pretrained``.
 
     Raises:
-        ModelError: no model of this name is embedded.
+        ModelError: no model of this name is embedded, or it is not part of this installation.
 
     >>> path("hearth").name
     'hearth'
@@ -23,4 +23,10 @@ def path(name: str) -> Path:
             f"model {name!r} is not embedded: expected one of {', '.join(NAMES)}. "
             "Give a folder or a hub id to load another model."
         )
-    return Path(str(files(__name__) / name))
+    folder = Path(str(files(__name__) / name))
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"the embedded model {name!r} is not part of this installation: expected config.json in {folder}. "
+            "Reinstall twosome, or name another model."
+        )
+    return folder

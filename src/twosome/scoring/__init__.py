@@ -1,7 +1,7 @@
 """Strings and a causal language model in, log-probabilities of actions out."""
 
 from twosome.scoring.checks import PackingWarning
-from twosome.scoring.context_free import context_free_log_probs
+from twosome.scoring.context_free import adapters_off, context_free_log_probs
 from twosome.scoring.normalize import Normalization, action_log_probs
 from twosome.scoring.score import ActionScorer
 from twosome.scoring.scored import ScoredActions
@@ -12,5 +12,6 @@ __all__ = [
     "PackingWarning",
     "ScoredActions",
     "action_log_probs",
+    "adapters_off",
     "context_free_log_probs",
 ]

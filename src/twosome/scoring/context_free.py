@@ -1,7 +1,8 @@
 """How probable a phrase is without a situation: what normalization ``"pmi"`` subtracts."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,30 +13,33 @@ from twosome.decision import Decision
 from twosome.scoring.score import ActionScorer
 
 
+@contextmanager
+def adapters_off(model: Any) -> Iterator[None]:
+    """The frozen model alone, for as long as the context lasts."""
+    if isinstance(model, PeftModel):
+        with model.disable_adapter():
+            yield
+    else:
+        yield
+
+
 def context_free_log_probs(
     scorer: ActionScorer, decisions: Sequence[Decision], context_free_prompt: str
 ) -> Float[Tensor, "B A"]:
     """Joint log-probability of each phrase after a prompt without a situation, in nats; -inf where not available.
 
-    By the frozen model, adapters off and without gradients, so each distinct phrase is scored once in the
-    scorer's life.
+    By the frozen model, adapters off and without gradients, so a phrase is scored once for as long as the scorer
+    remembers it. Each has a forward of its own: its value depends on phrase and prompt alone, to the last bit, and
+    not on which phrases were asked for with it, so that a resumed run meets the values that it left.
     """
+
+    def score(key: tuple[str, str]) -> float:
+        prompt, phrase = key
+        return float(scorer.score([Decision(prompt, (phrase,))]).logp.item())
+
     phrases = dict.fromkeys(phrase for decision in decisions for phrase in decision.actions if phrase)
-    cache = scorer.context_free_cache
-    known = {}
-    for phrase in phrases:
-        logp = cache.find((context_free_prompt, phrase))
-        if logp is not None:
-            known[phrase] = logp
-    missing = [phrase for phrase in phrases if phrase not in known]
-    if missing:
-        # A decision for each phrase: what is kept must not depend on which phrases were asked for together.
-        alone = [Decision(context_free_prompt, (phrase,)) for phrase in missing]
-        frozen = scorer.model.disable_adapter() if isinstance(scorer.model, PeftModel) else nullcontext()
-        with frozen, torch.no_grad():
-            found = scorer.score(alone).logp[:, 0].tolist()
-        for phrase, logp in zip(missing, found, strict=True):
-            known[phrase] = cache.put((context_free_prompt, phrase), logp)
+    with adapters_off(scorer.model), torch.no_grad():
+        known = {phrase: scorer.context_free_cache.get((context_free_prompt, phrase), score) for phrase in phrases}
     dtype = torch.promote_types(scorer.model.dtype, torch.float32)
     table = torch.full((len(decisions), max(len(d.actions) for d in decisions)), -torch.inf, dtype=dtype)
     for row, decision in enumerate(decisions):

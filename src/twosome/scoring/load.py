@@ -7,7 +7,6 @@ model runs only when asked for.
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,13 +15,12 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from twosome import models
 from twosome.errors import ConfigError, MissingExtraError, ModelError
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Device = str
 Quantization = Literal["8bit", "4bit"] | None
-
-EMBEDDED = "hearth"
 
 
 def load_model(
@@ -52,8 +50,8 @@ def load_model(
         config = AutoConfig.from_pretrained(source, **common)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"found no model {name_or_path!r}: {_first_line(error)} Give {EMBEDDED!r}, a folder with config.json, or "
-            "an id on the Hugging Face Hub (which needs a connection the first time)."
+            f"found no model {name_or_path!r}: {_first_line(error)} Give {models.NAMES[0]!r}, a folder with "
+            "config.json, or an id on the Hugging Face Hub (which needs a connection the first time)."
         ) from error
     tokenizer = _tokenizer(name_or_path, source, common)
     try:
@@ -80,24 +78,9 @@ def _without_progress_bar(*, is_local: bool) -> Iterator[None]:
         yield
 
 
-def embedded_folder() -> Path:
-    """Where the embedded model lies.
-
-    Raises:
-        ModelError: it is not part of this installation.
-    """
-    folder = Path(str(resources.files("twosome").joinpath("models", EMBEDDED)))
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"the embedded model {EMBEDDED!r} is not part of this installation: expected config.json in {folder}. "
-            "Reinstall twosome, or name another model."
-        )
-    return folder
-
-
 def _source(name_or_path: str) -> str:
-    if name_or_path == EMBEDDED:
-        return str(embedded_folder())
+    if name_or_path in models.NAMES:
+        return str(models.path(name_or_path))
     folder = Path(name_or_path).expanduser()
     if not folder.is_dir():
         return name_or_path

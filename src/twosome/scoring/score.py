@@ -144,12 +144,6 @@ class ActionScorer:
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
 
-    @property
-    def width(self) -> int:
-        """Numbers in a prompt's features, D."""
-        config = self.model.config.get_text_config()
-        return int(getattr(config, "word_embed_proj_dim", None) or config.hidden_size)
-
     def score(self, decisions: Sequence[Decision]) -> ScoredActions:
         """Joint log-probabilities of all actions, padded to the largest number of action ids.
 
