@@ -1,30 +1,52 @@
 """What the documentation shows is what happens."""
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from twosome.cli import COMMANDS, main
+from twosome.cli import COMMANDS
 from twosome.envs import text
 
 ROOT = Path(__file__).parents[1]
+OWN_WORLD = (ROOT / "docs" / "your-own-world.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_the_example_world_keeps_the_contract_and_can_be_trained_on(tmp_path, monkeypatch, capsys):
-    page = (ROOT / "docs" / "your-own-world.md").read_text()
-    (code,) = re.findall(r"```python\n# light\.py\n(.*?)```", page, re.DOTALL)
+@pytest.fixture
+def light(tmp_path):
+    """A folder with the world that the page writes, and nothing else."""
+    (code,) = re.findall(r"```python\n# light\.py\n(.*?)```", OWN_WORLD, re.DOTALL)
     (tmp_path / "light.py").write_text(code)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_example_world_keeps_the_contract(light, monkeypatch):
+    monkeypatch.syspath_prepend(light)
     try:
         text.check_world(text.make("light:home/Light-v0"))
-        assert main(["train", "--env", "light:home/Light-v0", "--total-steps", "128", "--json"]) == 0
     finally:
         sys.modules.pop("light", None)
+
+
+def test_the_example_world_is_trained_on_by_the_command_of_the_page(light):
+    (command,) = re.findall(r"^twosome train .*--env light:.*$", OWN_WORLD, re.MULTILINE)
+    assert " --total-steps 2560" in command
+    name, *words = shlex.split(command.replace("2560", "128"))
+    answer = subprocess.run(
+        [Path(sys.executable).parent / name, *words],
+        cwd=light,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert len(list((light / "runs").iterdir())) == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

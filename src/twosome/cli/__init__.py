@@ -1,7 +1,9 @@
 """The command `twosome`: parse, call, print. Each command's module is imported only when it is asked for."""
 
+import contextlib
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +22,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed with an explanation, 2 misused, 130 interrupted."""
+    _find_modules_here()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in {"-h", "--help"}:
         print(_overview())  # noqa: T201 - this is what the command is for
@@ -46,6 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     return code
+
+
+def _find_modules_here() -> None:
+    """Let worlds be imported from the current folder, as under `python -m twosome`.
+
+    Unlike there it is searched last, so that no file that lies about stands in for an installed package.
+    """
+    with contextlib.suppress(FileNotFoundError):  # the folder may have been removed meanwhile
+        here = os.getcwd()
+        if "" not in sys.path and here not in sys.path:
+            sys.path.append(here)
 
 
 def _complain(message: str) -> None:
