@@ -1,13 +1,20 @@
 """The command: it teaches, it answers in JSON, and it explains what went wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from twosome import models
 from twosome.cli import COMMANDS, main
+from twosome.decision import Decision
+from twosome.evaluate.subject import subject_of
+from twosome.policy.agent import Agent
+from twosome.runs import RunDirectory
+from twosome.scoring import ActionScorer
 
 TRAIN = ["train", "--total-steps", "256", "--threads", "1"]
 
@@ -56,7 +63,7 @@ def test_train_in_json_says_where_the_run_is_and_how_it_ended(tmp_path, capsys):
     result = document(capsys)
     assert result["run"] == str(tmp_path / "run")
     assert result["last"]["decisions"] == 256
-    assert result["config"]["env"] == "TomatoSalad"
+    assert result["config"]["env"] == "twosome/TomatoSalad-v0"
 
 
 def test_eval_says_what_was_measured_and_repeats_itself(run, capsys):
@@ -150,6 +157,15 @@ def test_envs_lists_the_worlds(capsys):
         (["eval"], ["--model hearth"]),
         (["eval", "nowhere"], ["nowhere", "not a run directory"]),
         (["eval", "--model", "hearth", "--episodes", "0"], ["--episodes"]),
+        (["eval", "--policy", "random", "--seed", "-1"], ["--seed is -1", "at least 0"]),
+        (["eval", "--policy", "random", "--threads", "0"], ["--threads is 0", "at least 1"]),
+        (["eval", "--policy", "random", "--model", "hearth"], ["--model", "--policy random"]),
+        (["eval", "--policy", "planner", "--greedy", "--normalization", "byte"], ["--greedy", "--normalization"]),
+        (["eval", "--policy", "random", "--checkpoint", "best"], ["--checkpoint", "--policy random"]),
+        (["eval", "--policy", "random", "--dtype", "float16"], ["--dtype", "--policy random"]),
+        (["eval", "--model", "hearth", "--checkpoint", "nonsense"], ["--checkpoint", "--model hearth"]),
+        (["eval", "--model", "hearth", "--device", "abacus"], ["abacus"]),
+        (["score", "A prompt", "go", "--model", "hearth", "--device", "abacus"], ["abacus"]),
         (["show", "nowhere"], ["nowhere"]),
         (["score", "A prompt", ""], ["empty"]),
         (["train", "--output", "/proc/nowhere"], ["cannot write", "--output"]),
@@ -167,6 +183,120 @@ def test_every_mistake_gets_one_paragraph_and_a_nonzero_exit(arguments, words, c
     assert "Traceback" not in captured.err
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        ("show", ["--episodes", "0"], ["--episodes is 0", "at least 1"]),
+        ("show", ["--seed", "-1"], ["--seed is -1", "at least 0"]),
+        ("show", ["--episodes", "-3", "--json"], ["--episodes is -3"]),
+        ("eval", ["--seed", "-1"], ["--seed is -1"]),
+        ("eval", ["--model", "hearth", "--checkpoint", "best"], ["--checkpoint", "--model hearth"]),
+        ("eval", ["--prompt-format", "chat"], ["--prompt-format", "its own settings"]),
+        ("eval", ["--model", "hearth", "--dtype", "float16"], ["--dtype", "its own settings"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_mistakes_about_a_run_are_explained_before_anything_is_printed(run, command, arguments, words, capsys):
+    assert main([command, str(run), *arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert all(word in captured.err for word in words)
+
+
+def test_a_run_is_scored_as_it_was_trained_and_not_otherwise(tmp_path, capsys):
+    path = tmp_path / "run"
+    settings = ["--normalization", "pmi", "--context-free-prompt", "You are at home. Now you"]
+    assert main([*TRAIN, *settings, "--output", str(path), "--no-show"]) == 0
+    capsys.readouterr()
+    assert main(["score", "You want soup. Now you", "stir the soup", "go to bed", "--model", str(path), "--json"]) == 0
+    policies = [row["policy"]["pmi"] for row in document(capsys)["actions"]]
+    actor = Agent.load(path).actor
+    expected = actor.probabilities([Decision("You want soup. Now you", ("stir the soup", "go to bed"))])[0]
+    assert policies == pytest.approx(expected.tolist(), abs=1e-6)
+    assert main(["score", "You want soup. Now you", "stir", "--model", str(path), "--trust-remote-code"]) == 1
+    assert "--trust-remote-code" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["score", "You wait. Now you", "go", "stay"], ["eval", "--episodes", "1"]])
+def test_a_model_is_loaded_as_the_flags_say(command, monkeypatch, capsys):
+    asked, load = {}, ActionScorer.from_pretrained
+
+    def watched(name, **settings):
+        asked.update(settings)
+        return load(name)
+
+    monkeypatch.setattr(ActionScorer, "from_pretrained", watched)
+    flags = ["--dtype", "bfloat16", "--device", "cpu", "--quantization", "4bit", "--trust-remote-code"]
+    assert main([*command, "--model", "hearth", *flags, "--prompt-format", "chat", "--json"]) == 0
+    wanted = {
+        "dtype": "bfloat16",
+        "device": "cpu",
+        "quantization": "4bit",
+        "trust_remote_code": True,
+        "prompt_format": "chat",
+    }
+    assert asked == wanted
+    if command[0] == "eval":
+        assert document(capsys)["loading"] == wanted, "needed to repeat the measurement"
+
+
+def test_what_the_user_wrote_is_printed_as_it_is(capsys):
+    assert main(["score", "a [/foo] prompt :smile:", "[bold]go", "[red]stop[/red]"]) == 0
+    printed = capsys.readouterr().out
+    for text in ("a [/foo] prompt :smile:", "[bold]go", "[red]stop[/red]"):
+        assert text in printed
+
+
+def test_a_run_may_lie_in_a_folder_with_brackets_in_its_name(tmp_path, capsys):
+    model = tmp_path / "model [/b]"
+    shutil.copytree(models.path("hearth"), model)
+    path = tmp_path / "[/i] run"
+    world = ["--env", "TomatoSalad", "--model", str(model)]
+    assert main([*TRAIN, *world, "--output", str(path), "--no-show"]) == 0
+    assert "model [/b]" in "".join(capsys.readouterr().err.split("\n"))
+    assert main(["show", str(path), "--episodes", "1"]) == 0
+    assert "[/i] run/learning_curve.png" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_a_world_that_cannot_draw_itself_gets_everything_but_the_film(tmp_path, capsys):
+    path = tmp_path / "run"
+    world = "tests.worlds:twosome-tests/Counting-v0"
+    assert main(["train", "--env", world, "--total-steps", "256", "--output", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "no film" in printed
+    assert "rgb_array" in printed
+    assert (path / "learning_curve.png").exists()
+    assert not (path / "episode.gif").exists()
+
+
+def test_returns_with_another_discount_are_not_drawn_beside_the_curve(run, tmp_path, capsys):
+    shutil.copytree(run, other := tmp_path / "other")
+    config = RunDirectory.open(other).read_config() | {"gamma": 0.9}
+    (other / "config.json").write_text(json.dumps(config))
+    printed = []
+    for path in (run, other):
+        assert main(["show", str(path), "--episodes", "1"]) == 0
+        printed.append(" ".join(capsys.readouterr().out.split()))
+    sentence = "The curve counts returns with the run's --gamma 0.9, the table with the world's 0.99"
+    assert sentence in printed[1]
+    assert sentence[:22] not in printed[0]
+
+
+def test_trained_and_untrained_play_on_the_device_of_the_run(run, monkeypatch):
+    devices, load = [], ActionScorer.from_pretrained
+
+    def watched(name, **settings):
+        devices.append(settings["device"])
+        return load(name, **settings)
+
+    monkeypatch.setattr(ActionScorer, "from_pretrained", watched)
+    config = RunDirectory.open(run).read_config() | {"device": "cpu"}
+    monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
+    subject_of(run=run)
+    subject_of(run=run, model="hearth")
+    assert devices == ["cpu", "cpu"]
 
 
 def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths(capsys):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from twosome.cli import main
+from twosome.cli.generalize import conclusion
 from twosome.envs.household import panel_hash
 from twosome.evaluate import generalization
 from twosome.evaluate.generalization import panel_tasks
@@ -69,7 +70,7 @@ def test_the_household_panel_is_named_by_its_hash_and_reported_by_kind(run, caps
         return load(name, **settings)
 
     monkeypatch.setattr(ActionScorer, "from_pretrained", counted)
-    assert main(["generalize", str(run), "--panel", "household", "--episodes", "1"]) == 0
+    assert main(["generalize", str(run), "--panel", "household", "--episodes", "2"]) == 0
     printed = capsys.readouterr().out
     result = json.loads((run / "generalization-household.json").read_text())
     assert loaded == ["hearth", "hearth"], "each model is loaded once, not once for each task"
@@ -91,16 +92,26 @@ def test_the_household_panel_is_named_by_its_hash_and_reported_by_kind(run, caps
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--episodes", "0"], ["--episodes", "at least 1"]),
+        (["--episodes", "1"], ["--episodes is 1", "at least 2"]),
+        (["--seed", "-1"], ["--seed is -1", "at least 0"]),
+        (["--threads", "0"], ["--threads is 0", "at least 1"]),
         (["--checkpoint", "step-9"], ["step-9"]),
     ],
-    ids=["no episodes", "no such checkpoint"],
+    ids=["one episode", "negative seed", "no thread", "no such checkpoint"],
 )
 def test_mistakes_are_explained(run, arguments, words, capsys):
     assert main(["generalize", str(run), *arguments]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert all(word in captured.err for word in words)
+
+
+def test_a_return_without_spread_is_not_given_an_interval():
+    gain = {"success": 0.0, "success_ci95": (-0.2, 0.2), "return": 0.25, "return_ci95": None}
+    assert conclusion({"gain": gain}) == (
+        "Training makes no clear difference here: it changes success on these tasks by +0 points (-20 to +20) and the "
+        "return by +0.25 (no interval: within each task all episodes had the same return)."
+    )
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):

@@ -106,6 +106,26 @@ def test_the_gain_is_what_training_added():
     assert high == pytest.approx(0.5)
 
 
+def test_two_episodes_prove_nothing_about_success():
+    """All of training's few episodes succeeded and none of the others: by resampling that would be certain."""
+    task = everybody(0.0) | {"trained": played(0.5, 0.4), "untrained": played(0.0, -0.1)}
+    low, high = gain([task])["success_ci95"]
+    assert low < 0.1
+    assert high == 1.0
+
+
+def test_the_gain_in_success_is_known_as_well_as_newcombe_says():
+    """His example, 1998, table II: 56 of 70 against 48 of 80."""
+    task = {"trained": played(*[1.0] * 56, *[0.0] * 14), "untrained": played(*[1.0] * 48, *[0.0] * 32)}
+    assert gain([task])["success_ci95"] == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_a_gain_in_return_that_never_varies_has_no_interval_instead_of_one_of_no_width():
+    tasks = [{"trained": played(0.5, 0.5), "untrained": played(x, x)} for x in (0.1, 0.3)]
+    assert gain(tasks)["return"] == pytest.approx(0.3)
+    assert gain(tasks)["return_ci95"] is None
+
+
 def test_a_panel_of_kinds_is_shown_by_kind_and_another_by_task():
     tasks = [{"name": "a", "kind": "put on"}, {"name": "b", "kind": "put on"}]
     assert [name for name, _ in rows({"tasks": tasks, "kinds": {"put on": {}}, "all": {}})] == [

@@ -1,14 +1,25 @@
 """Evaluation counts every episode that is begun, and its result does not depend on how it is run."""
 
+import gymnasium
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.worlds  # noqa: F401 - registers the test world
+from tests.worlds import Foreign
 from twosome.baselines import Planner, Uniform
-from twosome.errors import WorldError
-from twosome.evaluate.success import Sampled, bootstrap_interval, evaluate, wilson_interval
+from twosome.envs import text
+from twosome.errors import ConfigError, WorldError
+from twosome.evaluate import success
+from twosome.evaluate.record import record
+from twosome.evaluate.success import (
+    Sampled,
+    bootstrap_interval,
+    bootstrap_means,
+    difference_interval,
+    evaluate,
+    wilson_interval,
+)
 
 WORLD = "twosome-tests/Counting-v0"
 
@@ -46,7 +57,7 @@ def test_greedy_play_takes_the_most_probable_action():
 
 
 def test_a_world_without_a_planner_is_refused_by_name():
-    with pytest.raises(WorldError, match=r"Counting-v0 has no planner"):
+    with pytest.raises(WorldError, match=r"Counting-v0.* has no planner"):
         evaluate(Planner(), WORLD, gamma=0.9, episodes=1)
 
 
@@ -68,3 +79,46 @@ def test_the_bootstrap_interval_is_close_to_the_normal_one():
     low, high = bootstrap_interval(values)
     assert low == pytest.approx(values.mean() - 1.96 * values.std() / 20, abs=0.02)
     assert high == pytest.approx(values.mean() + 1.96 * values.std() / 20, abs=0.02)
+
+
+@pytest.mark.parametrize(("settings", "flag"), [({"episodes": 0}, "--episodes is 0"), ({"seed": -1}, "--seed is -1")])
+def test_an_evaluation_of_nothing_is_refused(settings, flag):
+    with pytest.raises(ConfigError, match=flag):
+        evaluate(Sampled(Uniform()), WORLD, gamma=0.9, **settings)
+
+
+def test_a_world_that_says_nothing_of_success_is_read_alike_everywhere(monkeypatch):
+    world = "twosome-tests/Foreign-v0"
+    result = evaluate(Sampled(Fixed(1, 0, 0)), world, gamma=0.9, episodes=1).summary()
+    assert (result["success_rate"], result["length_mean"]) == (1.0, 1.0)
+    monkeypatch.setattr(Foreign, "render", lambda self: np.zeros((4, 4, 3), np.uint8), raising=False)
+    monkeypatch.setattr(Foreign, "metadata", {"render_modes": ["rgb_array"], "render_fps": 1})
+    monkeypatch.setattr(text, "make", lambda env, **_: gymnasium.make(env))
+    recording = record(Fixed(1, 0, 0), world, {}, seed=0)
+    assert (recording.success, recording.discounted_return) == (True, 1.0)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_an_interval_of_a_difference_of_rates_contains_it_and_turns_around_with_it(n, m, data):
+    a, b = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
+    low, high = difference_interval((a, n), (b, m))
+    assert -1 <= low <= a / n - b / m <= high <= 1
+    assert low < high
+    assert difference_interval((b, m), (a, n)) == pytest.approx((-high, -low))
+
+
+def test_resampling_in_parts_gives_what_resampling_at_once_gives(monkeypatch):
+    values = np.random.default_rng(1).normal(2.0, 1.0, 37)
+    at_once = np.random.default_rng(0).choice(values, (1001, 37)).mean(axis=1)
+    monkeypatch.setattr(success, "DRAWN_AT_ONCE", 37 * 100 + 5)
+    largest, choice = [], np.random.Generator.choice
+
+    class Watched(np.random.Generator):
+        def choice(self, values, size):
+            largest.append(np.prod(size))
+            return choice(self, values, size)
+
+    in_parts = bootstrap_means(values, Watched(np.random.PCG64(0)), 1001)
+    assert (in_parts == at_once).all()
+    assert len(largest) == 11
+    assert max(largest) <= 37 * 100 + 5

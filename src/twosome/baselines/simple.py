@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
-from twosome.errors import WorldError
+from twosome.envs import planner_for
 
 
 class Uniform:
@@ -37,11 +37,4 @@ class Planner:
         Raises:
             WorldError: an environment has no planner.
         """
-        for env in envs:
-            if not hasattr(env.unwrapped, "planner"):
-                name = env.spec.id if env.spec else type(env.unwrapped).__name__
-                raise WorldError(
-                    f"{name} has no planner: it would need a method planner() that returns an object whose act() "
-                    "gives the optimal action id. Choose another --policy."
-                )
-        return [int(env.unwrapped.planner().act()) for env in envs]  # type: ignore[attr-defined]
+        return [planner_for(env).act() for env in envs]

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
+from twosome.cli.console import plain_console
 from twosome.cli.parse import parse
-from twosome.errors import ConfigError
+from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.subject import Subject, subject_of
+from twosome.evaluate.success import require_at_least
 from twosome.json_argument import JsonObject
 
 
@@ -37,12 +38,13 @@ class Eval:
     """Who plays: the language model, uniformly random over the offered actions, or the optimal planner."""
     model: str | None = None
     """An untrained language model to evaluate in place of a run."""
-    checkpoint: str = "last"
-    """Which checkpoint of the run: last, best, or a folder's name."""
+    checkpoint: str | None = None
+    """Which checkpoint of the run: last (the default), best, or a folder's name."""
     normalization: Literal["none", "token", "word", "byte", "pmi"] | None = None
     """What scores are divided by; by default as in the run, else word."""
     greedy: bool = False
     """Play the most probable action instead of drawing."""
+    loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
     episodes: int = 100
     """How many episodes."""
     seed: int = 0
@@ -56,8 +58,9 @@ class Eval:
 def main(arguments: Sequence[str]) -> int:
     """Parse, evaluate, print."""
     options = parse(Eval, "eval", arguments)
-    if options.episodes < 1:
-        raise ConfigError(f"--episodes is {options.episodes}; expected at least 1.")
+    # Before a model is loaded, which may take long.
+    require_at_least("episodes", options.episodes, 1)
+    require_at_least("seed", options.seed, 0)
     subject = subject_of(
         run=options.run,
         model=options.model,
@@ -67,13 +70,14 @@ def main(arguments: Sequence[str]) -> int:
         checkpoint=options.checkpoint,
         normalization=options.normalization,
         greedy=options.greedy,
+        loading=options.loading,
         threads=options.threads,
     )
     result = subject.measure(options.episodes, options.seed)
     if options.json:
         print(json.dumps(result))  # noqa: T201 - the document is the output
     else:
-        Console().print(comparison([(subject, result)]))
+        plain_console().print(comparison([(subject, result)]))
     return 0
 
 

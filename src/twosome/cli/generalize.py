@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from twosome.cli.console import plain_console
 from twosome.cli.parse import parse
 from twosome.errors import RunError
 from twosome.evaluate.generalization import ALL, SEED, Panel, generalize, rows
@@ -37,7 +38,7 @@ class Generalize:
     panel: Panel = "paper"
     """paper: other food, a dishwasher, a washing machine; household: 50 held-out tasks; kitchens: other salads."""
     episodes: int | None = None
-    """Episodes of each task for each player; by default 100, and 10 for the 50 tasks of the household panel."""
+    """Episodes of each task for each player, 2 or more; by default 100, and 10 for the 50 tasks of household."""
     seed: int = SEED
     """Task i is played with the seeds from seed + i * episodes on."""
     checkpoint: str = "last"
@@ -53,7 +54,7 @@ class Generalize:
 def main(arguments: Sequence[str]) -> int:
     """Parse, test, write, print."""
     options = parse(Generalize, "generalize", arguments)
-    console = Console(highlight=False)
+    console = plain_console()
     with Console(stderr=True, quiet=options.json).status("Loading the models ...") as status:
         result = generalize(
             options.run,
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     console.print(
         "Successful episodes (95% interval), and below the return ± half of its 95% interval.\n", soft_wrap=True
     )
-    console.print(_conclusion(result), soft_wrap=True)
+    console.print(conclusion(result), soft_wrap=True)
     console.print(f"\n  all numbers   {document}\n  picture       {picture}", soft_wrap=True)
     return 0
 
@@ -117,12 +118,17 @@ def _note(result: Mapping[str, Any]) -> str:
     return f"panel {result['panel']}, {num_tasks} tasks, {episodes} episodes each"
 
 
-def _conclusion(result: Mapping[str, Any]) -> str:
+def conclusion(result: Mapping[str, Any]) -> str:
+    """What training has changed, in one sentence; success decides whether it helps."""
     gain = result["gain"]
     low, high = gain["success_ci95"]
     verdict = "helps here" if low > 0 else "hurts here" if high < 0 else "makes no clear difference here"
+    spread = (
+        "no interval: within each task all episodes had the same return"
+        if gain["return_ci95"] is None
+        else "{:+.2f} to {:+.2f}".format(*gain["return_ci95"])
+    )
     return (
         f"Training {verdict}: it changes success on these tasks by {100 * gain['success']:+.0f} points "
-        f"({100 * low:+.0f} to {100 * high:+.0f}) and the return by {gain['return']:+.2f} "
-        f"({gain['return_ci95'][0]:+.2f} to {gain['return_ci95'][1]:+.2f})."
+        f"({100 * low:+.0f} to {100 * high:+.0f}) and the return by {gain['return']:+.2f} ({spread})."
     )

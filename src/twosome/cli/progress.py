@@ -24,7 +24,7 @@ class Progress:
     def __init__(self, config: TrainConfig, *, quiet: bool = False) -> None:
         self._config = config
         self._quiet = quiet
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, emoji=False)
         self._live = Live(console=self._console, refresh_per_second=4, transient=False)
         self._start = time.perf_counter()
         self._first_update = 0
@@ -33,7 +33,8 @@ class Progress:
     def __enter__(self) -> "Progress":
         if not self._quiet:
             self._console.print(
-                f"Training [bold]{self._config.model}[/bold] on [bold]{self._config.env}[/bold]: "
+                # Not markup: a model's or a world's name may hold brackets.
+                Text.assemble("Training ", (self._config.model, "bold"), " on ", (self._config.env, "bold"), ":"),
                 f"{self._config.num_updates * self._config.batch_size:,} decisions, seed {self._config.seed}. "
                 "Ctrl-C saves and stops.",
                 highlight=False,

@@ -2,21 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import torch
 import tyro
-from rich.console import Console
 from rich.table import Table
 
+from twosome.cli.console import plain_console
 from twosome.cli.parse import parse
 from twosome.decision import Decision
 from twosome.errors import ConfigError
+from twosome.evaluate.loading import ModelOptions
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent
-from twosome.scoring import ActionScorer, Normalization
+from twosome.scoring import Normalization
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class Score:
     """Phrases that may complete it."""
     model: str = "hearth"
     """The embedded "hearth", a Hugging Face id, a folder with a model, or a run directory."""
-    prompt_format: Literal["plain", "chat"] = "plain"
-    """chat: through the tokenizer's chat template (a run keeps its own)."""
+    loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
     json: bool = False
     """Print one JSON document and nothing else."""
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     if "" in options.actions:
         raise ConfigError("an action is an empty text; every candidate needs words to score.")
     decision = Decision(options.prompt, options.actions)
-    document = _document(_scorer(options), decision)
+    document = _document(_actor(options), decision)
     if options.json:
         print(json.dumps(document))  # noqa: T201 - the document is the output
     else:
@@ -58,15 +58,24 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _scorer(options: Score) -> ActionScorer:
+def _actor(options: Score) -> Actor:
     if (Path(options.model) / "checkpoints").is_dir():
-        return Agent.load(options.model).actor.scorer
-    return ActionScorer.from_pretrained(options.model, prompt_format=options.prompt_format)
+        flags = options.loading.flags()
+        if flags:
+            raise ConfigError(
+                f"{', '.join(flags)} cannot be given here: {options.model} is a run and keeps its own settings."
+            )
+        return Agent.load(options.model).actor
+    return Actor(options.loading.scorer(options.model))
 
 
 @torch.no_grad()
-def _document(scorer: ActionScorer, decision: Decision) -> dict[str, Any]:
-    policies = {name: Actor(scorer, name).probabilities([decision])[0] for name in get_args(Normalization)}
+def _document(actor: Actor, decision: Decision) -> dict[str, Any]:
+    scorer = actor.scorer
+    policies = {
+        name: Actor(scorer, name, actor.context_free_prompt).probabilities([decision])[0]
+        for name in get_args(Normalization)
+    }
     tokens = scorer.token_log_probs([decision])[0]
     joint = scorer.log_probs([decision])[0].tolist()
     return {
@@ -87,8 +96,9 @@ def _document(scorer: ActionScorer, decision: Decision) -> dict[str, Any]:
 
 
 def _print(document: dict[str, Any]) -> None:
-    console = Console(highlight=False)
-    console.print(f"[dim]{document['model']}, log-probabilities in nats[/dim]\n{document['prompt']} ...\n")
+    console = plain_console()
+    console.print(f"{document['model']}, log-probabilities in nats", style="dim")
+    console.print(f"{document['prompt']} ...\n")
     names = list(document["actions"][0]["policy"])
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("action", "log p", "tokens", "words", *names):

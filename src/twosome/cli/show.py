@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
+from twosome.cli.console import plain_console
 from twosome.cli.eval import comparison
 from twosome.cli.parse import parse
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import RunError
-from twosome.evaluate.record import record
+from twosome.evaluate.record import can_be_filmed, record
 from twosome.evaluate.subject import Subject, subject_of
+from twosome.evaluate.success import require_at_least
 from twosome.policy.agent import Agent
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
@@ -44,6 +45,8 @@ class Show:
 def main(arguments: Sequence[str]) -> int:
     """Parse, measure, draw."""
     options = parse(Show, "show", arguments)
+    require_at_least("episodes", options.episodes, 1)
+    require_at_least("seed", options.seed, 0)
     if options.json:
         rows = measure(options.run, options.episodes, options.seed)
         metrics = RunDirectory.open(options.run).read_metrics()
@@ -81,22 +84,32 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
     metrics = run.read_metrics()
     if not metrics:
         raise RunError(f"{path} has no update to show yet. Go on with it: twosome train --resume {path}")
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(f"\nMeasuring over {episodes} fresh episodes each ...", style="dim")
     rows = measure(path, episodes, seed)
     console.print(comparison(rows))
 
     levels = {subject.name: result["return_mean"] for subject, result in rows if not result.get("adapter")}
+    gamma = text.gamma_of(config.env, config.env_kwargs)
+    if config.gamma not in (None, gamma):
+        levels = {}
+        console.print(
+            f"The curve counts returns with the run's --gamma {config.gamma}, the table with the world's {gamma}: "
+            "they cannot be compared, so the curve is drawn without the table's levels."
+        )
     curve, film = path / "learning_curve.png", path / "episode.gif"
     console.out(terminal_curve(metrics, levels), highlight=False)
     save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
-    save_film(record(Agent.load(path).actor, config.env, config.env_kwargs, seed=seed), film)
+    filmed = can_be_filmed(config.env, config.env_kwargs)
+    if filmed:
+        save_film(record(Agent.load(path).actor, config.env, config.env_kwargs, seed=seed), film)
 
     seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
     console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")
     console.print(f"  settings, metrics, checkpoints   {path}/")
     console.print(f"  learning curve                   {curve}")
-    console.print(f"  film of an episode               {film}")
+    without = f"no film: {config.env} does not draw itself (no rgb_array among its render_modes)"
+    console.print(f"  film of an episode               {film if filmed else without}")
     console.print("\nTry next:")
     console.print(f"  twosome eval {path} --episodes 500")
     console.print(f"  tensorboard --logdir {path}")

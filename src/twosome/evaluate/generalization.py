@@ -22,8 +22,15 @@ from twosome.envs.household.env import HouseholdEnv
 from twosome.envs.household.tasks import Task
 from twosome.envs.overcooked.env import KitchenEnv
 from twosome.errors import ConfigError
-from twosome.evaluate.subject import Subject, id_and_gamma, subject_of
-from twosome.evaluate.success import Evaluation, wilson_interval
+from twosome.evaluate.subject import Subject, subject_of
+from twosome.evaluate.success import (
+    RESAMPLES,
+    Evaluation,
+    bootstrap_means,
+    difference_interval,
+    require_at_least,
+    wilson_interval,
+)
 from twosome.runs import RunDirectory
 from twosome.versions import versions
 
@@ -45,7 +52,6 @@ KINDS = {
 """What a goal of the household panel is made of, to what it is called."""
 
 ALL = "all tasks"
-RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -124,12 +130,13 @@ def generalize(
         panel also over the tasks of a kind) means with 95% intervals.
 
     Raises:
-        ConfigError: ``episodes`` is less than 1, or the run was trained on the whole panel.
+        ConfigError: ``episodes`` is less than 2, which would leave no spread to judge by; or the run was trained on
+            the whole panel.
         RunError: there is no such run.
     """
     episodes = EPISODES[panel] if episodes is None else episodes
-    if episodes < 1:
-        raise ConfigError(f"--episodes is {episodes}; expected at least 1.")
+    require_at_least("episodes", episodes, 2)
+    require_at_least("seed", seed, 0)
     config = TrainConfig.from_json(RunDirectory.open(run).read_config())
     tasks = unseen_tasks(panel, config)
     subjects = _subjects(run, config, checkpoint, greedy, threads)
@@ -186,7 +193,7 @@ def pooled(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
     for who in played[0]:
         strata = [_returns(row[who]) for row in played]
         episodes = [episode for row in played for episode in row[who].episodes]
-        successes = sum(episode.success for episode in episodes)
+        successes, _ = _successes([row[who] for row in played])
         means = resampled_means(strata, np.random.default_rng(0))
         summaries[who] = {
             "tasks": len(played),
@@ -201,15 +208,22 @@ def pooled(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
 
 
 def gain(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
-    """What training has added over all tasks: trained minus untrained, with 95% intervals by resampling."""
-    measured = {"success": _successes, "return": _returns}
-    result: dict[str, Any] = {}
-    for name, read in measured.items():
-        rng = np.random.default_rng(0)
-        trained, untrained = ([read(row[who]) for row in played] for who in ("trained", "untrained"))
-        result[name] = float(np.mean(np.concatenate(trained)) - np.mean(np.concatenate(untrained)))
-        result[f"{name}_ci95"] = _middle(resampled_means(trained, rng) - resampled_means(untrained, rng))
-    return result
+    """What training has added over all tasks: trained minus untrained, with 95% intervals.
+
+    That of the success rate is Newcombe's for the episodes taken together, which a few lucky episodes do not shrink to
+    a point. That of the return is by resampling, and None where it would have no width: when within each task all
+    episodes had the same return, resampling says nothing of how others would have turned out.
+    """
+    trained, untrained = ([_returns(row[who]) for row in played] for who in ("trained", "untrained"))
+    rng = np.random.default_rng(0)
+    low, high = _middle(resampled_means(trained, rng) - resampled_means(untrained, rng))
+    (a, n), (b, m) = (_successes([row[who] for row in played]) for who in ("trained", "untrained"))
+    return {
+        "success": a / n - b / m,
+        "success_ci95": difference_interval((a, n), (b, m)),
+        "return": float(np.mean(np.concatenate(trained)) - np.mean(np.concatenate(untrained))),
+        "return_ci95": (low, high) if low < high else None,
+    }
 
 
 def resampled_means(strata: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -218,7 +232,7 @@ def resampled_means(strata: Sequence[NDArray[np.float64]], rng: np.random.Genera
     for values in strata:
         # A stratum that does not vary, such as the planner's, needs no drawing.
         constant = np.ptp(values) == 0
-        total += values[0] if constant else rng.choice(values, (RESAMPLES, len(values))).mean(axis=1)
+        total += values[0] if constant else bootstrap_means(values, rng, RESAMPLES)
     return total / len(strata)
 
 
@@ -232,8 +246,10 @@ def _returns(evaluation: Evaluation) -> NDArray[np.float64]:
     return np.array([episode.discounted_return for episode in evaluation.episodes])
 
 
-def _successes(evaluation: Evaluation) -> NDArray[np.float64]:
-    return np.array([float(episode.success) for episode in evaluation.episodes])
+def _successes(evaluations: Sequence[Evaluation]) -> tuple[int, int]:
+    """How many episodes succeeded, and of how many."""
+    episodes = [episode for evaluation in evaluations for episode in evaluation.episodes]
+    return sum(episode.success for episode in episodes), len(episodes)
 
 
 def _subjects(run: Path, config: TrainConfig, checkpoint: str, greedy: bool, threads: int) -> dict[str, Subject]:
@@ -247,8 +263,13 @@ def _subjects(run: Path, config: TrainConfig, checkpoint: str, greedy: bool, thr
 
 
 def _described(task: PanelTask, seed: int) -> dict[str, Any]:
-    env_id, gamma = id_and_gamma(task.env, task.env_kwargs)
-    described = {"name": task.name, "env": env_id, "env_kwargs": task.env_kwargs, "gamma": gamma, "seed": seed}
+    described = {
+        "name": task.name,
+        "env": text.resolve(task.env),
+        "env_kwargs": task.env_kwargs,
+        "gamma": text.gamma_of(task.env, task.env_kwargs),
+        "seed": seed,
+    }
     return {**described, "kind": task.kind} if task.kind else described
 
 

@@ -6,13 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twosome.envs import text
+from twosome.envs.outcome import outcome
 from twosome.policy.actor import sample
 from twosome.report.film import Moment, Recording
 from twosome.rollout import Policy
 
 
+def can_be_filmed(env: str, env_kwargs: dict[str, Any]) -> bool:
+    """Whether a world can draw itself."""
+    world = text.make(env, **env_kwargs)
+    modes = world.metadata.get("render_modes", ())
+    world.close()
+    return "rgb_array" in (modes or ())
+
+
 def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, seed: int) -> Recording:
-    """Play one episode and keep what is worth seeing."""
+    """Play one episode and keep what is worth seeing; for worlds that `can_be_filmed`."""
     gamma = text.gamma_of(env, env_kwargs)
     world = text.make(env, **env_kwargs, render_mode="rgb_array")
     observation, _ = world.reset(seed=seed)
@@ -26,9 +35,9 @@ def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, seed: int) -
         moments.append(Moment(_image(world.render()), decision, probabilities, action, earned))
         observation, reward, terminated, truncated, info = world.step(action)
         earned += discount * float(reward)
-        discount *= gamma ** int(info.get("primitive_steps", 1))
+        primitive_steps, success = outcome(info, bool(terminated), float(reward))
+        discount *= gamma**primitive_steps
         done = terminated or truncated
-        success = bool(info.get("success", terminated and float(reward) > 0))
     last_image = _image(world.render())
     world.close()
     return Recording(tuple(moments), last_image, earned, success)

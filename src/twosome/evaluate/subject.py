@@ -10,11 +10,12 @@ from twosome.baselines import Planner, Uniform
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import ConfigError
-from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate
+from twosome.evaluate.loading import ModelOptions
+from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate, require_at_least
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent, load_scorer
 from twosome.runs import RunDirectory, sha256
-from twosome.scoring import ActionScorer
+from twosome.scoring import Normalization
 from twosome.versions import versions
 
 
@@ -42,29 +43,20 @@ class Subject:
 
     def play(self, episodes: int, seed: int) -> Evaluation:
         """Play fresh episodes; returns are discounted as the world says."""
-        _, gamma = id_and_gamma(self.env, self.env_kwargs)
+        gamma = text.gamma_of(self.env, self.env_kwargs)
         return evaluate(self.player, self.env, self.env_kwargs, gamma=gamma, episodes=episodes, seed=seed)
 
     def measure(self, episodes: int, seed: int) -> dict[str, Any]:
         """Play fresh episodes; the result as plain JSON, with all that is needed to repeat it."""
-        env_id, gamma = id_and_gamma(self.env, self.env_kwargs)
         return {
-            "env": env_id,
+            "env": text.resolve(self.env),
             "env_kwargs": self.env_kwargs,
             **self.play(episodes, seed).summary(),
-            "gamma": gamma,
+            "gamma": text.gamma_of(self.env, self.env_kwargs),
             "seed": seed,
             **self.identity,
             "versions": versions(),
         }
-
-
-def id_and_gamma(env: str, env_kwargs: dict[str, Any]) -> tuple[str, float]:
-    """A world's full id, and the discount per primitive step of the return that is reported for it."""
-    world = text.make(env, **env_kwargs)
-    spec, gamma = world.spec, getattr(world.unwrapped, "gamma", 0.99)
-    world.close()
-    return (spec.id if spec else env), float(gamma)
 
 
 def subject_of(
@@ -74,9 +66,10 @@ def subject_of(
     policy: str = "model",
     env: str | None = None,
     env_kwargs: dict[str, Any] | None = None,
-    checkpoint: str = "last",
-    normalization: Any = None,
+    checkpoint: str | None = None,
+    normalization: Normalization | None = None,
     greedy: bool = False,
+    loading: ModelOptions | None = None,
     threads: int = 1,
 ) -> Subject:
     """Who is meant by the options of `twosome eval`.
@@ -84,8 +77,18 @@ def subject_of(
     Raises:
         ConfigError: the options contradict each other or name nobody.
     """
-    torch.set_num_threads(threads)
+    require_at_least("threads", threads, 1)
+    loading = loading or ModelOptions()
+    given = {"--model": model, "--checkpoint": checkpoint, "--normalization": normalization, "--greedy": greedy or None}
+    flags = [flag for flag, value in given.items() if value is not None] + loading.flags()
+    if policy != "model" and flags:
+        raise ConfigError(f"{_named(flags)} nothing to --policy {policy}, which asks no language model.")
+    if model is not None and checkpoint is not None:
+        raise ConfigError(
+            f"--checkpoint chooses among those of a run, but --model {model} is untrained. Leave one of them out."
+        )
     config = None if run is None else TrainConfig.from_json(RunDirectory.open(run).read_config())
+    torch.set_num_threads(threads)
     if env is None:
         env = "TomatoSalad" if config is None else config.env
         env_kwargs = env_kwargs or ({} if config is None else config.env_kwargs)
@@ -95,30 +98,47 @@ def subject_of(
         return Subject("random", Sampled(Uniform()), env, env_kwargs, {"policy": "random"})
     if policy == "planner":
         return Subject("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
+    identity: dict[str, Any]
     if model is not None:
-        chosen = normalization or (config.normalization if config else "word")
-        # The model of a run is compared with itself: loaded and prompted as the run does.
-        if config is not None and config.model == model:
-            actor = Actor(load_scorer(config), chosen, config.context_free_prompt)
-        else:
-            actor = Actor(ActionScorer.from_pretrained(model), chosen)
-        identity = {"policy": "model", "model": model, "adapter": None, "normalization": chosen, "greedy": greedy}
-        return Subject(f"{model}, untrained", Sampled(actor, greedy), env, env_kwargs, identity)
-    if run is None or config is None:
+        actor = _untrained(model, config, loading)
+        name = f"{model}, untrained"
+        identity = {"model": model, "adapter": None, **({"loading": loading.given()} if loading.given() else {})}
+    elif run is not None and config is not None:
+        _leave_to_the_run(loading)
+        actor = Agent.load(run, checkpoint or "last").actor
+        name = f"{config.model}, trained"
+        folder = RunDirectory.open(run).checkpoint(checkpoint or "last")
+        adapter = sha256(folder / "adapter_model.safetensors")
+        identity = {"model": config.model, "run": str(run), "checkpoint": folder.name, "adapter": adapter}
+    else:
         raise ConfigError(
             "there is nobody to evaluate: give a run directory, or --model hearth for the untrained model, "
             "or --policy random or planner."
         )
-    agent = Agent.load(run, checkpoint)
-    agent.actor.normalization = normalization or config.normalization
-    folder = RunDirectory.open(run).checkpoint(checkpoint)
-    identity = {
-        "policy": "model",
-        "model": config.model,
-        "run": str(run),
-        "checkpoint": folder.name,
-        "adapter": sha256(folder / "adapter_model.safetensors"),
-        "normalization": agent.actor.normalization,
-        "greedy": greedy,
-    }
-    return Subject(f"{config.model}, trained", Sampled(agent.actor, greedy), env, env_kwargs, identity)
+    actor.normalization = normalization or actor.normalization
+    identity = {"policy": "model", **identity, "normalization": actor.normalization, "greedy": greedy}
+    return Subject(name, Sampled(actor, greedy), env, env_kwargs, identity)
+
+
+def _untrained(model: str, config: TrainConfig | None, loading: ModelOptions) -> Actor:
+    """A model by its name; with the settings of a run, if there is one, so that the two can be compared."""
+    if config is None:
+        return Actor(loading.scorer(model))
+    if config.model == model:
+        _leave_to_the_run(loading)
+        scorer = load_scorer(config)
+    else:
+        scorer = loading.scorer(model)
+    return Actor(scorer, config.normalization, config.context_free_prompt)
+
+
+def _leave_to_the_run(loading: ModelOptions) -> None:
+    if loading.given():
+        raise ConfigError(
+            f"{_named(loading.flags())} nothing here: a run loads its model with its own settings, in its config.json."
+        )
+
+
+def _named(flags: list[str]) -> str:
+    """The subject of a sentence, with its verb."""
+    return f"{', '.join(flags)} {'means' if len(flags) == 1 else 'mean'}"

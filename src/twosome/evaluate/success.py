@@ -7,15 +7,24 @@ long they take: averaging the first so many to *finish* would favor the short, l
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import gymnasium
 import numpy as np
+from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import text
+from twosome.envs.outcome import outcome
+from twosome.errors import ConfigError
 from twosome.policy.actor import sample
 from twosome.rollout import Episode, EpisodeCounter, Policy
+
+Floats: TypeAlias = NDArray[np.float64]
+
+RESAMPLES = 10_000
+DRAWN_AT_ONCE = 1_000_000
+"""How many values a bootstrap holds in memory."""
 
 
 @runtime_checkable
@@ -94,7 +103,12 @@ def evaluate(
         seed: episode ``i`` is reset with ``seed + i`` and draws its actions from a generator of its own, so
             that results do not depend on ``parallel``.
         parallel: how many run side by side.
+
+    Raises:
+        ConfigError: there is nothing to play, or the seed is negative.
     """
+    require_at_least("episodes", episodes, 1)
+    require_at_least("seed", seed, 0)
     envs = [text.make(env, **(env_kwargs or {})) for _ in range(min(parallel, episodes))]
     finished: dict[int, Episode] = {}
     slots: dict[int, _Slot] = {}
@@ -120,6 +134,21 @@ def evaluate(
     return Evaluation(tuple(finished[index] for index in range(episodes)))
 
 
+def require_at_least(name: str, value: int, minimum: int) -> None:
+    """Refuse a number that is too small.
+
+    Args:
+        name: of the flag, without its dashes.
+        value: as given.
+        minimum: the least that is accepted.
+
+    Raises:
+        ConfigError: the value is less.
+    """
+    if value < minimum:
+        raise ConfigError(f"--{name} is {value}; expected at least {minimum}.")
+
+
 @dataclass
 class _Slot:
     """One running episode."""
@@ -137,9 +166,10 @@ class _Slot:
 
     def step(self, action: int, gamma: float) -> Episode | None:
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self.counter.add(float(reward), max(1, int(info.get("primitive_steps", 1))), gamma)
+        primitive_steps, success = outcome(info, bool(terminated), float(reward))
+        self.counter.add(float(reward), primitive_steps, gamma)
         if terminated or truncated:
-            return self.counter.finish(bool(info.get("success", terminated and float(reward) > 0)))
+            return self.counter.finish(success)
         self.decision = text.decision_from(observation)
         return None
 
@@ -158,9 +188,36 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     return (max(0.0, center - half) if successes else 0.0, min(1.0, center + half) if successes < trials else 1.0)
 
 
-def bootstrap_interval(values: np.ndarray[Any, np.dtype[np.float64]], resamples: int = 10_000) -> tuple[float, float]:
+def difference_interval(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
+    """95% interval of one success rate minus another (Newcombe, 1998, from both Wilson intervals).
+
+    Args:
+        first: successes and trials.
+        second: successes and trials of the rate that is subtracted.
+
+    >>> low, high = difference_interval((1, 1), (0, 1))
+    >>> round(low, 2), round(high, 2)
+    (-0.12, 1.0)
+    """
+    a, b = first[0] / first[1], second[0] / second[1]
+    (low_a, high_a), (low_b, high_b) = wilson_interval(*first), wilson_interval(*second)
+    return a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b)
+
+
+def bootstrap_means(values: Floats, rng: np.random.Generator, resamples: int = RESAMPLES) -> Floats:
+    """Means of ``resamples`` draws of as many values as there are, with replacement.
+
+    Drawn some at a time: all at once would take gigabytes for many episodes. The numbers are the same.
+    """
+    rows = max(1, DRAWN_AT_ONCE // len(values))
+    parts = [
+        rng.choice(values, (min(rows, resamples - done), len(values))).mean(axis=1)
+        for done in range(0, resamples, rows)
+    ]
+    return np.concatenate(parts)
+
+
+def bootstrap_interval(values: Floats, resamples: int = RESAMPLES) -> tuple[float, float]:
     """95% percentile interval of the mean of ``values``, by resampling them (Efron, 1979)."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(values, (resamples, len(values))).mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.percentile(bootstrap_means(values, np.random.default_rng(0), resamples), [2.5, 97.5])
     return float(low), float(high)

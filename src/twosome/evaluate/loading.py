@@ -1,0 +1,40 @@
+"""How a language model is loaded that comes by its name, and not from a run with settings of its own."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from twosome.scoring import ActionScorer
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Flags about the model that `eval` and `score` share; a run keeps its own settings."""
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    """Precision of the model; by default auto: float32 on a CPU, bfloat16 on a GPU that has it."""
+    quantization: Literal["8bit", "4bit"] | None = None
+    """Load the model in fewer bits (needs the extra `quantization`)."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model. Only for sources you trust."""
+    device: str | None = None
+    """Where the model runs: cpu, cuda, cuda:1 ...; by default auto: a GPU if there is one."""
+    prompt_format: Literal["plain", "chat"] | None = None
+    """plain (the default), or chat: through the tokenizer's chat template."""
+
+    def given(self) -> dict[str, Any]:
+        """The options that were given; None stands for the default, so that nothing given is ever ignored."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+
+    def flags(self) -> list[str]:
+        """What the options that were given are called on the command line."""
+        return [f"--{name.replace('_', '-')}" for name in self.given()]
+
+    def scorer(self, model: str) -> ActionScorer:
+        """Load a model.
+
+        Raises:
+            ConfigError: an option is out of range.
+            ModelError: the model cannot be found or loaded.
+            MissingExtraError: quantization is wanted and bitsandbytes is not installed.
+        """
+        return ActionScorer.from_pretrained(model, **self.given())
