@@ -147,9 +147,51 @@ def comparison() -> str:
     return markdown(["TomatoSalad, 100 fresh episodes", "return", "95 % interval", "success", "steps"], rows)
 
 
+def generalization() -> str:
+    """A table for each panel of tasks never met."""
+    if not (RESULTS / "generalization.json").exists():
+        return "The five-seed numbers are not measured yet."
+    # Only here: it imports torch, which the other tables do without.
+    from generalization import tables
+
+    result = load("generalization")
+    return f"{tables(result)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+
+
+def scoring() -> str:
+    """Packed rows against padded rows and against the floor, with the quartiles of the interleaved runs."""
+    result = load("scoring")
+    rows = []
+    for allocator, label in (("default", "glibc's own"), ("keeping_freed_memory", "as in training")):
+        measured = result[f"allocator_{allocator}"]
+        for mode, name in (("forward", "forward"), ("forward_backward", "forward + backward")):
+            wall, processor = measured[mode]["wall"], measured[mode]["processor"]
+            low, middle, high = wall["packed_s"]["quartiles"]
+            rows.append(
+                [
+                    f"{name}, memory {label}",
+                    f"**{wall['padded_over_packed']:.1f}x**",
+                    f"{processor['padded_over_packed']:.1f}x",
+                    f"{wall['packed_over_plain']:.2f}x",
+                    f"{middle:.2f} ({low:.2f} to {high:.2f})",
+                    "{1:.2f} ({0:.2f} to {2:.2f})".format(*wall["padded_s"]["quartiles"]),
+                ]
+            )
+    header = ["58M parameters", "padded / packed", "in CPU time", "packed / plain forward", "packed, s", "padded, s"]
+    tokens = result["allocator_default"]
+    note = (
+        f"`{result['command']}`, {result['date']}, {result['cpu']}, {result['threads']} threads: 4 decisions, "
+        f"110-token prompts, the 8 actions of the three-vegetable kitchen; {tokens['padded_tokens']:,} padded against "
+        f"{tokens['packed_tokens']:,} packed tokens. Medians of interleaved runs with quartiles."
+    )
+    return f"{markdown(header, rows)}\n\n{note}"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
+    "generalization": generalization,
     "learning": learning,
+    "scoring": scoring,
     "seeds": seeds,
     "training": training,
 }
