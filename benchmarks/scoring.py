@@ -44,15 +44,16 @@ from twosome.scoring import ActionScorer
 VOCAB_SIZE = 32_000
 PROMPT_TOKENS = 110
 NUM_DECISIONS = 4
+# What the eight actions of the three-vegetable kitchen are called while the hands are empty.
 ACTIONS = (
     "pick up the tomato",
     "pick up the lettuce",
+    "pick up the onion",
     "take the bowl",
-    "put the tomato in the bowl",
     "walk to the first cutting board",
     "walk to the second cutting board",
-    "chop the tomato on the board",
-    "serve the tomato salad",
+    "walk to the serving counter",
+    "chop the tomato",
 )
 
 

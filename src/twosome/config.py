@@ -224,7 +224,8 @@ class TrainConfig:
         """Where the run goes: ``output``, or the first free folder of the default name."""
         if self.output is not None:
             return self.output
-        name = f"{self.env.removeprefix('twosome/').replace('/', '-')}-{self.seed}"
+        world = self.env.removeprefix("twosome/").replace("/", "-").replace(":", "-")
+        name = f"{world}-{self.seed}"
         candidates = (Path("runs") / (name if i == 1 else f"{name}.{i}") for i in itertools.count(1))
         return next(path for path in candidates if not path.exists())
 

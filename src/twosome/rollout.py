@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
+from twosome.envs.outcome import outcome
 from twosome.envs.text import decision_from, decisions_from
 from twosome.policy.actor import sample
 
@@ -135,12 +136,10 @@ class Collector:
         return rollout
 
     def _count(self, rollout: Rollout, t: int, i: int, reward: float, info: dict[str, Any]) -> None:
-        primitive_steps = max(1, int(info.get("primitive_steps", 1)))
+        primitive_steps, success = outcome(info, bool(rollout.terminated[t, i]), reward)
         rollout.durations[t, i] = primitive_steps
         self.counters[i].add(reward, primitive_steps, self.gamma)
         if rollout.terminated[t, i] or rollout.truncated[t, i]:
-            # A world that does not say is taken at its word that reaching a terminal state with reward is success.
-            success = bool(info.get("success", rollout.terminated[t, i] and reward > 0))
             rollout.episodes.append(self.counters[i].finish(success))
             self.counters[i] = EpisodeCounter()
 

@@ -5,8 +5,17 @@ import warnings
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from tiny_models import DECISIONS, FAMILIES, SLIDING, UNPACKABLE, by_definition, byte_level, llama, tiny_model
 
+from tests.scoring.tiny_models import (
+    DECISIONS,
+    FAMILIES,
+    SLIDING,
+    UNPACKABLE,
+    by_definition,
+    byte_level,
+    llama,
+    tiny_model,
+)
 from twosome.errors import ModelError
 from twosome.scoring import ActionScorer, PackingWarning
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 import torch
-from tiny_models import DECISIONS, FAMILIES, by_definition, byte_level, llama, tiny_model
 
+from tests.scoring.tiny_models import DECISIONS, FAMILIES, by_definition, byte_level, llama, tiny_model
 from twosome import models
 from twosome.errors import ConfigError, MissingExtraError, ModelError
 from twosome.scoring import ActionScorer, load

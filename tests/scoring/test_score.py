@@ -8,8 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, PromptTuningConfig, get_peft_model
-from tiny_models import DECISIONS, FAMILIES, TOKENIZERS, by_definition, byte_level, llama, merging, tiny_model
 
+from tests.scoring.tiny_models import (
+    DECISIONS,
+    FAMILIES,
+    TOKENIZERS,
+    by_definition,
+    byte_level,
+    llama,
+    merging,
+    tiny_model,
+)
 from twosome import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
 from twosome.scoring import ActionScorer, action_log_probs, context_free_log_probs

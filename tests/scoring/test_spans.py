@@ -1,8 +1,8 @@
 """Action boundaries are token boundaries, whatever the tokenizer."""
 
 import pytest
-from tiny_models import TOKENIZERS, byte_level, merging, metaspace, wordpiece
 
+from tests.scoring.tiny_models import TOKENIZERS, byte_level, merging, metaspace, wordpiece
 from twosome import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
 from twosome.scoring.spans import SpanEncoder, split_last_sentence

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.errors import DivergedError
-from twosome.policy.lm import adapters_off
 from twosome.scoring import ActionScorer, Normalization, action_log_probs, context_free_log_probs
 
 
@@ -36,8 +35,7 @@ class Actor:
         """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
         context_free = None
         if self.normalization == "pmi":
-            with adapters_off(self.scorer.model), torch.no_grad():
-                context_free = context_free_log_probs(self.scorer, decisions, self.context_free_prompt)
+            context_free = context_free_log_probs(self.scorer, decisions, self.context_free_prompt)
         return action_log_probs(self.scorer.score(decisions), self.normalization, context_free)
 
     def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -13,7 +12,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from twosome.errors import CheckpointError, ModelError
-from twosome.scoring import ActionScorer
+from twosome.scoring import ActionScorer, adapters_off
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,6 @@ def save_adapters(scorer: ActionScorer, folder: Path) -> None:
 def trainable(model: nn.Module) -> list[nn.Parameter]:
     """The parameters that the actor's optimizer changes, in the model's order."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-@contextmanager
-def adapters_off(model: Any) -> Iterator[None]:
-    """The frozen model alone, for as long as the context lasts."""
-    if isinstance(model, PeftModel):
-        with model.disable_adapter():
-            yield
-    else:
-        yield
 
 
 def frozen_features(scorer: ActionScorer, prompts: Sequence[str]) -> torch.Tensor:
