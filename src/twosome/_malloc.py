@@ -1,8 +1,8 @@
 """Keep glibc from giving memory back to the system between training steps.
 
-Training a small model allocates and frees buffers of some megabytes thousands of times a second. By
-default glibc maps each of them afresh, and the page faults cost more than the arithmetic
-(benchmarks/training.py measures by how much). Holding on to freed memory costs nothing but that memory.
+Training allocates and frees buffers of megabytes many times a second. By default glibc maps the large ones
+afresh each time, and every page of them faults. What holding on to them brings depends on their sizes
+(benchmarks/training.py and benchmarks/scoring.py measure it); it costs nothing but that memory.
 """
 
 import ctypes
