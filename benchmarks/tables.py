@@ -65,7 +65,8 @@ def learning() -> str:
         "decisions",
         "to 90 %",
     ]
-    commands = ", ".join(f"`python benchmarks/learning.py {world}`" for world in WORLDS)
+    measured = [world for world in WORLDS if (RESULTS / f"learning-{world}.json").exists()]
+    commands = ", ".join(f"`python benchmarks/learning.py {world}`" for world in measured)
     note = (
         "Return as the paper logs it, discounted per primitive step. *Worst success* is the success rate of the worst "
         "seed; *to 90 %* the median number of decisions after which the mean return of the last 100 episodes was at "
@@ -195,7 +196,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "seeds": seeds,
     "training": training,
 }
-MARKED = re.compile(r"<!-- results:([a-z-]+) -->\n(?:.*?\n)?<!-- end -->", re.DOTALL)
+MARKED = re.compile(r"<!-- results:([a-z-]+) -->\n(?:.*?\n)??<!-- end -->", re.DOTALL)
 
 
 def filled(page: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.tables import filled
 from twosome.cli import COMMANDS
 from twosome.envs import text
 
@@ -72,3 +73,13 @@ def test_the_tables_on_the_pages_are_made_from_the_result_files():
     command = [sys.executable, str(ROOT / "benchmarks" / "tables.py"), "--check"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_filling_an_empty_block_leaves_the_page_around_it_alone():
+    page = "a\n<!-- results:training -->\n<!-- end -->\nb\n<!-- results:seeds -->\nold\n<!-- end -->\nc\n"
+    once = filled(page)
+    assert once.startswith("a\n")
+    assert once.endswith("\nc\n")
+    assert "\nb\n" in once
+    assert "\nold\n" not in once
+    assert filled(once) == once
