@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from twosome.cli.console import plain_console
@@ -83,8 +84,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def comparison(rows: Sequence[tuple[Subject, dict[str, Any]]]) -> Table:
     """A table of measured subjects."""
-    table = Table(title=f"{rows[0][1]['env']}, {rows[0][1]['episodes']} fresh episodes", title_justify="left")
-    for name in ("", "return", "95% interval", "success", "95% interval", "length"):
+    title = f"{rows[0][1]['env']}, {rows[0][1]['episodes']} fresh episodes"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "return", "95% interval", "success", "95% interval", "steps"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for subject, result in rows:
         table.add_row(
