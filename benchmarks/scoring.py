@@ -40,6 +40,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from twosome import Decision
 from twosome._malloc import keep_freed_memory
 from twosome.scoring import ActionScorer
+from twosome.versions import hardware
 
 VOCAB_SIZE = 32_000
 PROMPT_TOKENS = 110
@@ -193,14 +194,6 @@ def summary(times: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
     return document
 
 
-def cpu_name() -> str:
-    """The processor, as Linux calls it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def main() -> None:
     """Measure in fresh processes and write one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -221,7 +214,7 @@ def main() -> None:
     document = {
         "command": "python benchmarks/scoring.py " + " ".join(common),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "cpu": cpu_name(),
+        "cpu": hardware()["cpu"],
         "threads": options.threads,
         "versions": {
             "python": platform.python_version(),
