@@ -16,8 +16,7 @@ from twosome.envs import text
 from twosome.errors import RunError
 from twosome.evaluate.record import can_be_filmed, record
 from twosome.evaluate.subject import Subject, subject_of
-from twosome.evaluate.success import require_at_least
-from twosome.policy.agent import Agent
+from twosome.evaluate.success import Sampled, require_at_least
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
 from twosome.runs import RunDirectory
@@ -101,8 +100,9 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
     console.out(terminal_curve(metrics, levels), highlight=False)
     save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
     filmed = can_be_filmed(config.env, config.env_kwargs)
-    if filmed:
-        save_film(record(Agent.load(path).actor, config.env, config.env_kwargs, seed=seed), film)
+    trained = next(subject.player for subject, result in rows if result.get("adapter"))
+    if filmed and isinstance(trained, Sampled):
+        save_film(record(trained.policy, config.env, config.env_kwargs, seed=seed), film)
 
     seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
     console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")
