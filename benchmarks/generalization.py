@@ -1,4 +1,4 @@
-"""Train on FoodPreparation and on HouseholdTask, seeds 1 to 5, and test each run on tasks that it never met.
+"""Train on FoodPreparation, HouseholdTask and TomatoSalad, seeds 1 to 5, and test each run on tasks that it never met.
 
     python benchmarks/generalization.py
     python benchmarks/generalization.py --seeds 1 --worlds FoodPreparation --episodes 2 --total-steps 512
@@ -22,19 +22,23 @@ from learning import ROOT, SEEDS, train, twosome
 from twosome.evaluate.generalization import rows
 from twosome.versions import hardware, versions
 
-WORLDS = ("FoodPreparation", "HouseholdTask")
-PANELS = ("paper", "household")
+WORLDS = {
+    "FoodPreparation": ("paper", "household"),
+    "HouseholdTask": ("paper", "household"),
+    "TomatoSalad": ("kitchens",),
+}
+"""What is trained on, to the panels that it is tested on."""
 NAME = "generalization"
 KEPT = ("tasks", "episodes", "success_rate", "success_ci95", "return_mean", "return_ci95", "length_mean")
 
 
 def measure(world: str, seed: int, options: argparse.Namespace, extra: list[str]) -> dict[str, Any]:
-    """Train one seed or take the run that is there, and test it on every panel."""
+    """Train one seed or take the run that is there, and test it on its panels."""
     learned = train(world, seed, options.threads, extra)
     folder = ROOT / "runs" / "benchmark" / f"{world}-{seed}"
     episodes = [] if options.episodes is None else ["--episodes", str(options.episodes)]
     panels = {}
-    for panel in PANELS:
+    for panel in WORLDS[world]:
         result = twosome("generalize", str(folder), "--panel", panel, "--threads", str(options.threads), *episodes)
         panels[panel] = {
             **{name: result[name] for name in ("panel_hash", "episodes_per_task", "seed", "gain") if name in result},
@@ -53,7 +57,11 @@ def _small(row: dict[str, Any], players: dict[str, Any]) -> dict[str, Any]:
 
 def tables(result: dict[str, Any]) -> str:
     """The result as Markdown: a table for each panel."""
-    return "\n\n".join(_panel_table(result["worlds"], panel) for panel in PANELS)
+    panels = dict.fromkeys(panel for runs in result["worlds"].values() for panel in runs[0]["panels"])
+    return "\n\n".join(
+        _panel_table({world: runs for world, runs in result["worlds"].items() if panel in runs[0]["panels"]}, panel)
+        for panel in panels
+    )
 
 
 def _panel_table(worlds: dict[str, Any], panel: str) -> str:

@@ -28,7 +28,7 @@ ALLOWED = {
     "policy": {"policy", "scoring", "config", "runs"},
     "rollout": {"envs", "policy"},
     "ppo": {"ppo", "rollout", "policy", "envs", "config", "runs", "tracking", "versions", "_malloc"},
-    "baselines": {"baselines", "envs"},
+    "baselines": {"baselines", "envs", "policy", "ppo", "rollout"},
     "evaluate": {
         "evaluate",
         "baselines",

@@ -1,0 +1,119 @@
+"""Train PPO from scratch on the symbolic observation, seeds 1 to 5, with the budget that the language model had.
+
+    python benchmarks/ppo_mlp.py
+    python benchmarks/ppo_mlp.py --worlds FoodPreparation --budget 2560   # quick
+
+Each world is tuned first: every combination of GRID on seeds of its own, the best mean return over the whole of
+training wins. Writes benchmarks/results/ppo-mlp.json.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import torch
+from learning import EPISODES, ROOT, SEEDS, decisions_to
+
+from twosome.baselines import Planner
+from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, train_mlp
+from twosome.config import TrainConfig
+from twosome.envs import text
+from twosome.evaluate.success import evaluate
+from twosome.ppo.train import WINDOW
+from twosome.rollout import Episode, Rollout
+from twosome.versions import hardware, versions
+
+WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
+GRID = {"learning_rate": (3e-4, 1e-3, 3e-3), "epochs": (1, 4, 8)}
+TUNING_SEEDS = (101, 102)
+
+
+def learn(config: MlpConfig) -> tuple[MlpPolicy, list[list[float | None]]]:
+    """Train; the policy, and after each update decisions, mean return and success of the last episodes."""
+    torch.set_num_threads(1)
+    recent: deque[Episode] = deque(maxlen=WINDOW)
+    curve: list[list[float | None]] = []
+
+    def report(decisions: int, rollout: Rollout) -> None:
+        recent.extend(rollout.episodes)
+        mean = float(np.mean([episode.discounted_return for episode in recent])) if recent else None
+        rate = float(np.mean([episode.success for episode in recent])) if recent else None
+        curve.append([decisions, mean, rate])
+
+    return train_mlp(config, report), curve
+
+
+def score(config: MlpConfig) -> float:
+    """How good settings are: the mean return over the whole of training."""
+    _, curve = learn(config)
+    return float(np.mean([mean for _, mean, _ in curve if mean is not None]))
+
+
+def run(config: MlpConfig) -> dict[str, Any]:
+    """Train, and measure the final policy over fresh episodes."""
+    policy, curve = learn(config)
+    gamma = text.gamma_of(config.env, {})
+    summary = evaluate(policy, config.env, gamma=gamma, episodes=EPISODES, seed=10_000).summary()
+    return {
+        "seed": config.seed,
+        "decisions": curve[-1][0],
+        **{name: summary[name] for name in ("return_mean", "return_ci95", "success_rate", "length_mean")},
+        "curve": curve,
+    }
+
+
+def measure(env: str, budget: int | None, pool: ProcessPoolExecutor) -> dict[str, Any]:
+    """Tune on other seeds, then train the five."""
+    base = MlpConfig(env, budget or TrainConfig(env=env).total_steps)
+    settings = [dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())]
+    trials = [replace(base, seed=seed, **setting) for setting in settings for seed in TUNING_SEEDS]
+    scores = list(pool.map(score, trials))
+    n = len(TUNING_SEEDS)
+    tried = [{**s, "mean_over_training": statistics.mean(scores[n * i : n * i + n])} for i, s in enumerate(settings)]
+    best = max(range(len(settings)), key=lambda i: tried[i]["mean_over_training"])
+    config = replace(base, **settings[best])
+    optimum = evaluate(Planner(), env, gamma=text.gamma_of(env, {}), episodes=1).summary()["return_mean"]
+    seeds = list(pool.map(run, [replace(config, seed=seed) for seed in SEEDS]))
+    for seed in seeds:
+        seed["decisions_to_90_percent"] = decisions_to(seed["curve"], 0.9 * optimum)
+        seed["curve"] = seed["curve"][:: max(1, len(seed["curve"]) // 100)]
+    return {"optimum": optimum, "tuning": tried, "config": asdict(config), "seeds": seeds}
+
+
+def main() -> None:
+    """Tune, train, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", nargs="+", default=WORLDS, choices=WORLDS)
+    parser.add_argument("--budget", type=int, default=None, help="decisions; by default those of the default preset")
+    parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
+    options = parser.parse_args()
+    with ProcessPoolExecutor(options.parallel) as pool:
+        worlds = {env: measure(env, options.budget, pool) for env in options.worlds}
+    result = {
+        "command": " ".join(["python", "benchmarks/ppo_mlp.py", *sys.argv[1:]]),
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "episodes": EPISODES,
+        "worlds": worlds,
+    }
+    path = ROOT / "benchmarks" / "results" / "ppo-mlp.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    for env, world in worlds.items():
+        print(env, {name: world["config"][name] for name in GRID})
+        for seed in world["seeds"]:
+            shown = ("seed", "return_mean", "success_rate", "decisions_to_90_percent")
+            print("  ", {name: seed[name] for name in shown})
+    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""PPO from scratch: it reads the symbolic observation, keeps to what is offered, learns, and repeats itself."""
+
+import json
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+import tests.worlds
+from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, VectorPrompt, VectorReader, train_mlp
+from twosome.decision import Decision
+from twosome.envs import text
+from twosome.errors import ConfigError
+from twosome.evaluate.success import evaluate
+
+COUNTING = "twosome-tests/Counting-v0"
+assert tests.worlds  # registers the world
+
+
+def config(**changes) -> MlpConfig:
+    return MlpConfig(**{"env": COUNTING, "total_steps": 2560, "num_envs": 2, "rollout_steps": 16, **changes})
+
+
+def test_the_best_action_is_learnt():
+    returns: list[float] = []
+    policy = train_mlp(config(), lambda _, rollout: returns.extend(e.discounted_return for e in rollout.episodes))
+    assert np.mean(returns[:20]) < 0.9
+    assert np.mean(returns[-20:]) > 0.95
+    # "go left" pays 1 at once.
+    assert policy.probabilities([Decision("[0.0]", ("go left", "wait", "go right"))])[0][0] > 0.9
+    summary = evaluate(policy, COUNTING, gamma=0.9, episodes=50).summary()
+    assert summary["return_mean"] > 0.95
+
+
+def test_the_same_seed_gives_the_same_networks_and_another_seed_others():
+    first, again, other = (train_mlp(config(total_steps=96, seed=seed)) for seed in (1, 1, 2))
+    for a, b, c in zip(first.actor.parameters(), again.actor.parameters(), other.actor.parameters(), strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+def test_actions_that_are_not_offered_have_no_probability_and_no_gradient():
+    policy = MlpPolicy(VectorReader(np.ones(1, np.float32)), 1, 3, 8, seed=0)
+    log_policy = policy.log_policy([Decision("[1.0]", ("go left", "wait", ""))])
+    assert log_policy[0, 2] == -torch.inf
+    assert log_policy.exp().sum().item() == pytest.approx(1)
+    log_policy[0, 0].backward()
+    last = policy.actor[-1].weight.grad
+    assert torch.equal(last[2], torch.zeros(8))
+    assert last[:2].abs().sum() > 0
+
+
+def test_the_networks_read_the_scaled_vector_of_the_world():
+    env = VectorPrompt(text.make("TomatoLettuceSalad"))
+    observation, _ = env.reset(seed=0)
+    assert json.loads(observation["prompt"]) == observation["vector"].tolist()
+    read, num_inputs, num_actions = VectorReader.for_world("TomatoLettuceSalad")
+    assert (num_inputs, num_actions) == (26, 8)
+    assert read([observation["prompt"]])[0].tolist() == pytest.approx((observation["vector"] / 6).tolist())
+
+
+def test_a_step_changes_policy_and_value_each_by_its_own_loss():
+    before = MlpPolicy(*VectorReader.for_world(COUNTING), 64, seed=1)
+    after = train_mlp(config(total_steps=32))
+    for network in ("actor", "critic"):
+        a, b = (getattr(policy, network)[0].weight for policy in (before, after))
+        assert not torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"total_steps": 8}, "at least one rollout of 32"), ({"minibatches": 5}, "must divide into minibatches = 5")],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        config(**changes)
+
+
+class Wordy(tests.worlds.Counting):
+    """A world of words alone."""
+
+    def __init__(self):
+        super().__init__()
+        spaces = {name: self.observation_space[name] for name in ("prompt", "actions")}
+        self.observation_space = gymnasium.spaces.Dict(spaces)
+
+    def observation(self):
+        return {name: part for name, part in super().observation().items() if name != "vector"}
+
+
+gymnasium.register("twosome-tests/Wordy-v0", Wordy)
+
+
+def test_a_world_without_numbers_is_refused():
+    with pytest.raises(ConfigError, match="no symbolic observation"):
+        train_mlp(config(env="twosome-tests/Wordy-v0"))
