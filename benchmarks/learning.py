@@ -35,13 +35,19 @@ def twosome(*arguments: str) -> dict[str, Any]:
     return document
 
 
-def train(env: str, seed: int, threads: int, extra: list[str]) -> dict[str, Any]:
-    """Train one seed, or take the run that is there; measure the last checkpoint."""
+def finished_run(env: str, seed: int, threads: int, extra: list[str]) -> Path:
+    """Train one seed, or take the run that is there; its folder."""
     path = ROOT / "runs" / "benchmark" / f"{env}-{seed}"
     if (path / "config.json").exists():
         twosome("train", "--resume", str(path))
     else:
         twosome("train", "--env", env, "--seed", str(seed), "--threads", str(threads), "--output", str(path), *extra)
+    return path
+
+
+def train(env: str, seed: int, threads: int, extra: list[str]) -> dict[str, Any]:
+    """Train one seed, or take the run that is there; measure the last checkpoint."""
+    path = finished_run(env, seed, threads, extra)
     metrics = RunDirectory.open(path).read_metrics()
     measured = twosome("eval", str(path), "--episodes", str(EPISODES), "--seed", "10000", "--threads", "1")
     greedy = twosome("eval", str(path), "--episodes", str(EPISODES), "--seed", "10000", "--greedy", "--threads", "1")

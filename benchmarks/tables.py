@@ -188,6 +188,17 @@ def generalization() -> str:
     return f"{tables(result)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
 
 
+def retention() -> str:
+    """What training cost in language ability, seed by seed."""
+    if not (RESULTS / "retention.json").exists():
+        return "The five-seed numbers are not measured yet."
+    # Only here: it imports torch, which the other tables do without.
+    from retention import tables
+
+    result = load("retention")
+    return f"{tables(result)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+
+
 def scoring() -> str:
     """Packed rows against padded rows and against the floor, with the quartiles of the interleaved runs."""
     result = load("scoring")
@@ -221,6 +232,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "generalization": generalization,
     "learning": learning,
+    "retention": retention,
     "scoring": scoring,
     "scratch": scratch,
     "seeds": seeds,

@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "train a language model to act in a world",
     "eval": "measure a run, an untrained model or a baseline over fresh episodes",
     "generalize": "test a run on tasks that it never met in training",
+    "retain": "test whether training cost the model any language ability",
     "show": "table, learning curve and film of a run",
     "score": "a prompt and candidate actions in, log-probabilities and policies out",
     "envs": "list the worlds",

@@ -1,0 +1,119 @@
+"""`twosome retain`: whether training cost a run's model any language ability."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from twosome.cli.console import plain_console
+from twosome.cli.parse import parse
+from twosome.errors import RunError
+from twosome.evaluate.retention import PERPLEXITY, SHIPPED, retain
+from twosome.runs import write_json
+
+
+@dataclass(frozen=True)
+class Retain:
+    """Test whether training cost a run's model any language ability, item by item, without and with its adapter.
+
+    By default on tasks that ship for hearth and need no network; on others by lm-evaluation-harness's names. Needs
+    the extra: pip install 'twosome[retention]'. Written into the run's folder as retention.json.
+
+    Examples:
+        twosome retain runs/FoodPreparation-1
+        twosome retain runs/my-run --tasks hellaswag,piqa,arc_challenge --limit 500
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    tasks: str = ",".join(SHIPPED)
+    """Tasks or groups of the harness, separated by commas."""
+    limit: int | None = None
+    """At most so many items of each task, the first ones."""
+    checkpoint: str = "last"
+    """Which checkpoint of the run: last, best, or a folder's name."""
+    batch_size: int = 16
+    """Items that pass through the model together."""
+    threads: int = 1
+    """CPU threads of PyTorch."""
+    json: bool = False
+    """Print one JSON document and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, test, write, print."""
+    options = parse(Retain, "retain", arguments)
+    console = plain_console()
+    # By its file: what the harness says on standard error is swallowed, and the status is not to be with it.
+    with Console(file=sys.stderr, quiet=options.json).status("Loading the model ...") as status:
+        result = retain(
+            options.run,
+            [name.strip() for name in options.tasks.split(",")],
+            limit=options.limit,
+            checkpoint=options.checkpoint,
+            batch_size=options.batch_size,
+            threads=options.threads,
+            progress=status.update,
+        )
+    document = options.run / "retention.json"
+    try:
+        write_json(document, result)
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {options.run}: {error.strerror}. Make room, or copy the run to a folder of yours."
+        ) from error
+    if options.json:
+        print(json.dumps(result))  # noqa: T201 - the document is the output
+        return 0
+    console.print(table(result))
+    console.print(conclusion(result), soft_wrap=True)
+    console.print(f"\n  all numbers   {document}", soft_wrap=True)
+    return 0
+
+
+def table(result: Mapping[str, Any]) -> Table:
+    """A row for each task, and one for the mean over those with an accuracy; changes of accuracy are in points."""
+    env = result["trained_on"]["env"].removeprefix("twosome/")
+    made = Table(title=f"{result['model']} trained on {env}, language tasks", title_justify="left")
+    made.add_column("task")
+    for name in ("items", "before", "after", "change (95%)", "lost/won", "p"):
+        made.add_column(name, justify="right", no_wrap=True)
+    for name, row in result["tasks"].items():
+        # The prefix only keeps our names apart from the harness's own.
+        made.add_row(
+            name.removeprefix("hearth_"), *(_perplexity(row) if row["metric"] == PERPLEXITY else _accuracy(row))
+        )
+    if result["all"] is not None:
+        made.add_row("accuracy", *_accuracy(result["all"]), style="bold")
+    return made
+
+
+def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
+    # Rounded before the sign is shown, and zero added, so that none is -0.0.
+    change, high, low = (round(-100 * value, 1) + 0.0 for value in (row["drop"], *row["drop_ci95"]))
+    spread = f"{change:+.1f} ({low:+.1f} to {high:+.1f})"
+    changed = f"{row['lost']}/{row['won']}"
+    return (str(row["items"]), f"{row['base']:.1%}", f"{row['trained']:.1%}", spread, changed, f"{row['p']:.2g}")
+
+
+def _perplexity(row: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high = row["ratio_ci95"]
+    change = f"x{row['ratio']:.3f} ({low:.3f} to {high:.3f})"
+    return (str(row["items"]), f"{row['base']:.3f}", f"{row['trained']:.3f}", change, "", "")
+
+
+def conclusion(result: Mapping[str, Any]) -> str:
+    """What the tasks say of the claim that training costs less than a point, in one sentence."""
+    if result["all"] is None:
+        return "No task has an accuracy, so that nothing is said of points lost; compare the perplexities."
+    drop, (low, high) = result["all"]["drop"], result["all"]["drop_ci95"]
+    return (
+        f"Training lost {100 * drop:.2f} points of mean accuracy (95% interval {100 * low:.2f} to {100 * high:.2f}; "
+        f"below zero is a gain): that less than one point was lost is {result['all']['claim']}."
+    )

@@ -1,0 +1,345 @@
+"""Whether training a policy cost its language model any language ability.
+
+Model and adapter answer the same items of the same tasks, in one load: without the adapter it is the model as it was.
+So every item is a pair, and only the items whose answer changed tell the two apart. The claim "less than one point of
+accuracy lost" is supported where the whole 95% interval of the drop is below one point, refuted where it is above,
+and else undecided.
+
+Tasks are those of lm-evaluation-harness (the extra `retention`), by its names; unless told otherwise those that ship
+for `hearth`, whose data `hearth/retention.py` makes, which need no network.
+"""
+
+import contextlib
+import difflib
+import importlib.util
+import io
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from twosome.config import TrainConfig
+from twosome.errors import ConfigError, MissingExtraError
+from twosome.evaluate.generalization import resampled_means
+from twosome.evaluate.success import RESAMPLES, require_at_least
+from twosome.policy.agent import Agent
+from twosome.runs import RunDirectory, sha256
+from twosome.scoring import ActionScorer, adapters_off
+from twosome.versions import versions
+
+Floats = NDArray[np.float64]
+
+TASKS = ("hearth_cloze", "hearth_next_step", "hearth_affordance", "hearth_where_is", "hearth_grammar")
+"""The multiple-choice tasks that ship with the package."""
+SHIPPED = (*TASKS, "hearth_perplexity")
+FOLDER = Path(__file__).parent / "retention_tasks"
+METRICS = ("acc_norm", "acc", "exact_match")
+"""What counts as right: the first of these that a task reports."""
+PERPLEXITY = "word_perplexity"
+MARGIN = 0.01
+"""The drop in accuracy that is asked about: one point."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model without and with its adapter made of the items of one task, in the same order.
+
+    Attributes:
+        metric: what `base` and `trained` are: one of `METRICS` (1.0 right, 0.0 wrong), or `PERPLEXITY`
+            (log-probability of each document, in nats).
+        base: of the model as it was, ``[items]``.
+        trained: of the model with the adapter, ``[items]``.
+        words: in each document, ``[items]``; empty unless the metric is `PERPLEXITY`.
+    """
+
+    metric: str
+    base: Floats
+    trained: Floats
+    words: Floats
+
+    def summary(self) -> dict[str, Any]:
+        """The task's result as plain JSON."""
+        if self.metric == PERPLEXITY:
+            return {"metric": self.metric, "items": len(self.base), **perplexity(self.base, self.trained, self.words)}
+        return {"metric": self.metric, **compared([(self.base, self.trained)])}
+
+
+def retain(
+    run: Path,
+    tasks: Sequence[str] = SHIPPED,
+    *,
+    limit: int | None = None,
+    checkpoint: str = "last",
+    batch_size: int = 16,
+    threads: int = 1,
+    progress: Callable[[str], None] = lambda message: None,
+) -> dict[str, Any]:
+    """Measure a run's model on language tasks, without and with its adapter.
+
+    Args:
+        run: the run's directory.
+        tasks: names of tasks or groups of the harness, and of those in `SHIPPED`.
+        limit: at most so many items of each task, the first ones.
+        checkpoint: of the run: ``"last"``, ``"best"`` or a folder's name.
+        batch_size: items that pass through the model together.
+        threads: CPU threads of PyTorch.
+        progress: told in words what is being done.
+
+    Returns:
+        Everything as plain JSON: each task's result, and over all tasks with an accuracy the drop, its 95% interval
+        and what follows for the claim.
+
+    Raises:
+        MissingExtraError: lm-evaluation-harness is not installed.
+        ConfigError: a task is unknown, its data cannot be had, or it has neither an accuracy nor a perplexity.
+        RunError: there is no such run.
+    """
+    for name, value in {"limit": limit, "batch-size": batch_size, "threads": threads}.items():
+        if value is not None:
+            require_at_least(name, value, 1)
+    directory = RunDirectory.open(run)
+    config = TrainConfig.from_json(directory.read_config())
+    require_harness()
+    torch.set_num_threads(threads)
+    scorer = Agent.load(run, checkpoint).actor.scorer
+    folder = directory.checkpoint(checkpoint)
+    answers = ask(scorer, tasks, limit=limit, batch_size=batch_size, progress=progress)
+    choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
+    return {
+        "run": str(run),
+        "trained_on": {"env": config.env, "env_kwargs": config.env_kwargs, "seed": config.seed},
+        "model": config.model,
+        "checkpoint": folder.name,
+        "adapter": sha256(folder / "adapter_model.safetensors"),
+        "limit": limit,
+        "tasks": {name: found.summary() for name, found in answers.items()},
+        "all": claimed(compared(choices)) if choices else None,
+        "versions": {**versions(), "lm_eval": _harness_version()},
+    }
+
+
+def require_harness() -> None:
+    """Raise MissingExtraError unless lm-evaluation-harness is installed."""
+    if importlib.util.find_spec("lm_eval") is None:
+        raise MissingExtraError(
+            "retention is measured with lm-evaluation-harness, which is not installed: pip install 'twosome[retention]'"
+        )
+
+
+def ask(
+    scorer: ActionScorer,
+    tasks: Sequence[str],
+    *,
+    limit: int | None = None,
+    batch_size: int = 16,
+    progress: Callable[[str], None] = lambda message: None,
+) -> dict[str, Answers]:
+    """Put every item to the scorer's model twice: adapters off, adapters on.
+
+    Returns:
+        For each task, groups taken apart, the answers to its items.
+
+    Raises:
+        ConfigError: as `retain`.
+    """
+    with _quiet(), tempfile.TemporaryDirectory() as cache:
+        from lm_eval.evaluator import simple_evaluate
+
+        progress("Loading the tasks ...")
+        manager, specs = _found(tasks, Path(cache))
+        # Once beforehand: a task that is missing or cannot be had is told from an error while asking.
+        _load(manager, specs, tasks)
+        model = _wrapped(scorer, batch_size)
+        common = {"tasks": specs, "task_manager": manager, "limit": limit, "bootstrap_iters": 0, "log_samples": True}
+        progress("Asking the model without its adapter ...")
+        with adapters_off(scorer.model):
+            base = simple_evaluate(model, **common)["samples"]
+        progress("Asking the model with its adapter ...")
+        trained = simple_evaluate(model, **common)["samples"]
+    return {name: _paired(name, base[name], trained[name]) for name in base}
+
+
+def _wrapped(scorer: ActionScorer, batch_size: int) -> Any:
+    """The scorer's model, as whatever adapters are on at the time, for the harness."""
+    from lm_eval.models.huggingface import HFLM
+
+    class Model(HFLM):  # type: ignore[misc]
+        """With documents that begin once.
+
+        For perplexity the harness (0.4.13) puts the beginning-of-text token before a document. Where the tokenizer
+        has done so too, it would count the second as a word of the text, and a very improbable one.
+        """
+
+        add_bos_token: bool | None
+
+        def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = False) -> Any:
+            given, self.add_bos_token = self.add_bos_token, False
+            try:
+                return super().loglikelihood_rolling(requests, disable_tqdm)
+            finally:
+                self.add_bos_token = given
+
+    return Model(pretrained=scorer.model, tokenizer=scorer.tokenizer, batch_size=batch_size)
+
+
+def _found(tasks: Sequence[str], cache: Path) -> tuple[Any, list[Any]]:
+    """The harness's index of tasks, and what it is to load: names, or for ours what their files say."""
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager()
+    for name in tasks:
+        if name not in SHIPPED and name not in manager.all_tasks:
+            close = difflib.get_close_matches(name, [*SHIPPED, *manager.all_tasks], n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise ConfigError(
+                f"there is no task {name!r}.{hint} Give tasks that ship with twosome ({', '.join(SHIPPED)}) or those "
+                "that `lm_eval ls tasks` lists."
+            )
+    return manager, [_shipped(name, cache) if name in SHIPPED else name for name in dict.fromkeys(tasks)]
+
+
+def _shipped(name: str, cache: Path) -> dict[str, Any]:
+    """One of our task files, its data found wherever the command runs."""
+    import yaml
+
+    content: dict[str, Any] = yaml.safe_load((FOLDER / f"{name.removeprefix('hearth_')}.yaml").read_text())
+    files = content["dataset_kwargs"]["data_files"]
+    files = {split: str(FOLDER / file) for split, file in files.items()}
+    # Not in the user's cache: reading takes no time, and nothing of ours is left behind.
+    return {**content, "dataset_kwargs": {"data_files": files, "cache_dir": str(cache)}}
+
+
+def _load(manager: Any, specs: list[Any], names: Sequence[str]) -> None:
+    try:
+        manager.load(specs)
+    except Exception as error:  # from whatever library the task's data comes by
+        raise ConfigError(
+            f"cannot load {', '.join(names)}: {type(error).__name__}: {error} Tasks of the harness are downloaded the "
+            f"first time, which needs a connection and sometimes more packages. Without one: {', '.join(SHIPPED)}."
+        ) from error
+
+
+def _paired(name: str, base: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]]) -> Answers:
+    """The samples of both evaluations side by side."""
+    before, after = ({sample["doc_id"]: sample for sample in samples} for samples in (base, trained))
+    metric = next((metric for metric in (*METRICS, PERPLEXITY) if metric in base[0]), None)
+    if metric is None:
+        raise ConfigError(
+            f"the task {name!r} has no {', '.join((*METRICS, PERPLEXITY))} for each item, so that answers cannot be "
+            "compared. Choose another task."
+        )
+    pairs = [(before[index][metric], after[index][metric]) for index in sorted(before)]
+    if metric == PERPLEXITY:
+        rows = np.array([(one[0], two[0], one[1]) for one, two in pairs], dtype=np.float64)
+        return Answers(metric, rows[:, 0], rows[:, 1], rows[:, 2])
+    values = np.array(pairs, dtype=np.float64)
+    return Answers(metric, values[:, 0], values[:, 1], np.empty(0))
+
+
+def compared(tasks: Sequence[tuple[Floats, Floats]]) -> dict[str, Any]:
+    """How accuracy changed over several tasks, each with the same weight.
+
+    The interval resamples items, pairs kept together, within each task. Where no answer changed, which would leave it
+    no width, it is instead the exact one for a share of changed items of which none was seen.
+
+    Args:
+        tasks: for each, what was right before and after: 1.0 or 0.0 for each item.
+
+    Returns:
+        ``items``, ``base`` and ``trained`` (mean accuracies), ``drop`` (base minus trained) with ``drop_ci95``,
+        ``lost`` and ``won`` (items that only the base, or only the adapter, has right) and ``p``, of McNemar's exact
+        test, two-sided.
+
+    >>> result = compared([(np.array([1.0, 1.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0, 1.0]))])
+    >>> result["drop"], result["lost"], result["won"], result["p"]
+    (0.25, 1, 0, 1.0)
+    """
+    differences = [base - trained for base, trained in tasks]
+    changes = np.concatenate(differences)
+    lost, won = int((changes > 0).sum()), int((changes < 0).sum())
+    if lost + won:
+        low, high = np.percentile(resampled_means(differences, np.random.default_rng(0)), [2.5, 97.5])
+    else:
+        high = 1 - 0.025 ** (1 / (len(tasks) * min(len(values) for values in differences)))
+        low = -high
+    return {
+        "items": len(changes),
+        "base": float(np.mean([base.mean() for base, _ in tasks])),
+        "trained": float(np.mean([trained.mean() for _, trained in tasks])),
+        "drop": float(np.mean([values.mean() for values in differences])),
+        "drop_ci95": (float(low), float(high)),
+        "lost": lost,
+        "won": won,
+        "p": mcnemar(lost, won),
+    }
+
+
+def mcnemar(lost: int, won: int) -> float:
+    """Two-sided exact p-value of the hypothesis that an item which changed is as often lost as won.
+
+    >>> mcnemar(0, 0), mcnemar(5, 5), mcnemar(6, 0)
+    (1.0, 1.0, 0.03125)
+    """
+    changed = lost + won
+    tail = sum(math.comb(changed, k) for k in range(min(lost, won) + 1))
+    return min(1.0, float(2 * tail / 2**changed))
+
+
+def claimed(result: dict[str, Any]) -> dict[str, Any]:
+    """The result with what it says of the claim that less than `MARGIN` was lost."""
+    low, high = result["drop_ci95"]
+    verdict = "supported" if high < MARGIN else "refuted" if low > MARGIN else "undecided"
+    return {**result, "margin": MARGIN, "claim": verdict}
+
+
+def perplexity(base: Floats, trained: Floats, words: Floats) -> dict[str, Any]:
+    """Perplexity per word without and with the adapter, and their ratio with a 95% interval over documents.
+
+    Args:
+        base: log-probability of each document without the adapter, in nats.
+        trained: the same with it.
+        words: in each document.
+
+    >>> perplexity(np.array([-2.0]), np.array([-4.0]), np.array([2.0]))["ratio"] == math.exp(1.0)
+    True
+    """
+    drawn = np.random.default_rng(0).integers(len(words), size=(RESAMPLES, len(words)))
+    ratios = np.exp((base - trained)[drawn].sum(axis=1) / words[drawn].sum(axis=1))
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return {
+        "base": math.exp(-base.sum() / words.sum()),
+        "trained": math.exp(-trained.sum() / words.sum()),
+        "ratio": math.exp((base - trained).sum() / words.sum()),
+        "ratio_ci95": (float(low), float(high)),
+    }
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the harness and its libraries log, warn of and draw; errors are raised all the same."""
+    disabled = logging.root.manager.disable
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
+
+
+def _harness_version() -> str:
+    from importlib.metadata import version
+
+    return version("lm_eval")

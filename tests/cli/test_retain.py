@@ -1,0 +1,105 @@
+"""`twosome retain`: before and after are the model without and with its adapter, and mistakes are explained."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from twosome.cli import main
+from twosome.cli.retain import conclusion
+from twosome.policy.agent import Agent
+from twosome.scoring import ActionScorer
+
+needs_harness = pytest.mark.skipif(
+    importlib.util.find_spec("lm_eval") is None,
+    reason="lm-evaluation-harness is too large for every day: pip install -c constraints.txt -e '.[retention]'",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "food"
+    train = ["train", "--env", "FoodPreparation", "--total-steps", "256", "--output", str(path), "--no-show"]
+    assert main(train) == 0
+    return path
+
+
+@torch.no_grad()
+def log_prob(scorer: ActionScorer, text: str) -> float:
+    """Of a document after the token that begins it, written out."""
+    ids = [scorer.tokenizer.bos_token_id, *scorer.tokenizer(text, add_special_tokens=False)["input_ids"]]
+    logp = scorer.model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+    return sum(float(logp[i, token]) for i, token in enumerate(ids[1:]))
+
+
+@needs_harness
+def test_what_is_measured_is_the_model_without_and_with_its_adapter(run, capfd):
+    from twosome.evaluate.retention import FOLDER
+
+    tasks = "hearth_next_step,hearth_perplexity"
+    assert main(["retain", str(run), "--tasks", tasks, "--limit", "6", "--json"]) == 0
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    result = json.loads(printed.out)
+    assert json.loads((run / "retention.json").read_text()) == result
+    lines = (FOLDER / "perplexity.jsonl").read_text().splitlines()[:6]
+    texts = [json.loads(line)["text"] for line in lines]
+    num_words = sum(len(text.split()) for text in texts)
+    for who, scorer in {
+        "base": ActionScorer.from_pretrained("hearth"),
+        "trained": Agent.load(run).actor.scorer,
+    }.items():
+        nats = -sum(log_prob(scorer, text) for text in texts) / num_words
+        assert result["tasks"]["hearth_perplexity"][who] == pytest.approx(torch.tensor(nats).exp().item(), rel=1e-4)
+    assert result["tasks"]["hearth_perplexity"]["ratio"] != 1.0
+    assert result["tasks"]["hearth_next_step"]["metric"] == "acc_norm"
+    assert result["all"]["items"] == 6
+    assert result["all"]["claim"] in ("supported", "undecided", "refuted")
+
+
+@needs_harness
+def test_it_is_printed_as_a_table_with_what_follows(run, capsys):
+    assert main(["retain", str(run), "--tasks", "hearth_grammar", "--limit", "4"]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("grammar", "accuracy", "that less than one point was lost is", "retention"))
+
+
+@needs_harness
+def test_an_unknown_task_is_told_with_those_that_are_near(run, capsys):
+    assert main(["retain", str(run), "--tasks", "hearth_grammer"]) == 1
+    assert "Did you mean hearth_grammar" in capsys.readouterr().err
+
+
+@needs_harness
+def test_a_task_that_cannot_be_had_is_told_with_those_that_need_no_network(run, capsys, monkeypatch):
+    import datasets
+
+    def offline(*args: object, **kwargs: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(datasets, "load_dataset", offline)
+    assert main(["retain", str(run), "--tasks", "piqa"]) == 1
+    error = capsys.readouterr().err
+    assert all(word in error for word in ("cannot load piqa", "no network", "hearth_cloze"))
+
+
+def test_without_the_harness_it_is_said_what_to_install(run, capsys, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "lm_eval" else find(name, *rest)
+    )
+    assert main(["retain", str(run)]) == 1
+    assert "pip install 'twosome[retention]'" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_and_a_limit_of_nothing_are_refused(run, tmp_path, capsys):
+    assert main(["retain", str(tmp_path)]) == 1
+    assert "not a run directory" in capsys.readouterr().err
+    assert main(["retain", str(run), "--limit", "0"]) == 1
+    assert "--limit is 0" in capsys.readouterr().err
+
+
+def test_perplexity_alone_says_nothing_of_points():
+    assert "nothing is said" in conclusion({"all": None})

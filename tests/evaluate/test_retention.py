@@ -1,0 +1,96 @@
+"""Language ability after training: the statistics against slow definitions, the data against its maker."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hearth.corpus import leaks
+from hearth.retention import ITEMS, content
+from twosome.evaluate.retention import FOLDER, SHIPPED, claimed, compared, mcnemar, perplexity
+
+
+def pairs(lost: int, won: int, same: int) -> tuple[np.ndarray, np.ndarray]:
+    base = np.array([1.0] * lost + [0.0] * won + [1.0] * same)
+    trained = np.array([0.0] * lost + [1.0] * won + [1.0] * same)
+    return base, trained
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_the_data_is_what_its_maker_makes(name):
+    assert (FOLDER / f"{name}.jsonl").read_text() == content(name)
+
+
+def test_every_task_is_shipped_small_and_without_leaks():
+    assert {f"hearth_{name}" for name in ITEMS} == set(SHIPPED)
+    files = sorted(FOLDER.glob("*.jsonl"))
+    assert sum(file.stat().st_size for file in files) < 500_000
+    for file in files:
+        lines = file.read_text().splitlines()
+        assert len(set(lines)) == len(lines) == ITEMS[file.stem]
+        assert not [line for line in lines if leaks(line)]
+        for item in map(json.loads, lines):
+            if "choices" in item:
+                assert len(set(item["choices"])) == 4
+                assert item["answer"] in range(4)
+            elif "good" in item:
+                assert item["good"] != item["bad"]
+
+
+def test_where_each_right_answer_stands_says_nothing():
+    for name in ("cloze", "next_step", "affordance", "where_is"):
+        places = [json.loads(line)["answer"] for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
+        assert max(places.count(i) for i in range(4)) < 0.35 * len(places)
+
+
+@given(st.integers(0, 8), st.integers(0, 8))
+def test_mcnemar_counts_all_ways_in_which_the_changed_items_could_have_fallen(lost, won):
+    changed = lost + won
+    far = abs(lost - won)
+    ways = [abs(2 * sum(signs) - changed) >= far for signs in itertools.product((0, 1), repeat=min(changed, 10))]
+    if changed <= 10:
+        assert mcnemar(lost, won) == pytest.approx(sum(ways) / len(ways))
+    assert mcnemar(lost, won) == mcnemar(won, lost)
+
+
+def test_each_task_counts_the_same_however_many_items_it_has():
+    result = compared([pairs(10, 0, 10), pairs(0, 0, 380)])
+    assert (result["drop"], result["base"], result["trained"]) == (0.25, 1.0, 0.75)
+    assert (result["items"], result["lost"], result["won"]) == (400, 10, 0)
+
+
+def test_the_interval_is_that_of_pairs_and_not_of_two_groups():
+    """All of 1000 items, half of them right, and one in a hundred changes either way."""
+    same = np.tile([0.0, 1.0], 490)
+    base, trained = (np.concatenate([same, part]) for part in pairs(10, 10, 0))
+    low, high = compared([(base, trained)])["drop_ci95"]
+    assert (high - low) / 2 == pytest.approx(1.96 * math.sqrt(0.02 / 1000), rel=0.1)
+
+
+def test_tasks_that_differ_do_not_widen_the_interval():
+    low, high = compared([pairs(1, 0, 999), pairs(999, 0, 1)])["drop_ci95"]
+    assert high - low < 0.01
+
+
+def test_where_no_answer_changed_few_items_still_prove_nothing():
+    assert claimed(compared([pairs(0, 0, 20)]))["claim"] == "undecided"
+    assert claimed(compared([pairs(0, 0, 400)] * 5))["claim"] == "supported"
+
+
+def test_the_claim_is_judged_by_the_whole_interval():
+    assert claimed(compared([pairs(100, 10, 890)]))["claim"] == "refuted"
+    assert claimed(compared([pairs(12, 4, 984)]))["claim"] == "undecided"
+    assert claimed(compared([pairs(3, 3, 1994)]))["claim"] == "supported"
+    assert claimed(compared([pairs(10, 100, 890)]))["claim"] == "supported"
+
+
+def test_perplexity_is_per_word_over_all_documents_and_its_ratio_goes_by_pairs():
+    base, words = np.array([-10.0, -60.0, -20.0]), np.array([10.0, 20.0, 10.0])
+    result = perplexity(base, base - 0.1 * words, words)
+    assert result["base"] == pytest.approx(math.exp(90 / 40))
+    assert result["trained"] == pytest.approx(math.exp(94 / 40))
+    assert [result["ratio"], *result["ratio_ci95"]] == pytest.approx([math.exp(0.1)] * 3)
