@@ -1,0 +1,89 @@
+"""SayCan with the untrained model, seeds 1 to 5; its affordance learns from as many decisions as the others train with.
+
+    python benchmarks/saycan.py                          # after benchmarks/ppo_mlp.py, whose settings it takes
+    python benchmarks/saycan.py --worlds FoodPreparation --budget 2560   # quick
+
+The affordance learns from random play, or from PPO from scratch while that learns; actions are drawn, or the best is
+taken. All four are measured. Writes benchmarks/results/saycan.json.
+"""
+
+import argparse
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from typing import Any
+
+import torch
+from learning import EPISODES, ROOT, SEEDS
+
+from twosome.baselines.ppo_mlp import MlpConfig, train_mlp
+from twosome.baselines.saycan import Affordance, Experience, SayCan, random_experience
+from twosome.envs import text
+from twosome.evaluate.success import evaluate
+from twosome.policy.actor import Actor
+from twosome.scoring import ActionScorer
+from twosome.versions import hardware, versions
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def run(config: MlpConfig) -> dict[str, Any]:
+    """Every variant of SayCan for one world and seed."""
+    torch.set_num_threads(1)
+    env, gamma = config.env, text.gamma_of(config.env, {})
+    met = Experience(gamma)
+    train_mlp(config, lambda _, rollout: met.add(rollout))
+    measured: dict[str, Any] = {"seed": config.seed}
+    for source, experience in (("random", random_experience(env, config.total_steps, config.seed)), ("ppo", met)):
+        affordance = Affordance(env, seed=config.seed)
+        affordance.fit(experience)
+        for greedy in (False, True):
+            player = SayCan(_model(), affordance, greedy)
+            summary = evaluate(player, env, gamma=gamma, episodes=EPISODES, seed=10_000).summary()
+            kept = ("return_mean", "return_ci95", "success_rate", "length_mean")
+            measured[f"{source}, {'greedy' if greedy else 'drawn'}"] = {name: summary[name] for name in kept}
+    return measured
+
+
+@cache
+def _model() -> Actor:
+    return Actor(ActionScorer.from_pretrained("hearth"))
+
+
+def main() -> None:
+    """Learn affordances, measure, write."""
+    tuned = json.loads((RESULTS / "ppo-mlp.json").read_text())["worlds"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", nargs="+", default=list(tuned), choices=list(tuned))
+    parser.add_argument("--budget", type=int, default=None, help="decisions; by default those of the default preset")
+    parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
+    options = parser.parse_args()
+    configs = {env: MlpConfig(**tuned[env]["config"]) for env in options.worlds}
+    if options.budget is not None:
+        configs = {env: replace(config, total_steps=options.budget) for env, config in configs.items()}
+    with ProcessPoolExecutor(options.parallel) as pool:
+        worlds = {
+            env: list(pool.map(run, [replace(config, seed=seed) for seed in SEEDS])) for env, config in configs.items()
+        }
+    result = {
+        "command": " ".join(["python", "benchmarks/saycan.py", *sys.argv[1:]]),
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "episodes": EPISODES,
+        "worlds": worlds,
+    }
+    path = RESULTS / "saycan.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    for env, seeds in worlds.items():
+        for seed in seeds:
+            returns = {name: round(row["return_mean"], 3) for name, row in seed.items() if name != "seed"}
+            print(env, seed["seed"], returns)
+    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
