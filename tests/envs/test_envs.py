@@ -221,3 +221,11 @@ def test_a_world_without_a_planner_says_so() -> None:
 def test_a_decision_is_what_the_observation_says() -> None:
     observation, _ = text.make("TomatoSalad").reset()
     assert text.decision_from(observation) == Decision(observation["prompt"], observation["actions"])
+
+
+@pytest.mark.parametrize("action", [1.5, "1", None, [1], float("nan")], ids=repr)
+def test_an_action_that_is_no_id_is_refused(action):
+    env = text.make("FoodPreparation").unwrapped
+    env.reset(seed=0)
+    with pytest.raises(WorldError, match="expected a whole number from 0 to 9"):
+        env.step(action)

@@ -3,9 +3,10 @@
 A family adds the rules of its world, the words, and pictures; see `World`.
 """
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -113,13 +114,18 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         self._is_running = True
         return self.observation(), {"action_mask": self.action_masks(), "primitive_steps": 0}
 
-    def step(self, action: SupportsIndex) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Carry out one action, whether it is offered or not; see Gymnasium.
 
         Raises:
-            WorldError: the id is outside the action space, or there is no episode to step in.
+            WorldError: the action is no id of the action space, or there is no episode to step in.
         """
-        action_id = int(action)
+        try:
+            action_id = operator.index(action)
+        except TypeError:
+            raise WorldError(
+                f"the action is {action!r}; expected a whole number from 0 to {len(self.action_names) - 1}, an id."
+            ) from None
         if not 0 <= action_id < len(self.action_names):
             raise WorldError(
                 f"action {action!r} is outside the action space: expected an id from 0 to "

@@ -123,6 +123,18 @@ def test_a_goal_that_no_actions_reach_is_refused() -> None:
         task_from_data(changed(("goal",), goal))
 
 
+def test_a_task_with_a_dead_end_is_refused() -> None:
+    """With two of three things in hand and nowhere to put them, nothing else can be picked up or opened any more."""
+    grabbable = [{"name": name, "room": "bedroom", "affords": ["grabbable"]} for name in ("book", "cup", "spoon")]
+    data = {
+        **{field: BOOKS[field] for field in ("name", "wish", "start")},
+        "things": [*grabbable, {"name": "drawer", "room": "bedroom", "affords": ["container"]}],
+        "goal": [{"kind": "is in", "thing": "book", "holder": "drawer"}],
+    }
+    with pytest.raises(ConfigError, match="things: expected that the goal can be reached from every state"):
+        task_from_data(data)
+
+
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -42,14 +42,14 @@ def compare(task: Task, episodes: int, seed: int) -> list[tuple[str, State, Stat
 
 
 @needs_package
-@pytest.mark.parametrize("episodes", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("episodes", [250, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TASKS)
 def test_named_tasks_agree_with_virtualhome_over_random_episodes(name: str, episodes: int) -> None:
     assert compare(TASKS[name], episodes, seed=1) == []
 
 
 @needs_package
-@pytest.mark.parametrize("episodes", [6, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("episodes", [20, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("index", range(0, 50, 5))
 def test_generated_tasks_agree_with_virtualhome_over_random_episodes(index: int, episodes: int) -> None:
     assert compare(panel_task("heldout", index), episodes, seed=index) == []

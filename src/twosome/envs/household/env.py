@@ -185,7 +185,7 @@ class HouseholdEnv(World):
     def _begin(self, options: Mapping[str, Any]) -> None:
         if set(options) - {"index"} or (options and self.panel is None):
             allowed = "only 'index'" if self.panel else "none, as this environment has no panel"
-            raise ConfigError(f"options: expected {allowed}, found {sorted(options)}.")
+            raise ConfigError(f"options: expected {allowed}, found {sorted(options, key=repr)}.")
         if options:
             check_index(options["index"])
         if self.panel is not None:

@@ -1,7 +1,7 @@
 """What a household is made of: rooms, things with affordances, and the state of both as plain frozen data.
 
 The reference keeps a graph of 358 nodes and 672 edges and rewrites it at every step. Only a few facts of that
-graph can change, so a state here is ten of them, most packed into the bits of an integer: bit ``i`` speaks of
+graph can change, so a state here is nine numbers, most packed into the bits of an integer: bit ``i`` speaks of
 the thing with index ``i`` in `Scene.things`. States are hashable, and equal states behave alike for ever.
 """
 

@@ -252,3 +252,10 @@ def _check_reachable(task: Task) -> None:
             f"goal: expected conditions that some sequence of actions reaches, found that none of the "
             f"{len(plan.states)} reachable states meets {goal} together."
         )
+    dead_ends = sum(plan.distance(state) is None for state in plan.states)
+    if dead_ends:
+        raise ConfigError(
+            f"things: expected that the goal can be reached from every state, found that it cannot from {dead_ends} of "
+            f"{len(plan.states)}, such as with both hands full and no place to put anything down. Add a surface or an "
+            "open container, or let fewer things be grabbed."
+        )

@@ -27,7 +27,7 @@ DIFFERENCES = (
     "whoever sits is not held to be sitting: walking goes on, standing up fails, sitting down works again",
     "switching needs no free hand",
 )
-"""What the package does otherwise than the published environments, mended by `_mended_executors`."""
+"""What the package does otherwise than the published environments, mended by `_mended_executor`."""
 
 CHARACTER = 1
 ROOM_IDS = {"kitchen": 11, "bathroom": 172, "bedroom": 210, "living room": 267}
