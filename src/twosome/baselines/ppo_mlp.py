@@ -77,13 +77,18 @@ class VectorPrompt(gymnasium.ObservationWrapper[dict[str, Any], np.int64, dict[s
 
     def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
         """The observation with its numbers in the prompt's place."""
-        return {**observation, "prompt": json.dumps(observation["vector"].tolist())}
+        return {**observation, "prompt": _vector_text(observation)}
 
 
 def symbolic(env: gymnasium.Env[Any, Any], decision: Decision) -> Decision:
     """The decision that an environment poses now, with its symbolic observation in the prompt's place."""
     world: Any = env.unwrapped
-    return Decision(json.dumps(world.observation()["vector"].tolist()), decision.actions)
+    return Decision(_vector_text(world.observation()), decision.actions)
+
+
+def _vector_text(observation: dict[str, Any]) -> str:
+    """The symbolic observation in the form that `VectorReader` reads."""
+    return json.dumps(observation["vector"].tolist())
 
 
 class VectorReader:
