@@ -27,7 +27,7 @@ ALLOWED = {
     "scoring": {"scoring"},
     "policy": {"policy", "scoring", "config", "runs"},
     "rollout": {"envs", "policy"},
-    "ppo": {"ppo", "rollout", "policy", "envs", "config", "runs", "tracking", "versions", "_malloc"},
+    "ppo": {"ppo", "rollout", "policy", "scoring", "envs", "config", "runs", "tracking", "versions", "_malloc"},
     "baselines": {"baselines", "envs", "policy", "ppo", "rollout"},
     "evaluate": {
         "evaluate",

@@ -158,7 +158,7 @@ class TrainConfig:
     device: str = "auto"
     """Where the model runs: cpu, cuda, cuda:1 ...; auto: a GPU if there is one."""
     max_tokens_per_forward: int = 16_384
-    """Bound on the tokens of one forward pass; smaller needs less memory."""
+    """Bound on the tokens in the model at once, with their gradients too; smaller needs less memory, and more time."""
     threads: int = 1
     """CPU threads of PyTorch: one for hearth, more for larger models. Only the same number repeats a run exactly."""
 

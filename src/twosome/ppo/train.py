@@ -38,7 +38,8 @@ from twosome.policy.critic import Critic, ValueHead
 from twosome.policy.lm import Adapters, add_adapters, frozen_features, load_adapters, save_adapters, trainable
 from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
 from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
-from twosome.ppo.loss import policy_loss, value_loss
+from twosome.ppo.loss import PolicyLoss, policy_loss, value_loss
+from twosome.ppo.microbatch import backward_mean, micro_batches
 from twosome.rollout import Collector, Episode, Rollout
 from twosome.runs import STATE, RunDirectory, read_json, write_json
 from twosome.tracking import Tracker
@@ -285,22 +286,21 @@ class Trainer:
         advantages: Tensor,
     ) -> dict[str, float]:
         """Add the gradient of one equal part of a minibatch; all parts together give the minibatch's mean."""
-        result = policy_loss(
-            self.actor.log_policy([decisions[i] for i in part]),
-            actions[part],
-            old_logp[part],
-            advantages[part],
-            clip=self.config.clip,
-            entropy_coef=self._entropy_coef,
-        )
-        self._check_finite("policy loss", result.loss)
-        torch.autograd.backward(result.loss / self.config.gradient_accumulation)
-        return {
-            "policy_loss": result.loss.item(),
-            "entropy": result.entropy.item(),
-            "approx_kl": result.approx_kl.item(),
-            "clip_fraction": result.clip_fraction.item(),
-        }
+
+        def loss_of(index: NDArray[np.int64]) -> PolicyLoss:
+            result = policy_loss(
+                self.actor.log_policy([decisions[i] for i in index]),
+                actions[index],
+                old_logp[index],
+                advantages[index],
+                clip=self.config.clip,
+                entropy_coef=self._entropy_coef,
+            )
+            self._check_finite("policy loss", result.loss)
+            return result
+
+        parts = micro_batches(self.scorer, decisions, part)
+        return backward_mean(parts, loss_of, divisor=self.config.gradient_accumulation)
 
     # -- schedules and counts --------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from twosome.scoring.attention import model_mask
+from twosome.scoring.bounded import recomputed_if_large
 from twosome.scoring.readout import token_log_probs
 from twosome.scoring.trie import IntArray, PackedRow
 
@@ -58,10 +59,14 @@ def packed_token_log_probs(
     """For one forward after another: which rows it held, and log p of each token of their actions.
 
     Actions come in the order of the rows and, within one, of its `action_ids`; zero behind an action's last
-    token. Natural logarithm, float32 (float64 for a model in float64). Gradients flow.
+    token. Natural logarithm, float32 (float64 for a model in float64). Gradients flow, through at most `max_tokens`
+    at a time (see `recomputed_if_large`).
     """
-    for group in plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens):
-        yield group, _forward(model, _batch([rows[i] for i in group]), device)
+    groups = plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens)
+    forward_tokens = [len(group) * max(rows[i].length for i in group) for group in groups]
+    forward = recomputed_if_large(_forward, forward_tokens, max_tokens)
+    for group in groups:
+        yield group, forward(model, _batch([rows[i] for i in group]), device)
 
 
 def plan_forwards(rows: Sequence[PackedRow], vocab_size: int, max_tokens: int) -> list[list[int]]:

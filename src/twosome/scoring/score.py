@@ -13,6 +13,7 @@ from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.errors import ConfigError, ModelError
+from twosome.scoring.bounded import partition, recomputed_if_large
 from twosome.scoring.cache import BoundedCache
 from twosome.scoring.checks import EXAMPLES, PackingWarning, packing_fault, require_no_dropout
 from twosome.scoring.load import Device, DType, Quantization, load_model
@@ -46,9 +47,10 @@ class ActionScorer:
     Decisions that are equal are evaluated once and share their result, gradients included.
 
     A score must not depend on chance: in training mode with dropout above zero, scoring raises. The scorer never
-    changes the model's mode. Gradients flow into whatever requires them unless switched off; `max_tokens_per_forward`
-    bounds one forward, and so all memory under ``torch.no_grad()``. With gradients, the activations of all forwards
-    of one call stay alive until the backward pass: bound them by smaller batches and gradient accumulation.
+    changes the model's mode. Gradients flow into whatever requires them unless switched off. `max_tokens_per_forward`
+    bounds one forward, and so the memory for activations, with gradients too: a call that takes more computes its
+    forwards once more in the backward pass, one after the other. `parts` says which decisions to score in one call
+    so that this is not needed.
 
     Args:
         model: a Transformers model with a language-modelling head, or a `peft.PeftModel` around one.
@@ -172,6 +174,17 @@ class ActionScorer:
         logp = self.score(decisions).logp
         return [row[: len(decision.actions)] for row, decision in zip(logp, decisions, strict=True)]
 
+    def parts(self, decisions: Sequence[Decision]) -> list[list[int]]:
+        """Which decisions to score together, so that a call takes at most `max_tokens_per_forward` tokens.
+
+        Returns:
+            Positions in `decisions`: each in one part, equal decisions in the same. A single part where all fit; a
+            decision that takes more by itself is a part of its own.
+        """
+        _, inverse, prepared = self._prepare(decisions)
+        parts = partition([self._num_tokens(item) for item in prepared], self.max_tokens_per_forward)
+        return [np.flatnonzero(np.isin(inverse, part)).tolist() for part in parts]
+
     @torch.no_grad()
     def token_log_probs(self, decisions: Sequence[Decision]) -> list[list[list[tuple[str, float]]]]:
         """For each decision and action, its tokens: the text that each adds, and its log-probability in nats.
@@ -243,15 +256,21 @@ class ActionScorer:
         ]
         return _Prepared(spans, pack(spans.shared, spans.actions, nodes), np.array(counts, dtype=np.int64))
 
+    def _num_tokens(self, item: _Prepared) -> int:
+        """Tokens that a decision by itself puts through the model."""
+        return sum(_naive_lengths(item.spans) if self.method == "naive" else [row.length for row in item.rows])
+
     def _token_log_probs(
         self, prepared: Sequence[_Prepared], num_actions: int
     ) -> Iterator[tuple[IntArray, Float[Tensor, "A L"]]]:
         """Some actions at a time: where each belongs in [distinct decisions x actions], and its tokens' log p."""
         if self.method == "naive":
+            row_tokens = [n for item in prepared for n in _naive_lengths(item.spans)]
+            forward = recomputed_if_large(naive_token_log_probs, row_tokens, self.max_tokens_per_forward)
             for row, item in enumerate(prepared):
                 for action, tokens in enumerate(item.spans.actions):
                     if tokens:
-                        logp = naive_token_log_probs(self.model, item.spans.shared, tokens, self.device)
+                        logp = forward(self.model, item.spans.shared, tokens, self.device)
                         yield np.array([row * num_actions + action]), logp[None]
             return
         owners = [(owner, row) for owner, item in enumerate(prepared) for row in item.rows]
@@ -288,6 +307,11 @@ def _require_model(model: Any) -> None:
                 f"adapters of the kind {type(config).__name__} put tokens of their own before the prompt, which "
                 "scoring does not support. Use adapters inside the layers, such as LoRA."
             )
+
+
+def _naive_lengths(spans: Spans) -> list[int]:
+    """Tokens of each forward when actions are scored one at a time."""
+    return [len(spans.shared) + len(tokens) - 1 for tokens in spans.actions if tokens]
 
 
 def _max_length(model: Any) -> int | None:

@@ -1,0 +1,49 @@
+"""The gradient of a policy minibatch in bounded memory.
+
+A minibatch is a mean over decisions. Cut into micro-batches, with a backward pass after each, weighted by size, it
+gives the same mean and the same gradient to rounding, while only one micro-batch's activations are alive.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from twosome.decision import Decision
+from twosome.ppo.loss import PolicyLoss
+from twosome.scoring import ActionScorer
+
+IntArray = NDArray[np.int64]
+
+
+def micro_batches(scorer: ActionScorer, decisions: Sequence[Decision], index: IntArray) -> list[IntArray]:
+    """Cut `index`, positions in `decisions`, into parts that the scorer takes within its bound on tokens.
+
+    Equal decisions stay together, for they are evaluated once. What fits is left in one piece, as it is.
+    """
+    return [index[part] for part in scorer.parts([decisions[i] for i in index])]
+
+
+def backward_mean(
+    parts: Sequence[IntArray], loss_of: Callable[[IntArray], PolicyLoss], *, divisor: int = 1
+) -> dict[str, float]:
+    """Add the gradient of the mean loss over all parts, one part at a time, and return the means.
+
+    Args:
+        parts: micro-batches.
+        loss_of: the mean loss over a micro-batch.
+        divisor: divides the gradient, not the means returned: of how many such means the gradient is the mean.
+
+    Returns:
+        Loss, entropy, approximate KL and clipped fraction, means over all decisions.
+    """
+    size = sum(map(len, parts))
+    means = {"policy_loss": 0.0, "entropy": 0.0, "approx_kl": 0.0, "clip_fraction": 0.0}
+    for part in parts:
+        result, share = loss_of(part), len(part) / size
+        torch.autograd.backward(result.loss / divisor * share)
+        found = (result.loss, result.entropy, result.approx_kl, result.clip_fraction)
+        for name, value in zip(means, found, strict=True):
+            means[name] += share * value.item()
+    return means

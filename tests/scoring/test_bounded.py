@@ -1,0 +1,85 @@
+"""Bounded memory with gradients: nothing is left out, the bound holds, and what is computed twice is the same."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.memory import peak_bytes
+from tests.scoring.tiny_models import DECISIONS, byte_level, llama, tiny_model
+from twosome import ActionScorer, Decision
+from twosome.scoring.bounded import partition
+
+LETTERS = "abcdefghijklmnop"
+HUGE = Decision("Now you", tuple(f"{a} {b} {c}" for a in LETTERS for b in LETTERS for c in "stuvwxyz"))
+BOUND = 64  # Ten rows of this decision.
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 200))
+def test_each_decision_is_in_one_part_and_each_part_within_the_bound(num_tokens, max_tokens):
+    parts = partition(num_tokens, max_tokens)
+    assert sorted(i for part in parts for i in part) == list(range(len(num_tokens)))
+    for part in parts:
+        assert part == sorted(part)
+        assert len(part) == 1 or len(part) * max(num_tokens[i] for i in part) <= max_tokens
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
+def test_what_fits_stays_in_one_part(num_tokens):
+    assert partition(num_tokens, len(num_tokens) * max(num_tokens)) == [list(range(len(num_tokens)))]
+
+
+def test_decisions_of_like_length_come_together():
+    assert partition([10, 50, 10, 50, 10], 100) == [[1, 3], [0, 2, 4]]
+
+
+@pytest.mark.parametrize(("method", "bound"), [("packed", 70), ("naive", 260)])
+def test_parts_keep_equal_decisions_together_and_calls_within_the_bound(method, bound):
+    scorer = ActionScorer(llama(), byte_level(), method=method)
+    decisions = [DECISIONS[i] for i in (0, 1, 2, 0, 1, 2, 0)]
+    assert scorer.parts(decisions) == [list(range(7))]
+    scorer = ActionScorer(scorer.model, byte_level(), method=method, max_tokens_per_forward=bound)
+    seen = []
+    scorer.model.register_forward_pre_hook(lambda _, args, kwargs: seen.append(kwargs["input_ids"]), with_kwargs=True)
+    parts = scorer.parts(decisions)
+    assert len(parts) == 2
+    assert sorted(i for part in parts for i in part) == list(range(7))
+    for part in parts:
+        assert all((decisions[i] in [decisions[j] for j in part]) == (i in part) for i in range(7))
+        seen.clear()
+        scorer.score([decisions[i] for i in part])
+        assert sum(tokens.numel() for tokens in seen) <= bound
+
+
+def gradients(scorer: ActionScorer, decision: Decision) -> list[torch.Tensor]:
+    scorer.model.zero_grad()
+    logp = scorer.score([decision]).logp[0]
+    (logp * torch.linspace(-1, 2, len(logp), dtype=logp.dtype)).sum().backward()
+    return [parameter.grad for parameter in scorer.model.parameters()]
+
+
+def free_and_bounded(method: str) -> tuple[ActionScorer, ActionScorer]:
+    """GPT-2, which keeps to float64 throughout; Llama computes norms and rotations in float32."""
+    free = ActionScorer(tiny_model("gpt2"), byte_level(), method=method)
+    return free, ActionScorer(free.model, byte_level(), method=method, max_tokens_per_forward=BOUND)
+
+
+@pytest.mark.parametrize("method", ["packed", "naive"])
+def test_what_is_computed_once_more_has_the_same_values_and_gradients(method):
+    free, bounded = free_and_bounded(method)
+    decision = Decision(HUGE.prompt, HUGE.actions[::30])
+    torch.testing.assert_close(free.score([decision]).logp, bounded.score([decision]).logp, atol=1e-11, rtol=0)
+    for expected, found in zip(gradients(free, decision), gradients(bounded, decision), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+
+
+def test_a_decision_of_2000_actions_trains_in_the_memory_of_one_forward():
+    free, bounded = free_and_bounded("packed")
+    for expected, found in zip(gradients(free, HUGE), gradients(bounded, HUGE), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+    whole, found, one_row = (
+        peak_bytes(lambda scorer=scorer, decision=decision: gradients(scorer, decision))
+        for scorer, decision in ((free, HUGE), (bounded, HUGE), (bounded, Decision(HUGE.prompt, HUGE.actions[:224])))
+    )
+    assert one_row < found < 1.5 * one_row
+    assert found < whole / 5
