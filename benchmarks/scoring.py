@@ -119,7 +119,7 @@ def padded_rows(scorer: ActionScorer, batch: list[Decision]) -> Callable[[], tor
 
 def plain_forward(scorer: ActionScorer, batch: list[Decision]) -> tuple[Callable[[], torch.Tensor], int, int]:
     """One causal forward over as many tokens, logits at as many positions; and these two numbers."""
-    rows = [row for item in scorer._prepare(batch)[2] for row in item.rows]
+    rows = scorer._rows(scorer._prepare(batch)[2])
     tokens = torch.randint(VOCAB_SIZE, (len(rows), max(row.length for row in rows)))
     num_kept = max(row.num_slots for row in rows)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.memory import peak_bytes
 from tests.scoring.tiny_models import DECISIONS, byte_level, llama, tiny_model
 from twosome import ActionScorer, Decision
-from twosome.scoring.bounded import partition
+from twosome.scoring.bounded import halved
 
 LETTERS = "abcdefghijklmnop"
 HUGE = Decision("Now you", tuple(f"{a} {b} {c}" for a in LETTERS for b in LETTERS for c in "stuvwxyz"))
@@ -16,24 +16,25 @@ BOUND = 64  # Ten rows of this decision.
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 200))
-def test_each_decision_is_in_one_part_and_each_part_within_the_bound(num_tokens, max_tokens):
-    parts = partition(num_tokens, max_tokens)
-    assert sorted(i for part in parts for i in part) == list(range(len(num_tokens)))
-    for part in parts:
-        assert part == sorted(part)
-        assert len(part) == 1 or len(part) * max(num_tokens[i] for i in part) <= max_tokens
+def test_each_item_is_in_one_part_in_order_and_each_part_fits_or_is_a_single_item(sizes, bound):
+    def fits(items):
+        return sum(sizes[i] for i in items) <= bound
+
+    parts = halved(range(len(sizes)), fits)
+    assert [i for part in parts for i in part] == list(range(len(sizes)))
+    assert all(fits(part) or len(part) == 1 for part in parts)
+    if fits(range(len(sizes))):
+        assert len(parts) == 1
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
-def test_what_fits_stays_in_one_part(num_tokens):
-    assert partition(num_tokens, len(num_tokens) * max(num_tokens)) == [list(range(len(num_tokens)))]
+def test_parts_keep_decisions_together_whose_prompts_begin_alike():
+    prompts = ("You see a cup on the table. Now you", "Your hands are empty and it is late. Now you")
+    decisions = [Decision(prompts[i % 2], (f"walk to door {i}",)) for i in range(6)]
+    scorer = ActionScorer(llama(), byte_level(), max_tokens_per_forward=100)
+    assert scorer.parts(decisions) == [[1, 3, 5], [0, 2, 4]]
 
 
-def test_decisions_of_like_length_come_together():
-    assert partition([10, 50, 10, 50, 10], 100) == [[1, 3], [0, 2, 4]]
-
-
-@pytest.mark.parametrize(("method", "bound"), [("packed", 70), ("naive", 260)])
+@pytest.mark.parametrize(("method", "bound"), [("packed", 70), ("naive", 200)])
 def test_parts_keep_equal_decisions_together_and_calls_within_the_bound(method, bound):
     scorer = ActionScorer(llama(), byte_level(), method=method)
     decisions = [DECISIONS[i] for i in (0, 1, 2, 0, 1, 2, 0)]

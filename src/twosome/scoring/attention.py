@@ -1,8 +1,8 @@
-"""Who sees whom in a packed row: the prompt sees itself causally, a trie node sees the prompt and its ancestors.
+"""Who sees whom in a packed row: every token sees itself and its ancestors in the tree.
 
-A token at column k has its descendants in the columns up to ``ends[k]``, so a query at column q sees k exactly
-when ``k <= q < ends[k]``. Padding has no descendants and sees only itself: no row of the mask is empty, and so
-no softmax over nothing makes a NaN.
+In depth-first order a token's descendants follow it without a gap, up to ``ends``: a query with the number q sees a
+key with the number k exactly when ``k <= q < ends_k``. Padding has numbers of its own and sees only itself: no row
+of the mask is empty, and so no softmax over nothing makes a NaN.
 """
 
 from typing import Any
@@ -18,18 +18,24 @@ class UnsupportedAttentionError(Exception):
     """A model's attention cannot express a trie; the message says why. Never leaves `twosome.scoring`."""
 
 
-def tree_mask(ends: Int[Tensor, "B N"]) -> Bool[Tensor, "B 1 N N"]:
+def tree_mask(order: Int[Tensor, "B N"], ends: Int[Tensor, "B N"]) -> Bool[Tensor, "B 1 N N"]:
     """Which columns (last axis) each column sees; True = attends.
 
     Args:
-        ends: the column behind each token's last descendant; a padding column's own index and one.
+        order: depth-first number of each column's token; negative and distinct for padding.
+        ends: the number behind its last descendant; its own and one where it has none.
     """
-    columns = torch.arange(ends.shape[1], device=ends.device)
-    causal = columns[None, :] <= columns[:, None]
-    return (causal & (columns[None, :, None] < ends[:, None, :])).unsqueeze(1)
+    query, key, key_ends = order[:, :, None], order[:, None, :], ends[:, None, :]
+    return ((key <= query) & (query < key_ends)).unsqueeze(1)
 
 
-def model_mask(config: Any, ends: Int[Tensor, "B N"], positions: Int[Tensor, "B N"], dtype: torch.dtype) -> ModelMask:
+def model_mask(
+    config: Any,
+    order: Int[Tensor, "B N"],
+    ends: Int[Tensor, "B N"],
+    positions: Int[Tensor, "B N"],
+    dtype: torch.dtype,
+) -> ModelMask:
     """The mask in the form that a stock Transformers model takes.
 
     Follows `transformers.masking_utils.create_masks_for_generate`: one mask for each kind of layer where the
@@ -40,7 +46,7 @@ def model_mask(config: Any, ends: Int[Tensor, "B N"], positions: Int[Tensor, "B 
         UnsupportedAttentionError: the model has layers, or an attention implementation, without such a mask.
     """
     text_config = config.get_text_config()
-    full = tree_mask(ends)
+    full = tree_mask(order, ends)
 
     def mask_of(kind: str) -> Tensor:
         if kind == "full_attention":

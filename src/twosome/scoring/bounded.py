@@ -8,25 +8,17 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 
-def partition(num_tokens: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Cut decisions into parts, each of which takes at most `max_tokens`; as few as padding allows.
-
-    A part counts as many tokens as its longest decision for each of its decisions, so the bound holds however the
-    rows are padded. Decisions of like length come together, and a part keeps the given order.
+def halved(items: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[list[int]]:
+    """Cut `items` into halves, and these again, until each part fits or is a single item; the order stays.
 
     Args:
-        num_tokens: what each decision takes by itself.
-        max_tokens: bound on a part. A decision that takes more is a part of its own.
+        items: in an order in which neighbors are best kept together.
+        fits: whether items can be taken in one part.
     """
-    parts: list[list[int]] = []
-    longest = 0
-    for i in sorted(range(len(num_tokens)), key=lambda i: (-num_tokens[i], i)):
-        if parts and (len(parts[-1]) + 1) * longest <= max_tokens:
-            parts[-1].append(i)
-        else:
-            parts.append([i])
-            longest = num_tokens[i]
-    return [sorted(part) for part in parts]
+    if len(items) == 1 or fits(items):
+        return [list(items)]
+    middle = len(items) // 2
+    return halved(items[:middle], fits) + halved(items[middle:], fits)
 
 
 def recomputed_if_large(

@@ -5,6 +5,7 @@ argument ``logits_to_keep`` then gives logits of these columns only, with whatev
 (soft-capping, scaling) left in place, and ``[B, N, V]`` is never formed.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,17 @@ from torch import Tensor
 
 from twosome.scoring.attention import model_mask
 from twosome.scoring.bounded import recomputed_if_large
+from twosome.scoring.forest import Costs, PackedRow
 from twosome.scoring.readout import token_log_probs
-from twosome.scoring.trie import IntArray, PackedRow
+from twosome.scoring.trie import IntArray
 
 # Logits of one forward, in numbers: bounds [B, slots, V] however large the vocabulary is.
 MAX_LOGITS = 2**27
 # Rows of very unequal length share a forward only while it is small: there an extra forward costs more than padding.
 _SMALL_FORWARD = 4096
 _MIN_FILL = 0.8
+# Time of a pair of tokens in attention over that of as many operations elsewhere; measured by benchmarks/forest.py.
+_PAIR_WEIGHT = 1.5
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class _Batch:
 
     tokens: IntArray  # [B, N]
     positions: IntArray  # [B, N]
+    order: IntArray  # [B, N]
     ends: IntArray  # [B, N]
     num_kept: int
     slots: IntArray  # [E]
@@ -43,14 +48,30 @@ class _Batch:
     paths: IntArray  # [A, L]
 
 
-def max_nodes(num_shared: int, vocab_size: int, max_tokens: int) -> int:
-    """Most inner nodes that `pack` should put behind a prompt of `num_shared` tokens.
+def max_nodes(num_shared: int, costs: Costs) -> int:
+    """Most inner nodes that a trie behind a prompt of `num_shared` tokens should have.
 
-    Attention grows with the square of a row, so a row much longer than its prompt is worth splitting even where
-    the budget would take it.
+    A row of n nodes behind P tokens costs ``(P + n) + pair (P + n)^2``; per node this is least at
+    ``n^2 = P^2 + P / pair``. Beyond that reading the prompt once more is cheaper than longer attention.
     """
-    row = min(max_tokens, max(1024, 4 * num_shared))
-    return max(0, min(row - num_shared, MAX_LOGITS // vocab_size - 1))
+    best = math.isqrt(int(num_shared**2 + num_shared / costs.pair))
+    return max(0, min(best, costs.max_tokens - num_shared, costs.max_slots - 1))
+
+
+def row_costs(config: Any, max_tokens: int) -> Costs:
+    """What bounds packed rows on a model of this shape, and what they cost.
+
+    Counted in multiplications, beside attention a token costs about 12 D^2 in each layer, a pair of tokens 2 D
+    within attention, and a slot D V at the end.
+    """
+    text_config = config.get_text_config()
+    width, vocab_size = text_config.hidden_size, text_config.vocab_size
+    return Costs(
+        max_tokens=max_tokens,
+        max_slots=max(1, MAX_LOGITS // vocab_size),
+        pair=_PAIR_WEIGHT / (6 * width),
+        slot=vocab_size / (12 * width * text_config.num_hidden_layers),
+    )
 
 
 def packed_token_log_probs(
@@ -97,7 +118,8 @@ def _batch(rows: Sequence[PackedRow]) -> _Batch:
     num_edges = sum(len(row.edge_slots) for row in rows)
     tokens = np.zeros((size, width), dtype=np.int64)
     positions = np.zeros((size, width), dtype=np.int64)
-    ends = np.tile(np.arange(1, width + 1), (size, 1))
+    order = np.tile(np.arange(-width, 0), (size, 1))
+    ends = order + 1
     paths = np.full((sum(len(row.paths) for row in rows), max(row.paths.shape[1] for row in rows)), num_edges)
     slots = np.empty(num_edges, dtype=np.int64)
     edge_tokens = np.empty(num_edges, dtype=np.int64)
@@ -106,13 +128,14 @@ def _batch(rows: Sequence[PackedRow]) -> _Batch:
         pad = width - row.length
         tokens[b, pad:] = row.tokens
         positions[b, pad:] = row.positions
-        ends[b, pad:] = row.ends + pad
+        order[b, pad:] = row.order
+        ends[b, pad:] = row.ends
         next_edge, next_action = edge + len(row.edge_slots), action + len(row.paths)
         slots[edge:next_edge] = row.edge_slots + ((b + 1) * num_kept - row.num_slots)
         edge_tokens[edge:next_edge] = row.edge_tokens
         paths[action:next_action, : row.paths.shape[1]] = np.where(row.paths < 0, num_edges, row.paths + edge)
         edge, action = next_edge, next_action
-    return _Batch(tokens, positions, ends, num_kept, slots, edge_tokens, paths)
+    return _Batch(tokens, positions, order, ends, num_kept, slots, edge_tokens, paths)
 
 
 def _forward(model: Any, batch: _Batch, device: torch.device) -> Float[Tensor, "A L"]:
@@ -122,7 +145,7 @@ def _forward(model: Any, batch: _Batch, device: torch.device) -> Float[Tensor, "
     positions = on_device(batch.positions)
     logits = model(
         input_ids=on_device(batch.tokens),
-        attention_mask=model_mask(model.config, on_device(batch.ends), positions, model.dtype),
+        attention_mask=model_mask(model.config, on_device(batch.order), on_device(batch.ends), positions, model.dtype),
         position_ids=positions,
         use_cache=False,
         logits_to_keep=batch.num_kept,

@@ -13,15 +13,16 @@ from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.errors import ConfigError, ModelError
-from twosome.scoring.bounded import partition, recomputed_if_large
+from twosome.scoring.bounded import halved, recomputed_if_large
 from twosome.scoring.cache import BoundedCache
 from twosome.scoring.checks import EXAMPLES, PackingWarning, packing_fault, require_no_dropout
+from twosome.scoring.forest import Costs, PackedRow, most_tokens, pack
 from twosome.scoring.load import Device, DType, Quantization, load_model
 from twosome.scoring.naive import naive_token_log_probs
-from twosome.scoring.packed import max_nodes, packed_token_log_probs
+from twosome.scoring.packed import max_nodes, packed_token_log_probs, row_costs
 from twosome.scoring.scored import ScoredActions
 from twosome.scoring.spans import PromptFormat, SpanEncoder, Spans
-from twosome.scoring.trie import IntArray, PackedRow, pack
+from twosome.scoring.trie import ActionTrie, IntArray, build_tries
 
 Method = Literal["auto", "packed", "naive"]
 
@@ -35,7 +36,7 @@ class _Prepared:
     """What does not change about a decision while the tokenizer stays: computed once for each distinct one."""
 
     spans: Spans
-    rows: tuple[PackedRow, ...]
+    tries: tuple[ActionTrie, ...]
     counts: IntArray  # [3, A]: tokens, words, bytes
 
 
@@ -182,7 +183,9 @@ class ActionScorer:
             decision that takes more by itself is a part of its own.
         """
         _, inverse, prepared = self._prepare(decisions)
-        parts = partition([self._num_tokens(item) for item in prepared], self.max_tokens_per_forward)
+        # Neighbors in this order share the beginning of their prompts.
+        order = sorted(range(len(prepared)), key=lambda i: prepared[i].spans.shared)
+        parts = halved(order, lambda part: self._fits([prepared[i] for i in part]))
         return [np.flatnonzero(np.isin(inverse, part)).tolist() for part in parts]
 
     @torch.no_grad()
@@ -247,18 +250,30 @@ class ActionScorer:
 
     def _prepare_one(self, decision: Decision) -> _Prepared:
         spans = self.encoder.encode(decision)
-        vocab_size = self.model.config.get_text_config().vocab_size
-        nodes = max_nodes(len(spans.shared), vocab_size, self.max_tokens_per_forward)
+        nodes = max_nodes(len(spans.shared), self._costs)
         counts = [
             [len(tokens) for tokens in spans.actions],
             [len(phrase.split()) for phrase in decision.actions],
             [len(phrase.encode()) for phrase in decision.actions],
         ]
-        return _Prepared(spans, pack(spans.shared, spans.actions, nodes), np.array(counts, dtype=np.int64))
+        return _Prepared(spans, build_tries(spans.shared, spans.actions, nodes), np.array(counts, dtype=np.int64))
 
-    def _num_tokens(self, item: _Prepared) -> int:
-        """Tokens that a decision by itself puts through the model."""
-        return sum(_naive_lengths(item.spans) if self.method == "naive" else [row.length for row in item.rows])
+    def _fits(self, prepared: Sequence[_Prepared]) -> bool:
+        """Whether decisions together put at most `max_tokens_per_forward` tokens through the model."""
+        bound = self.max_tokens_per_forward
+        if self.method == "naive":
+            return sum(sum(_naive_lengths(item.spans)) for item in prepared) <= bound
+        if most_tokens([trie for item in prepared for trie in item.tries], self._costs) <= bound:
+            return True
+        rows = self._rows(prepared)
+        return len(rows) * max(row.length for row in rows) <= bound
+
+    @property
+    def _costs(self) -> Costs:
+        return row_costs(self.model.config, self.max_tokens_per_forward)
+
+    def _rows(self, prepared: Sequence[_Prepared]) -> list[PackedRow]:
+        return pack([trie for item in prepared for trie in item.tries], self._costs)
 
     def _token_log_probs(
         self, prepared: Sequence[_Prepared], num_actions: int
@@ -273,10 +288,13 @@ class ActionScorer:
                         logp = forward(self.model, item.spans.shared, tokens, self.device)
                         yield np.array([row * num_actions + action]), logp[None]
             return
-        owners = [(owner, row) for owner, item in enumerate(prepared) for row in item.rows]
-        rows = [row for _, row in owners]
+        decision_of = np.repeat(np.arange(len(prepared)), [len(item.tries) for item in prepared])
+        rows = self._rows(prepared)
         for group, logp in packed_token_log_probs(self.model, rows, self.device, self.max_tokens_per_forward):
-            yield np.concatenate([owners[i][0] * num_actions + rows[i].action_ids for i in group]), logp
+            yield (
+                np.concatenate([decision_of[rows[i].owners] * num_actions + rows[i].action_ids for i in group]),
+                logp,
+            )
 
     def _checked(self, method: Method) -> Literal["packed", "naive"]:
         require_no_dropout(self.model)

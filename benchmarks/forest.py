@@ -1,0 +1,167 @@
+"""What it brings that prompts which begin alike stand in one row, and what attention costs in such a row.
+
+    python benchmarks/forest.py
+
+Two measurements, each on the embedded model and on a random Llama of 58M parameters, one CPU thread:
+
+- *pairs*: one forward, and one forward with backward, over the same number of tokens in rows of different length.
+  The time grows linearly with the length of the rows; its slope over its intercept is what a pair of tokens costs,
+  which `_PAIR_WEIGHT` in `twosome/scoring/packed.py` stands for.
+- *sharing*: the policy minibatches of a real rollout, forward and backward, with rows that share and with one row for
+  each decision, in turn.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from twosome import Decision, TrainConfig
+from twosome.envs import text
+from twosome.policy.actor import Actor
+from twosome.ppo.train import Trainer
+from twosome.scoring import ActionScorer, packed
+from twosome.versions import hardware, versions
+
+RESULT = Path(__file__).parent / "results" / "forest.json"
+WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
+LENGTHS = (64, 128, 256, 512, 1024)
+
+
+def scorers() -> dict[str, ActionScorer]:
+    """The embedded model, and a larger one that reads the same tokens; both with adapters."""
+    hearth = ActionScorer.from_pretrained("hearth")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=32_000,
+        hidden_size=512,
+        intermediate_size=1376,
+        num_hidden_layers=8,
+        num_attention_heads=8,
+        max_position_embeddings=2048,
+    )
+    models = {"hearth": hearth.model, "58M Llama": LlamaForCausalLM(config)}
+    adapters = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    return {
+        name: ActionScorer(get_peft_model(model, adapters).eval(), hearth.tokenizer, name=name, method="packed")
+        for name, model in models.items()
+    }
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    """Processor time of one run."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def interleaved(ways: dict[Any, Callable[[], Any]], repeats: int) -> dict[Any, list[float]]:
+    """Seconds of each way, all ways in turn, after one round that is not timed."""
+    times: dict[Any, list[float]] = {name: [] for name in ways}
+    for turn in range(repeats + 1):
+        for name, run in ways.items():
+            spent = seconds(run)
+            if turn:
+                times[name].append(spent)
+    return times
+
+
+def pairs(model: Any, num_tokens: int, repeats: int) -> dict[str, float]:
+    """Tokens outside attention that one pair inside it is worth, times 6 D: the weight of a pair."""
+
+    def work(length: int, backward: bool) -> Callable[[], None]:
+        shape = (num_tokens // length, length)
+        tokens = torch.randint(700, shape)
+        mask = torch.ones(length, length).tril().bool().expand(shape[0], 1, length, length)
+        positions = torch.arange(length).expand(shape)
+
+        def run() -> None:
+            with torch.set_grad_enabled(backward):
+                inputs = {"input_ids": tokens, "attention_mask": mask, "position_ids": positions}
+                out = model(**inputs, use_cache=False, logits_to_keep=1).logits.sum()
+            if backward:
+                out.backward()
+
+        return run
+
+    result = {}
+    for name, backward in (("forward", False), ("forward_backward", True)):
+        times = interleaved({n: work(n, backward) for n in LENGTHS}, repeats)
+        slope, intercept = np.polyfit(LENGTHS, [min(times[n]) for n in LENGTHS], 1)
+        result[name] = round(float(slope / intercept * 6 * model.config.hidden_size), 2)
+    return result
+
+
+def minibatches(env: str) -> list[list[Decision]]:
+    """The policy minibatches of the first rollout with the default settings."""
+    trainer = Trainer(replace(TrainConfig(env=env), env=text.resolve(env)))
+    rollout = trainer.collector.collect(trainer.actor, trainer.config.rollout_steps, trainer.rng)
+    decisions = [decision for row in rollout.decisions for decision in row]
+    return [[decisions[i] for i in part] for part in trainer._minibatches(trainer.config.policy_minibatches)]
+
+
+def sharing(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -> dict[str, Any]:
+    """Seconds of all minibatches with and without sharing, and the tokens that pass through the model."""
+    actor, weight = Actor(scorer), packed._PAIR_WEIGHT
+
+    def run(pair_weight: float) -> None:
+        packed._PAIR_WEIGHT = pair_weight
+        for batch in batches:
+            actor.log_policy(batch).nan_to_num(neginf=0.0).sum().backward()
+
+    def tokens(pair_weight: float) -> int:
+        packed._PAIR_WEIGHT = pair_weight
+        rows = [scorer._rows(scorer._prepare(batch)[2]) for batch in batches]
+        return sum(len(part) * max(row.length for row in part) for part in rows)
+
+    # A pair so dear that no two decisions share a row.
+    ways = {"shared": weight, "alone": 1e9}
+    times = interleaved({name: lambda w=w: run(w) for name, w in ways.items()}, repeats)
+    ratios = [a / b for a, b in zip(times["alone"], times["shared"], strict=True)]
+    counts = {f"{name}_tokens": tokens(w) for name, w in ways.items()}
+    packed._PAIR_WEIGHT = weight
+    return {
+        **counts,
+        **{f"{name}_s": round(statistics.median(values), 4) for name, values in times.items()},
+        "ratio_quartiles": [round(q, 2) for q in statistics.quantiles(ratios, n=4)],
+    }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    batches = {env: minibatches(env) for env in WORLDS}
+    models = {}
+    for name, scorer in scorers().items():
+        num_tokens = 2048 if name == "hearth" else 1024
+        models[name] = {
+            "pair_weight": pairs(scorer.model, num_tokens, options.repeats),
+            "worlds": {env: sharing(scorer, batches[env], options.repeats) for env in WORLDS},
+        }
+        print(name, json.dumps(models[name], indent=1))
+    result = {
+        "command": " ".join(["python", "benchmarks/forest.py", *sys.argv[1:]]),
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "models": models,
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
