@@ -107,6 +107,27 @@ def scratch() -> str:
     return f"{markdown(header, rows)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
 
 
+def saycan() -> str:
+    """SayCan's four variants between the untrained and the trained model: medians and ranges over the seeds."""
+    result = load("saycan")
+    variants = ("random, drawn", "random, greedy", "ppo, drawn", "ppo, greedy")
+    rows = []
+    for world, measured in result["worlds"].items():
+        ours = load(f"learning-{world}")
+        greedy = [{"return_mean": seed["greedy_return_mean"]} for seed in ours["seeds"]]
+        rows.append(
+            [
+                f"`{world}`",
+                f"{ours['untrained']['return_mean']:.3f}",
+                *(_spread([seed[variant] for seed in measured]) for variant in variants),
+                _spread(ours["seeds"]),
+                _spread(greedy),
+            ]
+        )
+    header = ["world", "untrained", *variants, "trained, drawn", "trained, greedy"]
+    return f"{markdown(header, rows)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+
+
 def seeds() -> str:
     """Every seed of every world."""
     rows = [
@@ -233,6 +254,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "generalization": generalization,
     "learning": learning,
     "retention": retention,
+    "saycan": saycan,
     "scoring": scoring,
     "scratch": scratch,
     "seeds": seeds,
