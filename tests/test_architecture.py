@@ -42,12 +42,36 @@ ALLOWED = {
         "versions",
     },
     "report": {"report", "runs"},
-    "cli": {"cli", "config", "json_argument", "envs", "evaluate", "policy", "ppo", "report", "runs", "scoring"},
+    "experiment": {
+        "experiment",
+        "baselines",
+        "evaluate",
+        "ppo",
+        "rollout",
+        "envs",
+        "config",
+        "runs",
+        "versions",
+    },
+    "cli": {
+        "cli",
+        "config",
+        "json_argument",
+        "envs",
+        "evaluate",
+        "experiment",
+        "policy",
+        "ppo",
+        "report",
+        "runs",
+        "scoring",
+    },
 }
 
 WITHOUT = {
     "envs": {"torch", "transformers", "peft"},
     "report": {"torch", "transformers", "peft", "gymnasium"},
+    "experiment": {"torch", "transformers", "peft", "gymnasium"},
     "runs": {"torch", "transformers", "peft", "gymnasium"},
     "config": {"torch", "transformers", "peft", "gymnasium"},
     "scoring": {"gymnasium"},
@@ -92,6 +116,14 @@ def test_importing_the_package_and_its_worlds_does_not_load_torch():
     import sys
 
     code = "import sys, twosome, twosome.envs, twosome.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_checking_and_reporting_a_grid_do_not_load_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, twosome.cli.experiment, twosome.cli.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

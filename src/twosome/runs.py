@@ -10,6 +10,8 @@
       checkpoints/
         step-0000001280/  appears whole or not at all; manifest.json has the hash of each file
         best            a text file that names the checkpoint with the best mean return
+      evaluation.json   `twosome eval --json` of the finished run, where an experiment made it
+      untrained.json    the same for its model without training
 
 A checkpoint is written aside, flushed to the disk and renamed, so that a crash at any moment leaves the
 earlier ones as they were. Every file is JSON or safetensors: nothing in a run can execute code.
@@ -39,6 +41,9 @@ METRICS = "metrics.jsonl"
 STATE = "state.json"
 MANIFEST = "manifest.json"
 LOCK = ".lock"
+EXPERIMENT = "experiment.json"
+EVALUATION = "evaluation.json"
+UNTRAINED = "untrained.json"
 _ASIDE = ".writing-"
 
 
@@ -84,21 +89,12 @@ class RunDirectory:
         Raises:
             RunError: another process is writing to it.
         """
-        if fcntl is None:
-            yield
-            return
-        with explain_write_errors(self.path):
-            descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+        with exclusively(self.path / LOCK) as claim:
+            if claim is None:
                 raise RunError(
                     f"another process is writing to {self.path}. Wait until it ends, or stop it (Ctrl-C saves)."
-                ) from error
+                )
             yield
-        finally:
-            os.close(descriptor)
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
@@ -271,6 +267,35 @@ class RunDirectory:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
+
+
+@contextlib.contextmanager
+def exclusively(path: Path) -> Iterator[int | None]:
+    """Take the lock of a file, made if need be; None if another process has it.
+
+    Yields:
+        The open file. A process that inherits it keeps the lock for as long as it lives; the system forgets the lock
+        when all of them have ended, however that came about.
+
+    Raises:
+        RunError: the file cannot be made.
+    """
+    with explain_write_errors(path.parent):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        yield descriptor if _locks(descriptor) else None
+    finally:
+        os.close(descriptor)
+
+
+def _locks(descriptor: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sha256(path: Path) -> str:

@@ -13,6 +13,8 @@ from twosome.errors import TwosomeError
 COMMANDS = {
     "train": "train a language model to act in a world",
     "eval": "measure a run, an untrained model or a baseline over fresh episodes",
+    "experiment": "train and measure a grid of worlds, methods and seeds from a file",
+    "report": "curves, tables and intervals of all runs below a folder",
     "generalize": "test a run on tasks that it never met in training",
     "retain": "test whether training cost the model any language ability",
     "show": "table, learning curve and film of a run",

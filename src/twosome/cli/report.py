@@ -1,0 +1,59 @@
+"""`twosome report`: curves, tables and intervals of all runs below a folder."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from twosome.cli.console import plain_console
+from twosome.cli.parse import parse
+from twosome.report.collect import collect
+from twosome.report.experiment import save_report
+from twosome.report.summary import summarize
+
+
+@dataclass(frozen=True)
+class Report:
+    """Compare all runs below a folder: learning curves, final results with intervals, probability of improvement.
+
+    Writes report.html, which needs no other file, and report.md into the folder. Runs that are damaged or not finished
+    are named and not counted.
+
+    Examples:
+        twosome report runs/quick
+        twosome report runs --json
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Folder of an experiment, or any folder with runs below it."""
+    json: bool = False
+    """Print the numbers as one JSON document and nothing else; no file is written."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, read, write."""
+    options = parse(Report, "report", arguments)
+    collection = collect(options.folder)
+    summary = summarize(collection)
+    if options.json:
+        print(json.dumps(summary))  # noqa: T201 - the document is the output
+        return 0
+    page, text = save_report(collection, summary, options.folder)
+    console = plain_console()
+    for name, world in summary["worlds"].items():
+        console.print(name)
+        for method, found in world["methods"].items():
+            console.print(f"  {method}: {_line(found)}", soft_wrap=True)
+    console.print(f"\n  report   {page}\n  text     {text}", soft_wrap=True)
+    return 0
+
+
+def _line(found: dict[str, object]) -> str:
+    result = found["return"]
+    if not isinstance(result, dict):
+        return "no run is finished and measured yet"
+    spread = "" if result["ci95"] is None else " ({:.3f} to {:.3f})".format(*result["ci95"])
+    return f"return {result['iqm']:.3f}{spread}, IQM over {result['seeds']} seeds"

@@ -1,0 +1,1 @@
+"""A grid of runs, environments x methods x seeds, carried out over the cores and restartable."""

@@ -1,0 +1,275 @@
+"""The file of an experiment: environments x methods x seeds, checked as a whole before anything runs.
+
+The file is TOML and not YAML: Python reads it without a further package from 3.11 on, and `actor_lr = 1e-3` is a
+number in it, where YAML 1.1 as PyYAML reads it makes a text of it.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from twosome.envs import text
+from twosome.envs.choices import check_choice
+from twosome.errors import ConfigError, TwosomeError
+from twosome.experiment.settings import (
+    KINDS,
+    Config,
+    configure,
+    fields_of,
+    require_known,
+    require_settings,
+    require_types,
+)
+
+_KEYS = {
+    "name": str,
+    "output": str,
+    "seeds": list,
+    "envs": list,
+    "settings": dict,
+    "env": dict,
+    "methods": dict,
+    "evaluation": dict,
+}
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How each finished run, and who it is compared with, is measured."""
+
+    episodes: int = 500
+    """Fresh episodes."""
+    seed: int = 10_000
+    """Episode i is reset with seed + i."""
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("episodes", self.episodes, 1), ("seed", self.seed, 0)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"evaluation gives {name} = {value!r}; expected a whole number of at least {least}.")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the grid.
+
+    Attributes:
+        env: the world, as the file names it.
+        method: name of the method.
+        seed: of the run.
+        kind: what the method is, a key of `KINDS`.
+        given: the settings that the file gives; presets fill in the others.
+        config: all settings.
+        path: the run directory.
+        evaluation: how it is measured when it is trained.
+        untrained: whether its model is measured without training too: once for each way of asking a model.
+    """
+
+    env: str
+    method: str
+    seed: int
+    kind: str
+    given: dict[str, Any]
+    config: Config
+    path: Path
+    evaluation: Evaluation
+    untrained: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return f"{self.env} {self.method} seed {self.seed}"
+
+    @property
+    def threads(self) -> int:
+        """CPU threads that it uses."""
+        return int(getattr(self.config, "threads", 1))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A player that does not learn, measured once in a world: random play, or the optimal planner."""
+
+    env: str
+    policy: str
+    env_kwargs: dict[str, Any]
+    path: Path
+    evaluation: Evaluation
+    threads: int = 1
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return f"{self.env} {self.policy}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An experiment whose every run is known to have valid settings."""
+
+    name: str
+    output: Path
+    cells: tuple[Cell, ...]
+    references: tuple[Reference, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What a report needs to name the runs: their folders below the output."""
+        runs = [
+            {
+                "path": str(cell.path.relative_to(self.output)),
+                "env": cell.env,
+                "method": cell.method,
+                "seed": cell.seed,
+            }
+            for cell in self.cells
+        ]
+        return {"name": self.name, "runs": runs}
+
+
+def read_grid(file: Path) -> Grid:
+    """Read an experiment's file and check all of it.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in it is misspelt, of a wrong type or out of range.
+        WorldError: there is no such world.
+    """
+    content = _parse(file)
+    try:
+        return _Reader(content, file.stem).grid()
+    except TwosomeError as error:
+        raise type(error)(f"{file}: {error}") from error
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}. Expected the TOML file of an experiment.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}. docs/experiments.md shows an example.") from error
+
+
+class _Reader:
+    """Takes a file's content apart, the outermost things first."""
+
+    def __init__(self, content: Mapping[str, Any], stem: str) -> None:
+        require_known(content, _KEYS, "the file")
+        require_types(content, _KEYS, "the file")
+        self.name: str = content.get("name", stem)
+        self.output = Path(content.get("output", f"runs/{self.name}"))
+        self.seeds = _distinct(content.get("seeds", [1, 2, 3, 4, 5]), "seeds", int)
+        self.envs = _distinct(content.get("envs", []), "envs", str)
+        self.methods = self._methods(content.get("methods", {}))
+        self.evaluation = self._evaluation(content.get("evaluation", {}))
+        self.shared: dict[str, Any] = content.get("settings", {})
+        self.by_env: dict[str, Any] = content.get("env", {})
+        require_known(self.by_env, self.envs, "[env]")
+        self._check_shared("[settings]", self.shared)
+        for env, table in self.by_env.items():
+            self._check_shared(f"[env.{env}]", _table(table, f"env.{env}"))
+
+    def grid(self) -> Grid:
+        """All runs, seed by seed, so that an unfinished grid has something of every method."""
+        worlds = {env: self._world(env) for env in self.envs}
+        cells = [self._cell(env, method, seed) for seed in self.seeds for env in self.envs for method in self.methods]
+        references = [
+            Reference(env, policy, kwargs, self._folder(env) / f"{policy}.json", self.evaluation)
+            for env, (kwargs, policies) in worlds.items()
+            for policy in policies
+        ]
+        return Grid(self.name, self.output, tuple(_with_untrained(cells)), tuple(references))
+
+    @staticmethod
+    def _methods(tables: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+        if not tables:
+            raise ConfigError("there is no method; expected at least one, such as [methods.word] with its settings.")
+        methods = {}
+        for name, table in tables.items():
+            where = f"[methods.{name}]"
+            if not _LABEL.fullmatch(name):
+                raise ConfigError(f"{where}: a method's name is a folder too; expected letters, digits and _ . + -")
+            given = dict(_table(table, f"methods.{name}"))
+            kind = given.pop("kind", "twosome")
+            check_choice("kind", kind, tuple(KINDS))
+            if "env_kwargs" in given:
+                raise ConfigError(f"{where} gives env_kwargs, but all methods play in the same world: use [env.WORLD].")
+            require_settings(given, fields_of(kind), f"{where} of kind {kind!r}")
+            methods[name] = (kind, given)
+        return methods
+
+    @staticmethod
+    def _evaluation(table: Mapping[str, Any]) -> Evaluation:
+        require_known(table, ("episodes", "seed"), "[evaluation]")
+        return Evaluation(**table)
+
+    def _check_shared(self, where: str, table: Mapping[str, Any]) -> None:
+        """Settings for several methods must mean something to at least one; the world's arguments, to all."""
+        kinds = {kind for kind, _ in self.methods.values()}
+        hints = {name: hint for kind in sorted(kinds) for name, hint in fields_of(kind).items()}
+        require_settings(table, hints, where)
+        without = [kind for kind in sorted(kinds) if "env_kwargs" not in fields_of(kind)]
+        if "env_kwargs" in table and without:
+            raise ConfigError(f"{where} gives env_kwargs, which methods of kind {without[0]!r} do not take.")
+
+    def _given(self, env: str, kind: str) -> dict[str, Any]:
+        shared = {**self.shared, **self.by_env.get(env, {})}
+        return {name: value for name, value in shared.items() if name in fields_of(kind)}
+
+    def _world(self, env: str) -> tuple[dict[str, Any], list[str]]:
+        """A world's arguments, and who plays in it beside the methods."""
+        kwargs = {**self.shared, **self.by_env.get(env, {})}.get("env_kwargs", {})
+        world = text.make(env, **kwargs)
+        space: Any = world.observation_space
+        if any(kind == "ppo-mlp" for kind, _ in self.methods.values()) and "vector" not in space.spaces:
+            raise ConfigError(f'{env} has no symbolic observation, "vector", which methods of kind ppo-mlp read.')
+        policies = ["random", *(["planner"] if hasattr(world.unwrapped, "planner") else [])]
+        world.close()
+        return kwargs, policies
+
+    def _folder(self, env: str) -> Path:
+        return self.output / env.removeprefix("twosome/").replace("/", "-").replace(":", "-")
+
+    def _cell(self, env: str, method: str, seed: int) -> Cell:
+        kind, own = self.methods[method]
+        given = {**self._given(env, kind), **own}
+        path = self._folder(env) / method / f"seed-{seed}"
+        try:
+            config = configure(kind, env, seed, given, path)
+        except ConfigError as error:
+            raise ConfigError(f"{method} on {env}: {error}") from error
+        return Cell(env, method, seed, kind, given, config, path, self.evaluation)
+
+
+def _with_untrained(cells: list[Cell]) -> list[Cell]:
+    """The same cells; the first of each world and way of asking a model measures it untrained too."""
+    asks = ("env", "model", "normalization", "context_free_prompt", "prompt_format", "dtype", "quantization")
+    seen: set[tuple[Any, ...]] = set()
+    marked: list[Cell] = []
+    for cell in cells:
+        way = tuple(getattr(cell.config, name, None) for name in asks)
+        marked.append(replace(cell, untrained=cell.kind == "twosome" and way not in seen))
+        seen.add(way)
+    return marked
+
+
+def _table(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name} is {value!r}; expected a table, [{name}], with settings.")
+    return value
+
+
+def _distinct(values: list[Any], name: str, kind: type[int] | type[str]) -> list[Any]:
+    wrong = [value for value in values if type(value) is not kind or str(value).startswith("-")]
+    if not values or wrong or len(set(values)) < len(values):
+        found = f"it has {wrong[0]!r}" if wrong else f"it is {values!r}"
+        expected = "whole numbers, none below 0" if kind is int else "names of worlds"
+        raise ConfigError(f"{name}: expected a list of different {expected}, with at least one; {found}.")
+    return values

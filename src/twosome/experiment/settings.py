@@ -1,0 +1,146 @@
+"""The settings of one run, from what the file of an experiment says about it."""
+
+import dataclasses
+import json
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from twosome.baselines.mlp_config import MlpConfig
+from twosome.config import TrainConfig, preset
+from twosome.envs import text
+from twosome.envs.choices import suggestion
+from twosome.errors import ConfigError
+
+Config: TypeAlias = TrainConfig | MlpConfig
+
+KINDS: dict[str, type[Config]] = {"twosome": TrainConfig, "ppo-mlp": MlpConfig}
+"""What a method may be: the language model trained by `twosome train`, or two small networks from scratch."""
+
+FROM_THE_GRID = ("env", "seed", "output")
+"""Fields that the grid fills in."""
+
+
+def fields_of(kind: str) -> dict[str, Any]:
+    """Names of the settings that a file may give to a kind of method, each with its type."""
+    return {name: hint for name, hint in get_type_hints(KINDS[kind]).items() if name not in FROM_THE_GRID}
+
+
+def require_known(found: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Refuse a misspelt key.
+
+    Raises:
+        ConfigError: a key is not known; the message names the one that was probably meant.
+    """
+    known = list(known)
+    for name in found:
+        if name not in known:
+            hint = suggestion(name, known) or f" Expected one of {', '.join(known)}."
+            raise ConfigError(f"{where} has the key {name!r}, which is not known there.{hint}")
+
+
+def require_settings(given: Mapping[str, Any], hints: Mapping[str, Any], where: str) -> None:
+    """Refuse settings that are unknown, of another type, or for the grid to make.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for name in given:
+        if name in FROM_THE_GRID:
+            raise ConfigError(f"{where} gives {name!r}, which the grid sets for each run. Leave it out.")
+    require_known(given, hints, where)
+    require_types(given, hints, where)
+
+
+def require_types(given: Mapping[str, Any], hints: Mapping[str, Any], where: str) -> None:
+    """Refuse a value of another type than its setting has.
+
+    Raises:
+        ConfigError: a value has the wrong type, or is not one of the words that the setting knows.
+    """
+    for name, value in given.items():
+        hint = hints[name]
+        if not fits(value, hint):
+            meant = suggestion(value, _words(hint))
+            raise ConfigError(f"{where} gives {name} = {value!r}; expected {_type_name(hint)}.{meant}")
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value as TOML has it may stand for a setting of this type.
+
+    >>> fits(1, float), fits(True, float), fits("a", Literal["a", "b"]), fits([1], tuple[str, ...])
+    (True, False, True, False)
+    """
+    arguments = get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(fits(value, part) for part in arguments)
+    if get_origin(hint) is Literal:
+        return value in arguments
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return isinstance(value, get_origin(hint) or hint)
+
+
+def _words(hint: Any) -> list[str]:
+    """The words that a setting may be; none if it may be any."""
+    parts = [hint, *get_args(hint)]
+    return [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
+
+
+def _type_name(hint: Any) -> str:
+    if words := _words(hint):
+        return f"one of {', '.join(words)}"
+    names = {
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        bool: "true or false",
+        dict: "a table",
+        list: "a list",
+        tuple: "a list of texts",
+    }
+    kinds = [names[kind] for part in (hint, *get_args(hint)) if (kind := get_origin(part) or part) in names]
+    return kinds[0] if kinds else str(hint)
+
+
+def configure(kind: str, env: str, seed: int, given: Mapping[str, Any], output: Path) -> Config:
+    """The resolved settings of a run.
+
+    Raises:
+        ConfigError: a value is out of range, or contradicts another.
+    """
+    if kind == "ppo-mlp":
+        budget = preset(env)["total_steps"]
+        return MlpConfig(**{"env": text.resolve(env), "seed": seed, "total_steps": budget, **given})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return TrainConfig(env=text.resolve(env), seed=seed, output=output, **values)
+
+
+def recorded(config: Config) -> dict[str, Any]:
+    """What the run's config.json says, without what is known only once the run has begun."""
+    if isinstance(config, MlpConfig):
+        return {"kind": "ppo-mlp", **dataclasses.asdict(config)}
+    content = config.to_json()
+    del content["output"]
+    return {name: value for name, value in content.items() if (name, value) != ("gamma", None)}
+
+
+def flags(given: Mapping[str, Any]) -> list[str]:
+    """Settings as flags of `twosome train`.
+
+    >>> flags({"actor_lr": 0.001, "lora_targets": ["q_proj", "v_proj"], "trust_remote_code": False})
+    ['--actor-lr', '0.001', '--lora-targets', 'q_proj', 'v_proj']
+    """
+    words: list[str] = []
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words += [flag] * value
+        elif isinstance(value, list):
+            words += [flag, *value]
+        else:
+            words += [flag, json.dumps(value) if isinstance(value, dict) else str(value)]
+    return words

@@ -1,0 +1,105 @@
+"""What is there of a run already: nothing, a part, the training, everything."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from twosome.baselines.mlp_config import MlpConfig
+from twosome.config import TrainConfig
+from twosome.errors import ConfigError, RunError
+from twosome.experiment.grid import Cell, Evaluation, Reference
+from twosome.experiment.settings import recorded
+from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
+
+State: TypeAlias = Literal["new", "begun", "trained", "done"]
+_TAIL_BYTES = 8192
+"""More than a line of metrics takes."""
+
+
+def state_of(task: Cell | Reference) -> State:
+    """How far a run or a measurement has come."""
+    if isinstance(task, Reference):
+        return "done" if is_measured(task.path, task.evaluation) else "new"
+    if not (task.path / CONFIG).is_file():
+        return "new"
+    if isinstance(task.config, MlpConfig):  # is measured in one go with its training: its networks are not kept
+        return "done" if is_measured(task.path / EVALUATION, task.evaluation) else "begun"
+    if last_checkpoint(task.config) not in RunDirectory.open(task.path).checkpoints():
+        return "begun"
+    documents = [EVALUATION, *([UNTRAINED] if task.untrained else [])]
+    measured = all(is_measured(task.path / name, task.evaluation) for name in documents)
+    return "done" if measured else "trained"
+
+
+def is_measured(path: Path, evaluation: Evaluation) -> bool:
+    """Whether a document of `twosome eval` is there, whole, and of the episodes that are asked for."""
+    try:
+        found = read_json(path)
+    except RunError:
+        return False
+    return all(found.get(name) == value for name, value in dataclasses.asdict(evaluation).items())
+
+
+def budget(cell: Cell) -> int:
+    """Decisions that a run makes: whole rollouts."""
+    batch = cell.config.num_envs * cell.config.rollout_steps
+    return cell.config.total_steps // batch * batch
+
+
+def last_checkpoint(config: TrainConfig) -> str:
+    """Name of the checkpoint that ends a run."""
+    return RunDirectory.checkpoint_name(config.num_updates * config.batch_size)
+
+
+def latest(path: Path) -> Mapping[str, Any]:
+    """The last whole line of a run's metrics; empty where there is none yet."""
+    try:
+        with open(path / METRICS, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
+            lines = file.read().split(b"\n")[:-1]
+        row = json.loads(lines[-1])
+    except (OSError, IndexError, ValueError):
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def require_same_settings(cells: Iterable[Cell]) -> None:
+    """Check that the runs which are there were made with the settings of the file.
+
+    Raises:
+        ConfigError: one was not, and would be reported under a name that is not its own.
+        RunError: a config.json is damaged.
+    """
+    for cell in cells:
+        if (cell.path / CONFIG).is_file():
+            found, wanted = _found(cell.path), recorded(cell.config)
+            other = [name for name in wanted if found.get(name) != wanted[name]]
+            if other:
+                was, now = found.get(other[0]), wanted[other[0]]
+                raise ConfigError(
+                    f"{cell.path} was made with {other[0]} = {was!r}, and the file now says {now!r}. Choose another "
+                    "output or method name, or delete that folder."
+                )
+
+
+def _found(path: Path) -> dict[str, Any]:
+    content = RunDirectory.open(path).read_config()
+    return content if "kind" in content else TrainConfig.from_json(content).to_json()
+
+
+def clear_unbegun(path: Path) -> None:
+    """Remove a run folder that a crash left before its first file was whole.
+
+    Raises:
+        RunError: there is something else in it.
+    """
+    if not path.exists() or (path / CONFIG).is_file():
+        return
+    other = [entry.name for entry in path.iterdir() if entry.name not in {"versions.json", "checkpoints", ".lock"}]
+    other = [name for name in other if not name.startswith(".writing-")]
+    if other or RunDirectory(path).checkpoints():
+        raise RunError(f"{path} is no run: it has no {CONFIG}, but {', '.join(other) or 'checkpoints'}. Move it away.")
+    shutil.rmtree(path)

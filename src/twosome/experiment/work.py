@@ -1,0 +1,165 @@
+"""Carrying out one run: train it or go on with it, measure it, each in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from twosome.baselines.mlp_config import MlpConfig
+from twosome.errors import RunError, TwosomeError
+from twosome.experiment.grid import Cell, Reference
+from twosome.experiment.settings import flags
+from twosome.experiment.state import clear_unbegun, is_measured, state_of
+from twosome.runs import EVALUATION, LOCK, UNTRAINED, exclusively, explain_write_errors, write_json
+from twosome.versions import hardware
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went. ``reason`` is what a failure says for itself."""
+
+    status: Literal["done", "failed", "busy", "stopped"]
+    reason: str = ""
+
+
+class _LeftUndoneError(Exception):
+    """The task is not finished, and nothing went wrong."""
+
+    def __init__(self, status: Literal["busy", "stopped"]) -> None:
+        super().__init__(status)
+        self.outcome = Outcome(status)
+
+
+class Worker:
+    """Carries out runs, in several threads if need be; `interrupt` lets the processes of all save and end."""
+
+    def __init__(self) -> None:
+        self._children: set[subprocess.Popen[str]] = set()
+        self._guard = threading.Lock()
+        self._stopped = False
+
+    def interrupt(self) -> None:
+        """As Ctrl-C would: each process ends its update and saves."""
+        with self._guard:
+            self._stopped = True
+            for child in self._children:
+                child.send_signal(signal.SIGINT)
+
+    def carry_out(self, task: Cell | Reference) -> Outcome:
+        """Do what is left to do, unless another process is at it."""
+        try:
+            with explain_write_errors(task.path):
+                task.path.parent.mkdir(parents=True, exist_ok=True)
+            # Its processes inherit the lock: it stays taken while one of them outlives a killed experiment.
+            with exclusively(task.path.with_suffix(".lock")) as claim:
+                if claim is None:
+                    raise _LeftUndoneError("busy")
+                self._complete(task, claim)
+        except _LeftUndoneError as left:
+            return left.outcome
+        except TwosomeError as error:
+            return Outcome("failed", str(error))
+        return Outcome("done")
+
+    def _complete(self, task: Cell | Reference, claim: int) -> None:
+        if isinstance(task, Reference):
+            self._measure(_reference_arguments(task), task.path, task, claim)
+            return
+        if (state := state_of(task)) != "done":
+            clear_unbegun(task.path)
+        if isinstance(task.config, MlpConfig):
+            if state != "done":
+                settings = {"config": asdict(task.config), "evaluation": asdict(task.evaluation)}
+                self._run(["twosome.experiment.mlp", str(task.path), json.dumps(settings)], task, claim)
+            return
+        if state in ("new", "begun"):
+            self._train(task, resume=state == "begun", claim=claim)
+        self._measure([str(task.path)], task.path / EVALUATION, task, claim)
+        if task.untrained:
+            self._measure([str(task.path), "--model", task.config.model], task.path / UNTRAINED, task, claim)
+
+    def _train(self, cell: Cell, *, resume: bool, claim: int) -> None:
+        if resume:
+            with exclusively(cell.path / LOCK) as free:
+                if free is None:  # somebody trains it by hand
+                    raise _LeftUndoneError("busy")
+            arguments = ["--resume", str(cell.path)]
+        else:
+            arguments = ["--env", cell.env, "--seed", str(cell.seed), "--output", str(cell.path), *flags(cell.given)]
+        self._run(["twosome", "train", *arguments, "--no-show", "--json"], cell, claim)
+
+    def _measure(self, who: list[str], path: Path, task: Cell | Reference, claim: int) -> None:
+        """`twosome eval` of somebody, its document saved with the machine that it ran on."""
+        if is_measured(path, task.evaluation):
+            return
+        episodes = ["--episodes", str(task.evaluation.episodes), "--seed", str(task.evaluation.seed)]
+        words = ["twosome", "eval", *who, *episodes, "--threads", str(task.threads), "--json"]
+        document = json.loads(self._run(words, task, claim))
+        with explain_write_errors(path.parent):
+            write_json(path, {**document, "hardware": hardware()})
+
+    def _run(self, words: list[str], task: Cell | Reference, claim: int) -> str:
+        """Standard output of `python -m WORDS`; what it says on standard error goes into the task's log.
+
+        Raises:
+            RunError: it failed.
+        """
+        log = task.path.with_suffix(".log")
+        with explain_write_errors(log), open(log, "ab") as errors:
+            said_before = errors.tell()
+            child = self._begin(words, task.threads, errors, claim)
+        try:
+            answer, _ = child.communicate()
+        except KeyboardInterrupt:
+            child.send_signal(signal.SIGINT)
+            child.wait()
+            raise
+        finally:
+            with self._guard:
+                self._children.discard(child)
+        if self._stopped and child.returncode:
+            raise _LeftUndoneError("stopped")
+        if child.returncode:
+            raise RunError(f"{_last_words(log, said_before, child.returncode)} (all of it: {log})")
+        return answer
+
+    def _begin(self, words: list[str], threads: int, errors: IO[bytes], claim: int) -> subprocess.Popen[str]:
+        with self._guard:
+            if self._stopped:
+                raise _LeftUndoneError("stopped")
+            child = subprocess.Popen(
+                [sys.executable, "-m", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                # Several processes share the cores: none may take more threads than it is meant to have.
+                env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
+                pass_fds=(claim,) if os.name == "posix" else (),
+                # In a session of its own Ctrl-C reaches it through `interrupt` alone, and once.
+                start_new_session=True,
+            )
+            self._children.add(child)
+            return child
+
+
+def carry_out(task: Cell | Reference) -> Outcome:
+    """Do what is left to do of one run, in this thread."""
+    return Worker().carry_out(task)
+
+
+def _reference_arguments(reference: Reference) -> list[str]:
+    world = ["--env", reference.env, "--env-kwargs", json.dumps(reference.env_kwargs)]
+    return ["--policy", reference.policy, *world]
+
+
+def _last_words(log: Path, begin: int, code: int) -> str:
+    """The message with which a process ended, from what it added to a log that had ``begin`` bytes."""
+    lines = [line.strip() for line in log.read_bytes()[begin:].decode(errors="replace").splitlines() if line.strip()]
+    said = lines[-1].removeprefix("twosome: ") if lines else "it said nothing"
+    return f"killed by signal {-code}; before: {said}" if code < 0 else said

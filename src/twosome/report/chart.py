@@ -1,0 +1,83 @@
+"""Learning curves of several methods in one world: interquartile mean with its interval, each seed faintly."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from twosome.report.collect import Run
+from twosome.report.curve import points
+from twosome.report.statistics import iqm, iqm_interval, on_one_grid
+
+# Okabe and Ito's palette, which readers with any color vision can tell apart.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_RESAMPLES = 2_000
+"""For each of many points; the width of a band needs no more."""
+_MOST_POINTS = 200
+_LABEL_HEIGHT = 0.05
+"""Of the axes' height."""
+
+
+def curves_png(methods: Mapping[str, Sequence[Run]], levels: Mapping[str, float], title: str) -> bytes:
+    """A PNG picture of mean return against decisions.
+
+    Args:
+        methods: the runs of each method. Finished ones make the curve; those under way are drawn dashed.
+        levels: returns to draw as horizontal lines, by name.
+        title: of the picture.
+    """
+    figure = Figure(figsize=(8.5, 4.8), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for i, (name, runs) in enumerate(methods.items()):
+        _draw_method(axes, name, runs, _COLORS[i % len(_COLORS)])
+    _draw_levels(axes, levels)
+    axes.set_xlabel("decisions")
+    axes.set_ylabel("return, mean of the last 100 episodes")
+    axes.set_title(title, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, loc="best")
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
+def _draw_method(axes: Axes, name: str, runs: Sequence[Run], color: str) -> None:
+    finished = []
+    for run in runs:
+        decisions, returns, _ = points(run.metrics)
+        axes.plot(decisions, returns, color=color, alpha=0.3, linewidth=0.8, linestyle="-" if run.finished else "--")
+        if run.finished:
+            finished.append((decisions, returns))
+    places, values = on_one_grid(finished)
+    if len(places):
+        keep = np.unique(np.linspace(0, len(places) - 1, _MOST_POINTS).round().astype(int))
+        places, values = places[keep], values[:, keep]
+        axes.plot(places, iqm(values), color=color, linewidth=2, label=f"{name} ({len(values)})")
+    if len(places) and len(values) > 1:
+        axes.fill_between(places, *iqm_interval([values], _RESAMPLES), color=color, alpha=0.15, linewidth=0)
+
+
+def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
+    """Lines across, their names at the right, moved up where two would lie on one another."""
+    for level in levels.values():
+        axes.axhline(level, color="#8a8a8a", linestyle=":", linewidth=1)
+    bottom, top = axes.get_ylim()
+    lowest = bottom
+    for name, level in sorted(levels.items(), key=lambda item: item[1]):
+        at = max(level, lowest)
+        lowest = at + _LABEL_HEIGHT * (top - bottom)
+        text = f" {name} {level:.2f}"
+        axes.annotate(text, (1.0, at), xycoords=("axes fraction", "data"), va="center", color="#6a6a6a")
+    axes.set_ylim(bottom, top)
+
+
+def levels_of(world: Mapping[str, Any]) -> dict[str, float]:
+    """Returns of those who do not learn in this run, for the chart."""
+    return {name: float(found["return_mean"]) for name, found in world["references"].items()}

@@ -1,0 +1,344 @@
+"""The grid: checked as a whole, carried out to the end whatever happens, never done twice."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from twosome.cli import main
+from twosome.errors import RunError
+from twosome.experiment import mlp, work
+from twosome.experiment.grid import read_grid
+from twosome.experiment.settings import recorded
+from twosome.experiment.state import clear_unbegun, state_of
+from twosome.runs import RunDirectory, exclusively
+
+ROOT = Path(__file__).parents[2]
+
+GRID = """
+name = "tiny"
+output = "{output}"
+seeds = [1, 2]
+envs = ["TomatoSalad"]
+[settings]
+total_steps = 128
+[methods.word]
+normalization = "word"
+[methods.scratch]
+kind = "ppo-mlp"
+[evaluation]
+episodes = 2
+"""
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(GRID.format(output=tmp_path / "runs"))
+    return path
+
+
+def changed(file: Path, old: str, new: str) -> Path:
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    return file
+
+
+@pytest.fixture
+def commands(monkeypatch) -> list[list[str]]:
+    """The commands that an experiment runs, each in this process, so that torch is loaded once."""
+    seen: list[list[str]] = []
+
+    def run(self, words, task, claim):
+        seen.append(words)
+        answer = io.StringIO()
+        with contextlib.redirect_stdout(answer):
+            code = mlp.main(words[1:]) if words[0] == "twosome.experiment.mlp" else main(words[1:])
+        if code:
+            raise RunError("it failed")
+        return answer.getvalue()
+
+    monkeypatch.setattr(work.Worker, "_run", run)
+    return seen
+
+
+def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
+    """The exit code, and how each run ended."""
+    code = main(["experiment", str(file), "--parallel", "1", "--json"])
+    return code, {row["what"]: row["state"] for row in json.loads(capsys.readouterr().out)["runs"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("normalization =", "normalisation =", "Did you mean 'normalization'"),
+        ("total_steps =", "total_step =", "Did you mean 'total_steps'"),
+        ("seeds =", "seed =", "Did you mean 'seeds'"),
+        ("episodes =", "epsodes =", "Did you mean 'episodes'"),
+        ('"word"', '"wrod"', "expected one of none, token, word, byte, pmi. Did you mean 'word'?"),
+        ('["TomatoSalad"]', '["TomatoSald"]', "Did you mean 'TomatoSalad'"),
+        ('"ppo-mlp"', '"ppo-mpl"', "Did you mean 'ppo-mlp'"),
+        ('kind = "ppo-mlp"', 'kind = "ppo-mlp"\nnormalization = "word"', "'normalization', which is not known there"),
+        ("total_steps = 128", "total_steps = 128.5", "expected a whole number"),
+        ("total_steps = 128", "total_steps = 100", "word on TomatoSalad: --total-steps is 100"),
+        ("total_steps = 128", "total_steps = true", "expected a whole number"),
+        ('normalization = "word"', "seed = 3", "the grid sets"),
+        ('normalization = "word"', "env_kwargs = {}", "use \\[env.WORLD\\]"),
+        ("total_steps = 128", 'env_kwargs = {layout = "B"}', "'ppo-mlp' do not take"),
+        ("[settings]", "[env.Entertainment]", "env"),
+        ("[1, 2]", "[1, 1]", "different"),
+        ("[1, 2]", "[]", "at least one"),
+        ("[1, 2]", "[-1]", "none below 0"),
+        ("[1, 2]", '["1"]', "whole numbers"),
+        ("episodes = 2", "episodes = 0", "at least 1"),
+        ("methods.word", 'methods."a/b"', "a folder too"),
+        ("[settings]", "[settings", "not TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_explained_before_anything_runs(file, commands, capsys, old, new, said):
+    assert main(["experiment", str(changed(file, old, new))]) == 1
+    message = capsys.readouterr().err
+    assert str(file) in message
+    assert said.replace("\\", "") in message
+    assert not commands
+    assert not (file.parent / "runs").exists()
+
+
+def test_the_examples_are_valid(tmp_path):
+    (page,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "experiments.md").read_text(), re.DOTALL)
+    (tmp_path / "page.toml").write_text(page)
+    for example in (tmp_path / "page.toml", *(ROOT / "benchmarks" / "experiments").glob("*.toml")):
+        assert len(read_grid(example).cells) == 6
+
+
+def test_a_file_that_is_not_there_is_explained(tmp_path, capsys):
+    assert main(["experiment", str(tmp_path / "no.toml")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_what_is_closer_to_the_method_wins(file):
+    text = file.read_text().replace(
+        "[methods.word]", "[env.TomatoSalad]\nclip = 0.3\nepochs = 2\n[methods.word]\nepochs = 3"
+    )
+    file.write_text(text.replace("total_steps = 128", "total_steps = 256\nclip = 0.1\nactor_lr = 1e-4"))
+    word, scratch = (
+        next(cell for cell in read_grid(file).cells if cell.kind == kind) for kind in ("twosome", "ppo-mlp")
+    )
+    assert (word.config.clip, word.config.epochs, word.config.actor_lr) == (0.3, 3, 1e-4)
+    # PPO from scratch takes the settings that it knows, and its budget from the preset where none is given.
+    assert (scratch.config.clip, scratch.config.epochs, scratch.config.total_steps) == (0.3, 2, 256)
+    file.write_text(file.read_text().replace("total_steps = 256", ""))
+    assert {cell.config.total_steps for cell in read_grid(file).cells} == {10_000}
+
+
+def test_a_dry_run_lists_everything_and_does_nothing(file, commands, capsys):
+    assert main(["experiment", str(file), "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("random", "planner", "word seed 1", "scratch seed 2"):
+        assert f"TomatoSalad {name}" in printed
+    assert "6 of 6 to do" in printed
+    assert not commands
+    assert not (file.parent / "runs").exists()
+
+
+def test_a_grid_is_carried_out_once_and_can_be_reported(file, commands, capsys):
+    code, ended = carry_out(changed(file, "[1, 2]", "[1]"), capsys)
+    assert code == 0
+    assert set(ended.values()) == {"done"}
+    assert len(ended) == 4
+    runs = file.parent / "runs" / "TomatoSalad"
+    # Random, planner, PPO from scratch, a run that is trained and measured, its model untrained.
+    assert len(commands) == 2 + 1 + 2 + 1
+    names = {"update", "decisions", "env_steps", "episodes", "return_mean", "success_rate", "length_mean"}
+    for method in ("word", "scratch"):
+        run = RunDirectory.open(runs / method / "seed-1")
+        (row,) = run.read_metrics()
+        assert names <= set(row)
+        evaluation = json.loads((run.path / "evaluation.json").read_text())
+        assert (evaluation["episodes"], evaluation["seed"]) == (2, 10_000)
+        assert evaluation["hardware"]["cores"]
+
+    commands.clear()
+    assert carry_out(file, capsys)[0] == 0
+    assert not commands
+
+    assert main(["report", str(file.parent / "runs"), "--json"]) == 0
+    (world,) = json.loads(capsys.readouterr().out)["worlds"].values()
+    assert set(world["references"]) == {"random", "planner", "hearth, untrained, word"}
+    assert {name: method["return"]["seeds"] for name, method in world["methods"].items()} == {"scratch": 1, "word": 1}
+
+    # Other episodes are measured anew, without training again.
+    carry_out(changed(file, "episodes = 2", "episodes = 3"), capsys)
+    assert not [words for words in commands if words[1] == "train"]
+    assert len([words for words in commands if words[1] == "eval"]) == 2 + 1 + 1
+
+
+def test_the_untrained_model_is_measured_once_for_each_way_of_asking(file):
+    changed(
+        file,
+        "[methods.scratch]",
+        '[methods.none]\nnormalization = "none"\n[methods.slow]\nclip = 0.1\n[methods.scratch]',
+    )
+    measured = [(cell.method, cell.seed) for cell in read_grid(file).cells if cell.untrained]
+    assert measured == [("word", 1), ("none", 1)]
+
+
+def test_settings_that_changed_under_a_finished_run_are_refused(file, commands, capsys):
+    cell = read_grid(file).cells[0]
+    RunDirectory.create(cell.path, {**recorded(cell.config), "output": None, "gamma": 0.99}, {})
+    main(["experiment", str(changed(file, "total_steps = 128", "total_steps = 256")), "--dry-run"])
+    assert "was made with total_steps = 128, and the file now says 256" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_does_not_stop_the_others(file, capsys, monkeypatch):
+    def run(self, words, task, claim):
+        if words[1] == "train" and task.seed == 1:
+            raise RunError("out of luck")
+        return "{}"
+
+    monkeypatch.setattr(work.Worker, "_run", run)
+    monkeypatch.setattr(work, "write_json", lambda path, content: None)
+    assert main(["experiment", str(file)]) == 1
+    printed = capsys.readouterr().out
+    assert "1 of 6 failed:\n  TomatoSalad word seed 1: out of luck" in printed
+    assert "5 of 6 done" in printed
+
+
+def test_what_another_process_is_at_is_left_alone(file, commands, capsys):
+    changed(file, "[1, 2]", "[1]")
+    path = read_grid(file).cells[0].path
+    path.parent.mkdir(parents=True)
+    with exclusively(path.with_suffix(".lock")) as claim:
+        assert claim is not None
+        code, ended = carry_out(file, capsys)
+    assert code == 0
+    assert ended["TomatoSalad word seed 1"] == "busy"
+    assert ended["TomatoSalad scratch seed 1"] == "done"
+    assert not path.exists()
+
+
+def test_a_run_that_is_trained_by_hand_is_left_alone(file, commands, capsys):
+    changed(file, "[1, 2]", "[1]")
+    cell = read_grid(file).cells[0]
+    run = RunDirectory.create(cell.path, {**recorded(cell.config), "output": None, "gamma": 0.99}, {})
+    with run.locked():
+        assert carry_out(file, capsys)[1]["TomatoSalad word seed 1"] == "busy"
+
+
+def test_a_folder_that_a_crash_left_half_made_is_removed(tmp_path):
+    path = tmp_path / "seed-1"
+    (path / "checkpoints").mkdir(parents=True)
+    (path / ".writing-config.json").write_text("{")
+    clear_unbegun(path)
+    assert not path.exists()
+
+
+def test_a_folder_with_something_else_in_it_is_not_touched(file, commands):
+    cell = read_grid(file).cells[0]
+    cell.path.mkdir(parents=True)
+    (cell.path / "thesis.tex").write_text("all of it")
+    outcome = work.carry_out(cell)
+    assert outcome.status == "failed"
+    assert "thesis.tex" in outcome.reason
+    assert not commands
+    assert (cell.path / "thesis.tex").read_text() == "all of it"
+
+
+def test_a_process_that_fails_says_why_and_the_log_has_all_of_it(file):
+    (cell, *_) = read_grid(file).cells
+    cell.path.parent.mkdir(parents=True)
+    with (
+        exclusively(cell.path.with_suffix(".lock")) as claim,
+        pytest.raises(RunError, match=r"there is no command 'trane'.*seed-1\.log"),
+    ):
+        work.Worker()._run(["twosome", "trane"], cell, claim)
+
+
+def test_an_interruption_reaches_the_processes(file):
+    (cell, *_) = read_grid(file).cells
+    cell.path.parent.mkdir(parents=True)
+    worker = work.Worker()
+    threading.Timer(0.5, worker.interrupt).start()
+    with exclusively(cell.path.with_suffix(".lock")) as claim, pytest.raises(work._LeftUndoneError):
+        worker._run(["timeit", "-n", "1", "-r", "1", "import time; time.sleep(60)"], cell, claim)
+
+
+def test_the_lock_of_a_killed_experiment_stays_with_its_process(tmp_path):
+    lock = tmp_path / "run.lock"
+    parent = (
+        "import subprocess, sys, time; from pathlib import Path; from twosome.runs import exclusively\n"
+        f"with exclusively(Path({str(lock)!r})) as claim:\n"
+        "    child = subprocess.Popen(['sleep', '60'], pass_fds=(claim,), stdout=subprocess.DEVNULL)\n"
+        "    print(child.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.kill()
+    with exclusively(lock) as claim:
+        assert claim is None
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: is_free(lock), seconds=10)
+
+
+def is_free(lock: Path) -> bool:
+    with exclusively(lock) as claim:
+        return claim is not None
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_killed_goes_on_without_doing_anything_twice(file, capsys):
+    changed(file, "total_steps = 128", "total_steps = 512\ncheckpoint_every = 128")
+    command = [sys.executable, "-m", "twosome", "experiment", str(file), "--parallel", "1"]
+    cells = [cell for cell in read_grid(file).cells if cell.kind == "twosome"]
+    first, second = cells
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: state_of(first) == "done" and len(RunDirectory(second.path).checkpoints()) >= 2)
+        (child,) = children(process)
+    finally:
+        process.kill()
+        process.wait()
+    # Its process goes on for a while, keeps its lock, and is then killed too.
+    with exclusively(second.path.with_suffix(".lock")) as claim:
+        assert claim is None
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: is_free(second.path.with_suffix(".lock")))
+    assert state_of(second) == "begun"
+    before = (first.path / "evaluation.json").stat().st_mtime_ns
+    assert main(["experiment", str(file), "--parallel", "1", "--json"]) == 0
+    assert (first.path / "evaluation.json").stat().st_mtime_ns == before
+    assert [row["decisions"] for row in RunDirectory(second.path).read_metrics()] == [128, 256, 384, 512]
+    assert all(state_of(cell) == "done" for cell in read_grid(file).cells)
+
+
+def wait_for(condition, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def children(process: subprocess.Popen) -> list[int]:
+    """Ids of the processes that a process has started."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(word) for thread in threads for word in thread.read_text().split()]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_grid_is_spread_over_a_local_ray(file, capsys):
+    pytest.importorskip("ray")
+    changed(file, "[1, 2]", "[1]")
+    assert main(["experiment", str(file), "--ray", "--json"]) == 0
+    assert {row["state"] for row in json.loads(capsys.readouterr().out)["runs"]} == {"done"}
+    assert all(state_of(cell) == "done" for cell in read_grid(file).cells)

@@ -1,0 +1,216 @@
+"""The report of many runs: its numbers are those of the runs, and what is missing or damaged is named, not counted."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from twosome.cli import main
+from twosome.errors import RunError
+from twosome.report.collect import collect
+from twosome.report.summary import summarize
+
+WORLD = "twosome/TomatoSalad-v0"
+
+
+def measured(mean: float, **others) -> dict:
+    return {
+        "env": WORLD,
+        "env_kwargs": {},
+        "episodes": 10,
+        "return_mean": mean,
+        "return_ci95": [mean - 0.1, mean + 0.1],
+        "success_rate": 0.5,
+        "gamma": 0.99,
+        **others,
+    }
+
+
+def make_run(path: Path, seed: int, mean: float | None, updates: int = 8, reach: int = 6, **settings) -> Path:
+    """A run directory whose mean return goes from 0.5 to 0.95 with update ``reach``, 128 decisions each."""
+    (path / "checkpoints").mkdir(parents=True)
+    config = {"env": WORLD, "env_kwargs": {}, "model": "hearth", "seed": seed, "gamma": 0.99, "num_envs": 4}
+    config |= {"rollout_steps": 32, "total_steps": 1024, "output": str(path), **settings}
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "versions.json").write_text(json.dumps({"twosome": "0.1.0", "env": WORLD}))
+    rows = [
+        {
+            "decisions": 128 * i,
+            "episodes": 15 * i,
+            "return_mean": 0.95 if i >= reach else 0.5,
+            "success_rate": 0.5,
+            "rollout_s": 2.0,
+            "policy_s": 1.0,
+        }
+        for i in range(1, updates + 1)
+    ]
+    (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if mean is not None:
+        (path / "evaluation.json").write_text(json.dumps(measured(mean, hardware={"cpu": "a", "cores": 2})))
+    return path
+
+
+@pytest.fixture
+def experiment(tmp_path) -> Path:
+    """Method "a" with returns 0.1, 0.2, 0.3 and 0.9, "b" with 0.2 in both seeds, and the references."""
+    for seed, mean in enumerate((0.1, 0.2, 0.3, 0.9), start=1):
+        make_run(tmp_path / "T" / "a" / f"seed-{seed}", seed, mean, reach=5 + seed, actor_lr=1e-3)
+    for seed in (1, 2):
+        make_run(tmp_path / "T" / "b" / f"seed-{seed}", seed, 0.2, reach=99, actor_lr=2e-3)
+    (tmp_path / "T" / "random.json").write_text(json.dumps(measured(0.0)))
+    (tmp_path / "T" / "planner.json").write_text(json.dumps(measured(1.0)))
+    runs = [
+        {"path": str(path.parent.relative_to(tmp_path)), "method": path.parts[-3]}
+        for path in tmp_path.rglob("config.json")
+    ]
+    (tmp_path / "experiment.json").write_text(json.dumps({"name": "e", "runs": runs}))
+    return tmp_path
+
+
+def world(folder: Path) -> dict:
+    (found,) = summarize(collect(folder))["worlds"].values()
+    return found
+
+
+def test_the_numbers_of_a_method_are_those_of_its_seeds(experiment):
+    method = world(experiment)["methods"]["a"]
+    assert method["return"]["iqm"] == pytest.approx(0.25)
+    assert method["return"]["median"] == pytest.approx(0.25)
+    assert [seed["return_mean"] for seed in method["seeds"]] == [0.1, 0.2, 0.3, 0.9]
+    low, high = method["return"]["ci95"]
+    assert 0.1 <= low < 0.25 < high <= 0.9
+    assert method["seeds"][0]["seconds"] == pytest.approx(8 * 3.0)
+
+
+def test_sample_efficiency_is_read_from_the_curve_and_the_planner(experiment):
+    methods = world(experiment)["methods"]
+    assert [seed["decisions_to_90_percent"] for seed in methods["a"]["seeds"]] == [768, 896, 1024, None]
+    assert methods["a"]["median_decisions_to_90_percent"] == (896 + 1024) / 2
+    assert methods["b"]["median_decisions_to_90_percent"] is None
+
+
+def test_sample_efficiency_is_unknown_where_returns_are_discounted_otherwise(experiment):
+    config = experiment / "T" / "a" / "seed-1" / "config.json"
+    config.write_text(config.read_text().replace("0.99", "0.5"))
+    assert world(experiment)["methods"]["a"]["seeds"][0]["decisions_to_90_percent"] is None
+
+
+def test_methods_are_compared_pair_by_pair(experiment):
+    pairs = {(row["first"], row["second"]): row["probability"] for row in world(experiment)["improvement"]}
+    # 0.1 loses, 0.2 is level, 0.3 and 0.9 win.
+    assert pairs == {("a", "b"): pytest.approx(2.5 / 4), ("b", "a"): pytest.approx(1.5 / 4)}
+
+
+def test_settings_that_differ_are_named_and_no_others(experiment):
+    assert world(experiment)["settings"] == {"actor_lr": {"a": 1e-3, "b": 2e-3}}
+
+
+def test_a_run_under_way_is_named_and_not_counted(experiment):
+    make_run(experiment / "T" / "b" / "seed-3", 3, 0.99, updates=3, actor_lr=2e-3)
+    (experiment / "experiment.json").unlink()
+    method = world(experiment)["methods"]["hearth, actor_lr 0.002"]
+    assert method["return"]["seeds"] == 2
+    assert method["seeds"][2]["finished"] is False
+    assert method["seeds"][2]["return_mean"] is None
+    main(["report", str(experiment)])
+    assert "384/1,024 decisions, not finished" in (experiment / "report.md").read_text()
+
+
+def test_runs_that_are_just_begun_or_damaged_are_on_the_page(experiment):
+    make_run(experiment / "T" / "c" / "seed-1", 1, None, updates=0)
+    (experiment / "T" / "a" / "seed-4" / "config.json").write_text("{")
+    assert main(["report", str(experiment)]) == 0
+    page = (experiment / "report.md").read_text()
+    assert "0/1,024 decisions" in page
+    assert "| T/a/seed-4 | " in page
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("metrics.jsonl", b'{"decisions": 128\n', "damaged"),
+        ("metrics.jsonl", b'{"decisions": 128}\n', "episodes"),
+        ("metrics.jsonl", b"\xff\xfe\n", "damaged"),
+        ("metrics.jsonl", b"[]\n", "damaged"),
+        ("config.json", b"", "config.json cannot be read"),
+        ("config.json", b"{}", "env"),
+        ("config.json", None, "no config.json"),
+        ("evaluation.json", b"{", "evaluation.json cannot be read"),
+        ("evaluation.json", b"{}", "env"),
+    ],
+)
+def test_a_damaged_run_is_named_with_the_reason_and_the_others_are_counted(experiment, file, content, said):
+    path = experiment / "T" / "a" / "seed-4" / file
+    path.unlink() if content is None else path.write_bytes(content)
+    collection = collect(experiment)
+    ((where, reason),) = collection.unreadable.items()
+    assert where == "T/a/seed-4"
+    assert said in reason
+    assert world(experiment)["methods"]["a"]["return"]["iqm"] == pytest.approx(0.2)
+
+
+def test_a_half_written_last_line_is_left_out(experiment):
+    with open(experiment / "T" / "a" / "seed-1" / "metrics.jsonl", "a") as file:
+        file.write('{"decisions": 99')
+    assert world(experiment)["methods"]["a"]["return"]["seeds"] == 4
+
+
+def test_over_several_worlds_returns_are_put_on_one_scale(experiment):
+    other = "twosome/Entertainment-v0"
+    for name, mean in (("random", 10.0), ("planner", 30.0)):
+        path = experiment / "E" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(measured(mean, env=other)))
+    runs = json.loads((experiment / "experiment.json").read_text())
+    for seed in (1, 2, 3, 4):
+        make_run(experiment / "E" / "a" / f"seed-{seed}", seed, 20.0, env=other)
+        runs["runs"].append({"path": f"E/a/seed-{seed}", "method": "a"})
+    (experiment / "experiment.json").write_text(json.dumps(runs))
+    everything = summarize(collect(experiment))["all_worlds"]
+    # Of 0.1, 0.2, 0.3, 0.9 and four times 0.5 the middle four are 0.3, 0.5, 0.5, 0.5; "b" did not play everywhere.
+    assert list(everything["methods"]) == ["a"]
+    assert everything["methods"]["a"]["iqm"] == pytest.approx((0.3 + 3 * 0.5) / 4)
+
+
+def test_the_page_needs_no_other_file_and_its_picture_shows_something(experiment, capsys):
+    assert main(["report", str(experiment)]) == 0
+    assert "IQM over 4 seeds" in capsys.readouterr().out
+    page, text = ((experiment / f"report.{kind}").read_text() for kind in ("html", "md"))
+    assert {source[:22] for source in re.findall(r'src="([^"]*)"', page)} == {"data:image/png;base64,"}
+    assert not re.findall(r"https?://|<link|<script", page)
+    (picture,) = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    assert np.asarray(Image.open(experiment / picture).convert("RGB")).std() > 5
+    for part in ("0.250", "Probability of improvement", "actor_lr", "0.1.0", "cores"):
+        assert part in page
+        assert part in text
+
+
+def test_names_from_outside_are_text_on_the_page(experiment):
+    (experiment / "experiment.json").unlink()
+    make_run(experiment / "x", 1, 0.5, model="<script>alert(1)</script>|")
+    main(["report", str(experiment)])
+    assert "<script>" not in (experiment / "report.html").read_text()
+    assert "</script>\\|" in (experiment / "report.md").read_text()
+
+
+def test_json_prints_one_document_and_writes_nothing(experiment, capsys):
+    before = sorted(experiment.rglob("*"))
+    assert main(["report", str(experiment), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["worlds"]) == {"TomatoSalad-v0"}
+    assert sorted(experiment.rglob("*")) == before
+
+
+def test_methods_of_several_experiments_keep_apart(experiment):
+    for name in ("one", "two"):
+        make_run(experiment / name / "run", 1, 0.5)
+        content = {"name": name, "runs": [{"path": "run", "method": "m"}]}
+        (experiment / name / "experiment.json").write_text(json.dumps(content))
+    assert {"one/m", "two/m", "e/a", "e/b"} == set(world(experiment)["methods"])
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(RunError, match="no run below"):
+        collect(tmp_path)
