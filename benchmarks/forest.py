@@ -9,6 +9,9 @@ Two measurements, each on the embedded model and on a random Llama of 58M parame
   which `_PAIR_WEIGHT` in `twosome/scoring/packed.py` stands for.
 - *sharing*: the policy minibatches of a real rollout, forward and backward, with rows that share and with one row for
   each decision, in turn.
+
+And two alternatives, on the embedded model: its layers through ``torch.compile``, and whether FlexAttention can train
+on this machine.
 """
 
 import argparse
@@ -25,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from twosome import Decision, TrainConfig
@@ -138,6 +142,39 @@ def sharing(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -
     }
 
 
+def compiled(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -> dict[str, float]:
+    """Seconds of all minibatches before and after compiling the layers, and what compiling took."""
+    actor = Actor(scorer)
+
+    def run() -> None:
+        for batch in batches:
+            actor.log_policy(batch).nan_to_num(neginf=0.0).sum().backward()
+
+    eager = interleaved({"eager": run}, repeats)["eager"]
+    for layer in scorer.model.get_base_model().model.layers:
+        layer.compile(dynamic=True)
+    start = time.perf_counter()
+    run()
+    spent = time.perf_counter() - start
+    after = interleaved({"compiled": run}, repeats)["compiled"]
+    return {
+        "eager_s": round(statistics.median(eager), 4),
+        "compiled_s": round(statistics.median(after), 4),
+        "compiling_s": round(spent, 1),
+    }
+
+
+def flex_attention_fault() -> str | None:
+    """What FlexAttention says when it should train here; None where it can."""
+    query, key, value = (torch.randn(1, 2, 128, 32, requires_grad=True) for _ in range(3))
+    mask = create_block_mask(lambda _b, _h, q, k: q >= k, 1, 1, 128, 128, device="cpu")
+    try:
+        torch.compile(flex_attention)(query, key, value, block_mask=mask).sum().backward()
+    except (NotImplementedError, RuntimeError) as error:
+        return str(error).splitlines()[0]
+    return None
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -153,12 +190,18 @@ def main() -> None:
             "worlds": {env: sharing(scorer, batches[env], options.repeats) for env in WORLDS},
         }
         print(name, json.dumps(models[name], indent=1))
+    alternatives = {
+        "compile": compiled(scorers()["hearth"], batches["TomatoLettuceSalad"], options.repeats),
+        "flex_attention_fault": flex_attention_fault(),
+    }
+    print(alternatives)
     result = {
         "command": " ".join(["python", "benchmarks/forest.py", *sys.argv[1:]]),
         "date": date.today().isoformat(),
         "hardware": hardware(),
         "versions": versions(),
         "models": models,
+        "alternatives": alternatives,
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -200,6 +200,39 @@ def comparison() -> str:
     return markdown(["TomatoSalad, 100 fresh episodes", "return", "95 % interval", "success", "steps"], rows)
 
 
+def forest() -> str:
+    """What sharing the beginnings of prompts brings to policy minibatches."""
+    result = load("forest")
+    rows = [
+        [
+            f"{model}, `{world}`",
+            f"{row['alone_tokens']:,}",
+            f"{row['shared_tokens']:,}",
+            f"{row['alone_s']:.2f}",
+            f"{row['shared_s']:.2f}",
+            "**{1:.2f}x** ({0:.2f} to {2:.2f})".format(*row["ratio_quartiles"]),
+        ]
+        for model, measured in result["models"].items()
+        for world, row in measured["worlds"].items()
+    ]
+    header = ["", "tokens, a row each", "tokens, shared", "seconds, a row each", "seconds, shared", "ratio (quartiles)"]
+    compiled, fault = result["alternatives"]["compile"], result["alternatives"]["flex_attention_fault"]
+    weights = ", ".join(
+        f"{measured['pair_weight']['forward']:.1f} forward and {measured['pair_weight']['forward_backward']:.1f} with "
+        f"backward ({model})"
+        for model, measured in result["models"].items()
+    )
+    note = (
+        f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}, processor time of one thread: the four "
+        "policy minibatches of 32 decisions of a first rollout, forward and backward, interleaved. A pair of tokens in "
+        f"attention costs as much as {weights} times as many operations elsewhere. The layers of `hearth` through "
+        f"`torch.compile`: {compiled['eager_s']:.2f} s before, {compiled['compiled_s']:.2f} s after "
+        f"{compiled['compiling_s']:.0f} s of compiling (`TomatoLettuceSalad`). FlexAttention: "
+        + (f'"{fault}"' if fault else "can train here.")
+    )
+    return f"{markdown(header, rows)}\n\n{note}"
+
+
 def generalization() -> str:
     """A table for each panel of tasks never met."""
     # Only here: it imports torch, which the other tables do without.
@@ -251,6 +284,7 @@ def scoring() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
+    "forest": forest,
     "generalization": generalization,
     "learning": learning,
     "retention": retention,
