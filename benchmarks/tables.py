@@ -12,6 +12,7 @@ import re
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -253,33 +254,15 @@ def retention() -> str:
     return f"{tables(result)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
 
 
-def scoring() -> str:
-    """Packed rows against padded rows and against the floor, with the quartiles of the interleaved runs."""
-    result = load("scoring")
-    rows = []
-    for allocator, label in (("default", "glibc's own"), ("keeping_freed_memory", "as in training")):
-        measured = result[f"allocator_{allocator}"]
-        for mode, name in (("forward", "forward"), ("forward_backward", "forward + backward")):
-            wall, processor = measured[mode]["wall"], measured[mode]["processor"]
-            low, middle, high = wall["packed_s"]["quartiles"]
-            rows.append(
-                [
-                    f"{name}, memory {label}",
-                    f"**{wall['padded_over_packed']:.1f}x**",
-                    f"{processor['padded_over_packed']:.1f}x",
-                    f"{wall['packed_over_plain']:.2f}x",
-                    f"{middle:.2f} ({low:.2f} to {high:.2f})",
-                    "{1:.2f} ({0:.2f} to {2:.2f})".format(*wall["padded_s"]["quartiles"]),
-                ]
-            )
-    header = ["58M parameters", "padded / packed", "in CPU time", "packed / plain forward", "packed, s", "padded, s"]
-    tokens = result["allocator_default"]
-    note = (
-        f"`{result['command']}`, {result['date']}, {result['cpu']}, {result['threads']} threads: 4 decisions, "
-        f"110-token prompts, the 8 actions of the three-vegetable kitchen; {tokens['padded_tokens']:,} padded against "
-        f"{tokens['packed_tokens']:,} packed tokens. Medians of interleaved runs with quartiles."
-    )
-    return f"{markdown(header, rows)}\n\n{note}"
+def speed(name: str) -> str:
+    """A table of speed."""
+    # Only here: it imports this file.
+    from speed_tables import BLOCKS as SPEED
+
+    try:
+        return SPEED[name]()
+    except FileNotFoundError as missing:
+        return f"Not measured yet: there is no {Path(missing.filename).name}."
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -289,10 +272,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "learning": learning,
     "retention": retention,
     "saycan": saycan,
-    "scoring": scoring,
     "scratch": scratch,
     "seeds": seeds,
     "training": training,
+    **{name: partial(speed, name) for name in ("goals", "growth", "iteration", "memory", "scoring", "worlds")},
 }
 MARKED = re.compile(r"<!-- results:([a-z-]+) -->\n(?:.*?\n)??<!-- end -->", re.DOTALL)
 

@@ -41,6 +41,7 @@ ALLOWED = {
         "runs",
         "versions",
     },
+    "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
     "report": {"report", "runs"},
     "experiment": {
         "experiment",
@@ -55,6 +56,8 @@ ALLOWED = {
     },
     "cli": {
         "cli",
+        "_malloc",
+        "bench",
         "config",
         "json_argument",
         "envs",
