@@ -179,6 +179,43 @@ def training() -> str:
     return f"{markdown(header, rows)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
 
 
+def dry_run() -> str:
+    """What the dry run says beside what a real run takes."""
+    result = load("dry-run")
+    rows = []
+    for name, case in result["cases"].items():
+        expected, measured = case["estimate"], case["measured"]
+        memory = expected["memory"]["total"]
+        rows.append(
+            [
+                name,
+                *(f"{size / 2**20:,.0f}" for size in (memory, measured["tensor_bytes"])),
+                f"{memory / measured['tensor_bytes'] - 1:+.0%}",
+                f"{measured['resident_bytes'] / 2**20:,.0f}",
+                *(f"{seconds:.2f}" for seconds in (expected["update_s"], measured["update_s"])),
+                f"{expected['update_s'] / measured['update_s'] - 1:+.0%}",
+                str(measured["updates"]),
+            ]
+        )
+    header = [
+        "run",
+        "MiB expected",
+        "of tensors",
+        "off by",
+        "of the process",
+        "s/update expected",
+        "real",
+        "off by",
+        "updates",
+    ]
+    loads = [case["load_average"][0] for case in result["cases"].values()]
+    note = (
+        f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}, {result['threads']} thread, on a "
+        f"machine that did other work at the same time (load {min(loads):.1f} to {max(loads):.1f} on two cores)."
+    )
+    return f"{markdown(header, rows)}\n\n{note}"
+
+
 def comparison() -> str:
     """What `make train` ends with."""
     result = load("show-TomatoSalad")
@@ -268,6 +305,7 @@ def speed(name: str) -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "forest": forest,
+    "dry-run": dry_run,
     "generalization": generalization,
     "learning": learning,
     "retention": retention,

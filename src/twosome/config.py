@@ -159,6 +159,10 @@ class TrainConfig:
     """Where the model runs: cpu, cuda, cuda:1 ...; auto: a GPU if there is one."""
     max_tokens_per_forward: int = 16_384
     """Bound on the tokens in the model at once, with their gradients too; smaller needs less memory, and more time."""
+    memory_budget_gib: float | None = None
+    """Memory in GiB (2**30 bytes) for weights and training; --max-tokens-per-forward is lowered to what fits."""
+    gradient_checkpointing: bool = False
+    """Keep each layer's input alone for the backward pass and compute the rest once more: less memory, more time."""
     threads: int = 1
     """CPU threads of PyTorch: one for hearth, more for larger models. Only the same number repeats a run exactly."""
 
@@ -194,6 +198,8 @@ class TrainConfig:
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("actor_lr", "critic_lr", "clip", "max_grad_norm"):
             self._require(name, getattr(self, name) > 0, "greater than 0")
+        budget = self.memory_budget_gib
+        self._require("memory_budget_gib", budget is None or budget > 0, "greater than 0")
         for name in ("gamma", "gae_lambda"):
             value = getattr(self, name)
             self._require(name, value is None or 0 <= value <= 1, "between 0 and 1")

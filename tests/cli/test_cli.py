@@ -309,3 +309,16 @@ def test_output_that_nobody_reads_to_the_end_is_no_error():
     answer = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert answer.returncode == 0
     assert "Traceback" not in answer.stderr
+
+
+def test_a_dry_run_says_what_a_run_would_take_and_makes_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = [*TRAIN, "--num-envs", "2", "--rollout-steps", "8", "--dry-run"]
+    assert main([*small, "--json"]) == 0
+    plan = document(capsys)
+    memory = plan["memory"]
+    assert memory["total"] == sum(memory[name] for name in memory if name not in ("reading", "total"))
+    assert plan["updates"] == 16
+    assert main(small) == 0
+    assert "most at once" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())

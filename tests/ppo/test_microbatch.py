@@ -102,3 +102,19 @@ def test_training_with_a_small_bound_agrees_to_rounding(tmp_path):
         assert found[name] == pytest.approx(expected[name], abs=1e-5), name
     for name, value in free.scorer.model.state_dict().items():
         torch.testing.assert_close(bounded.scorer.model.state_dict()[name], value, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_base_in_half_precision_trains_with_everything_else_in_float32(dtype):
+    config = TrainConfig(env="TomatoSalad", num_envs=2, rollout_steps=16, total_steps=32, dtype=dtype, device="cpu")
+    trainer = Trainer(replace(config, gradient_checkpointing=True))
+    metrics = trainer.step()
+    for name in ("policy_loss", "entropy", "approx_kl", "value_loss"):
+        assert np.isfinite(metrics[name]), name
+    parameters = list(trainer.scorer.model.parameters())
+    assert {str(p.dtype) for p in parameters if not p.requires_grad} == {f"torch.{dtype}"}
+    moments = [t for optimizer in trainer.optimizers.values() for s in optimizer.state.values() for t in s.values()]
+    learnt = [p for p in parameters if p.requires_grad]
+    for tensors in (learnt, list(trainer.critic.head.parameters()), moments):
+        assert {tensor.dtype for tensor in tensors} == {torch.float32}
+    assert trainer.actor.log_policy(trainer.collector.current).dtype == torch.float32

@@ -12,11 +12,13 @@ from typing import Annotated, Any
 import tyro
 
 from twosome.cli.parse import parse
+from twosome.cli.plan import print_plan
 from twosome.cli.progress import Progress
 from twosome.cli.show import show
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import ConfigError
+from twosome.ppo.dry_run import dry_run
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
 
@@ -35,16 +37,19 @@ class Train:
         twosome train --env TomatoSalad
         twosome train --env TomatoLettuceSalad --env-kwargs '{"task": "onion salad"}' --total-steps 40000
         twosome train --env TomatoSalad --model ./my-model --preset paper --gradient-accumulation 8
+        twosome train --model ./my-model --dtype bfloat16 --memory-budget-gib 20 --dry-run
         twosome train --resume runs/TomatoSalad-1
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     resume: Path | None = None
     """Go on with the run in this folder, with its own settings; no other setting can be given."""
+    dry_run: bool = False
+    """Load the model, play a little, say how much memory and time the run would take, and leave nothing behind."""
     show: bool = True
     """End with a comparison over fresh episodes, the learning curve and a film of an episode."""
     json: bool = False
-    """Print one JSON document about the finished run, and nothing else."""
+    """Print one JSON document about the finished run, or about the dry one, and nothing else."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -61,6 +66,9 @@ def main(arguments: Sequence[str]) -> int:
         config = TrainConfig.from_json(RunDirectory.open(options.resume).read_config())
     else:
         text.make(config.env, **config.env_kwargs).close()
+        if options.dry_run:
+            print_plan(dry_run(config), as_json=options.json)
+            return 0
         config = dataclasses.replace(config, output=config.folder)
 
     with Progress(config, quiet=options.json) as progress:

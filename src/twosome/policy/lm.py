@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from twosome.errors import CheckpointError, ModelError
 from twosome.scoring import ActionScorer, adapters_off
@@ -89,6 +91,36 @@ def save_adapters(scorer: ActionScorer, folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)
 
 
+def recompute_layers(scorer: ActionScorer) -> None:
+    """Gradient checkpointing, by Transformers: keep each layer's input alone and compute the rest once more.
+
+    Transformers does so in layers that are in training mode. Only these modules are put into it, not what they are
+    made of, so that every dropout inside stays off and scores do not depend on chance.
+
+    Raises:
+        ModelError: the model's family has no gradient checkpointing, or its layers apply dropout themselves.
+    """
+    base: Any = scorer.model.get_base_model() if isinstance(scorer.model, PeftModel) else scorer.model
+    layers = [module for module in base.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise ModelError(
+            f"the layers of {scorer.name!r} know no gradient checkpointing. Leave out --gradient-checkpointing; "
+            "a smaller --max-tokens-per-forward needs less memory, too."
+        )
+    for name, value in vars(layers[0]).items():
+        if "drop" in name and isinstance(value, float) and value > 0:
+            raise ModelError(
+                f"the layers of {scorer.name!r} apply dropout themselves ({name} = {value}), so with "
+                "--gradient-checkpointing scores would depend on chance. Set it to 0 in the model's config.json."
+            )
+    # Until Transformers 5.2x the method had the second name, which later versions warn of.
+    name = "activation_checkpointing_enable"
+    enable = getattr(base, name, None) or base.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+    for layer in layers:
+        layer.training = True
+
+
 def trainable(model: nn.Module) -> list[nn.Parameter]:
     """The parameters that the actor's optimizer changes, in the model's order."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -103,9 +135,14 @@ def frozen_features(scorer: ActionScorer, prompts: Sequence[str]) -> torch.Tenso
 
 @contextmanager
 def _quiet_peft() -> Iterator[None]:
-    """Without the warning that PEFT 0.21 draws from Transformers 5.23 by asking for an attribute's old name."""
+    """Without two warnings that ask nothing of the user.
+
+    PEFT 0.21 draws one from Transformers 5.23 by asking for an attribute's old name; with GPT-2 it gives another when
+    it finds out by itself how the layers store their weights.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False but the target module is `Conv1D`")
         yield
 
 

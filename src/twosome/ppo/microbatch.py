@@ -1,4 +1,4 @@
-"""The gradient of a policy minibatch in bounded memory.
+"""The gradient of a policy minibatch in bounded memory, and the bound that a budget allows.
 
 A minibatch is a mean over decisions. Cut into micro-batches, with a backward pass after each, weighted by size, it
 gives the same mean and the same gradient to rounding, while only one micro-batch's activations are alive.
@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from twosome.decision import Decision
+from twosome.estimate import GIB, Forward, frozen_bytes, learner_bytes, measure_activations, recorded, tokens_within
 from twosome.ppo.loss import PolicyLoss
 from twosome.scoring import ActionScorer
 
@@ -47,3 +49,25 @@ def backward_mean(
         for name, value in zip(means, found, strict=True):
             means[name] += share * value.item()
     return means
+
+
+def keep_within(budget_gib: float, scorer: ActionScorer, head: nn.Module, decisions: Sequence[Decision]) -> None:
+    """Lower the scorer's bound on tokens to what a budget of memory allows.
+
+    Args:
+        budget_gib: for everything, in GiB.
+        scorer: with the adapters and the checkpointing that training uses.
+        head: the critic's.
+        decisions: from which to tell the longest row to expect.
+
+    Raises:
+        ConfigError: weights and the longest of these rows do not fit.
+    """
+    activations = measure_activations(scorer, decisions[0])
+    with torch.no_grad(), recorded(scorer) as forwards:
+        for decision in dict.fromkeys(decisions):
+            scorer.score([decision])
+    row = max(forwards, key=lambda forward: forward.length)
+    static = frozen_bytes(scorer.model) + learner_bytes(scorer.model) + learner_bytes(head)
+    tokens = tokens_within(budget_gib * GIB, static, activations, Forward(1, row.length, row.num_kept))
+    scorer.max_tokens_per_forward = min(tokens, scorer.max_tokens_per_forward)

@@ -35,11 +35,19 @@ from twosome.errors import DivergedError
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
 from twosome.policy.critic import Critic, ValueHead
-from twosome.policy.lm import Adapters, add_adapters, frozen_features, load_adapters, save_adapters, trainable
+from twosome.policy.lm import (
+    Adapters,
+    add_adapters,
+    frozen_features,
+    load_adapters,
+    recompute_layers,
+    save_adapters,
+    trainable,
+)
 from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
 from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
 from twosome.ppo.loss import PolicyLoss, policy_loss, value_loss
-from twosome.ppo.microbatch import backward_mean, micro_batches
+from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
 from twosome.rollout import Collector, Episode, Rollout
 from twosome.runs import STATE, RunDirectory, read_json, write_json
 from twosome.tracking import Tracker
@@ -128,6 +136,8 @@ class Trainer:
             add_adapters(self.scorer, adapters, config.seed)
         else:
             load_adapters(self.scorer, checkpoint, trainable=True)
+        if config.gradient_checkpointing:
+            recompute_layers(self.scorer)
         self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt)
         self.collector = Collector(
             lambda: text.make(config.env, **config.env_kwargs), config.num_envs, self.gamma, config.seed
@@ -135,6 +145,8 @@ class Trainer:
         self.critic = Critic(self._new_head(), lambda prompts: frozen_features(self.scorer, prompts))
         self.rng = np.random.default_rng(config.seed)
         self.optimizers = self._new_optimizers()
+        if config.memory_budget_gib is not None:
+            keep_within(config.memory_budget_gib, self.scorer, self.critic.head, self.collector.current)
         self.update = 0
         self.env_steps = 0
         self.num_episodes = 0

@@ -92,7 +92,7 @@ class ActionScorer:
         self.model = model
         self.tokenizer = tokenizer
         self.name = name or getattr(model.config, "name_or_path", "") or type(model).__name__
-        self.max_tokens_per_forward = max_tokens_per_forward
+        self._max_tokens_per_forward = max_tokens_per_forward
         self.encoder = SpanEncoder(tokenizer, prompt_format, _max_length(model))
         self._prepared: BoundedCache[Decision, _Prepared] = BoundedCache(_CACHED_DECISIONS)
         self.context_free_cache: BoundedCache[tuple[str, str], float] = BoundedCache(_CACHED_PHRASES)
@@ -140,6 +140,17 @@ class ActionScorer:
             prompt_format=prompt_format,
             max_tokens_per_forward=max_tokens_per_forward,
         )
+
+    @property
+    def max_tokens_per_forward(self) -> int:
+        """Bound on the tokens of one forward; may be changed."""
+        return self._max_tokens_per_forward
+
+    @max_tokens_per_forward.setter
+    def max_tokens_per_forward(self, max_tokens: int) -> None:
+        self._max_tokens_per_forward = max_tokens
+        # What was prepared is in rows of the old length.
+        self._prepared = BoundedCache(_CACHED_DECISIONS)
 
     @property
     def device(self) -> torch.device:

@@ -1,0 +1,162 @@
+"""What a training run will take, from a few updates that leave nothing behind.
+
+Memory is arithmetic on two short forwards (`twosome.estimate`) and on the shapes of the forwards that the first
+rollout's minibatches need; it is known before any of them is computed with gradients. Time is measured: whole updates
+on the machine at hand. Both hold for the untrained policy; a trained one meets fewer distinct decisions.
+"""
+
+import statistics
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from twosome.config import TrainConfig
+from twosome.decision import Decision
+from twosome.envs import text
+from twosome.estimate import Forward, frozen_bytes, learner_bytes, measure_activations, recorded, tensor_bytes
+from twosome.policy.lm import trainable
+from twosome.ppo.microbatch import micro_batches
+from twosome.ppo.train import Trainer
+
+_TIMED_UPDATES = 3
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of tensors by part.
+
+    Attributes:
+        base: weights of the frozen model.
+        adapters: weights, gradients and AdamW's two moments.
+        value_head: weights, gradients and Adam's two moments.
+        features: the critic's features of the prompts met in one rollout; grows with each new prompt.
+        activations: what the largest micro-batch keeps for its backward pass, and the most that comes on top.
+        logits: of that micro-batch.
+        reading: of the largest forward without gradients; not alive at the same time as the two before.
+    """
+
+    base: int
+    adapters: int
+    value_head: int
+    features: int
+    activations: int
+    logits: int
+    reading: int
+
+    @property
+    def total(self) -> int:
+        """Most that is alive at once."""
+        static = self.base + self.adapters + self.value_head + self.features
+        return static + max(self.activations + self.logits, self.reading)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is expected to take.
+
+    Attributes:
+        parameters: of the model, adapters included.
+        trainable: of them and of the value head, those that are trained.
+        max_tokens_per_forward: as set, or as the budget of memory allows.
+        memory: by part.
+        rollout_tokens: that one rollout puts through the model, for the policy and for the critic's features.
+        policy_tokens: that one update's passes over the minibatches put through it, with gradients.
+        micro_batches: backward passes of one pass over a rollout.
+        update_s: seconds of one update.
+        updates: of the whole run.
+    """
+
+    parameters: int
+    trainable: int
+    max_tokens_per_forward: int
+    memory: Memory
+    rollout_tokens: int
+    policy_tokens: int
+    micro_batches: int
+    update_s: float
+    updates: int
+
+    @property
+    def run_s(self) -> float:
+        """Seconds of the whole run, without loading the model and writing checkpoints."""
+        return self.update_s * self.updates
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain JSON, sums included."""
+        return {
+            **asdict(self),
+            "memory": {**asdict(self.memory), "total": self.memory.total},
+            "run_s": self.run_s,
+        }
+
+
+def dry_run(config: TrainConfig) -> Plan:
+    """What training with these settings will take. Loads the model and plays a little; writes nothing.
+
+    Raises:
+        TwosomeError: whatever would keep the run from starting, a budget that is too small among it.
+    """
+    # The policy's updates are what takes long: not to be put off until the value head has learned.
+    config = replace(config, env=text.resolve(config.env), critic_warmup_steps=0)
+    trainer = Trainer(config)
+    with torch.no_grad(), recorded(trainer.scorer) as reading:
+        rollout = trainer.collector.collect(trainer.actor, config.rollout_steps, trainer.rng)
+        trainer.estimate(rollout)
+    calls = _policy_calls(trainer, [decision for row in rollout.decisions for decision in row])
+    memory = _memory(trainer, calls, reading)
+    trainer.actor.forget()
+    seconds = []
+    for _ in range(1 + _TIMED_UPDATES):
+        metrics = trainer.step()
+        seconds.append(sum(value for name, value in metrics.items() if name.endswith("_s")))
+    head = sum(p.numel() for p in trainer.critic.head.parameters())
+    return Plan(
+        parameters=sum(p.numel() for p in trainer.scorer.model.parameters()),
+        trainable=head + sum(p.numel() for p in trainable(trainer.scorer.model)),
+        max_tokens_per_forward=trainer.scorer.max_tokens_per_forward,
+        memory=memory,
+        rollout_tokens=_num_tokens(reading),
+        policy_tokens=config.epochs * sum(_num_tokens(call) for call in calls),
+        micro_batches=len(calls),
+        # The first update warms up; a median, for a busy machine.
+        update_s=statistics.median(seconds[1:]),
+        updates=config.num_updates,
+    )
+
+
+def _policy_calls(trainer: Trainer, decisions: list[Decision]) -> list[list[Forward]]:
+    """The forwards of each micro-batch of one pass over a rollout, found without gradients."""
+    count = trainer.config.policy_minibatches * trainer.config.gradient_accumulation
+    calls = []
+    order = np.random.default_rng(trainer.config.seed).permutation(len(decisions))
+    for index in np.split(order, count):
+        for part in micro_batches(trainer.scorer, decisions, index):
+            with torch.no_grad(), recorded(trainer.scorer) as forwards:
+                trainer.scorer.score([decisions[i] for i in part])
+            calls.append(forwards)
+    return calls
+
+
+def _memory(trainer: Trainer, calls: list[list[Forward]], reading: list[Forward]) -> Memory:
+    model, scorer = trainer.scorer.model, trainer.scorer
+    activations = measure_activations(scorer, trainer.collector.current[0])
+    bound = scorer.max_tokens_per_forward
+    largest = max(calls, key=lambda call: activations.peak_bytes(call, bound))
+    logits = max(map(activations.logits_bytes, largest))
+    if sum(forward.num_tokens for forward in largest) <= bound:
+        logits = sum(map(activations.logits_bytes, largest))
+    return Memory(
+        base=frozen_bytes(model),
+        adapters=learner_bytes(model),
+        value_head=learner_bytes(trainer.critic.head),
+        features=tensor_bytes(trainer.critic.known.values()),
+        activations=round(activations.peak_bytes(largest, bound)) - logits,
+        logits=logits,
+        reading=round(activations.reading_bytes(reading)),
+    )
+
+
+def _num_tokens(forwards: list[Forward]) -> int:
+    return sum(forward.num_tokens for forward in forwards)
