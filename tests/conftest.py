@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import settings
 
-# Imported by tests by its name; as a module to look for doctests in it would be imported twice.
-collect_ignore = ["worlds.py"]
+# Imported by tests by their names; as modules to look for doctests in they would be imported twice.
+collect_ignore = ["ranks.py", "worlds.py"]
 
 # No deadline, since the first call of many a function fills caches.
 settings.register_profile("twosome", deadline=None, derandomize=True)

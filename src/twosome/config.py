@@ -157,6 +157,8 @@ class TrainConfig:
     """Run Python code that comes with the model. Only for sources you trust."""
     device: str = "auto"
     """Where the model runs: cpu, cuda, cuda:1 ...; auto: a GPU if there is one."""
+    shard_model: bool = False
+    """Spread the frozen model over the processes that train together, where it is too large for one device."""
     max_tokens_per_forward: int = 16_384
     """Bound on the tokens in the model at once, with their gradients too; smaller needs less memory, and more time."""
     memory_budget_gib: float | None = None
@@ -179,6 +181,7 @@ class TrainConfig:
                 object.__setattr__(self, name, value)
         self._check_choices()
         self._check_ranges()
+        self._check_sharding()
         self._check_divisions()
 
     def _check_choices(self) -> None:
@@ -208,6 +211,15 @@ class TrainConfig:
         )
         for name in non_negative.split():
             self._require(name, getattr(self, name) >= 0, "at least 0")
+
+    def _check_sharding(self) -> None:
+        for name in ("gradient_checkpointing", "memory_budget_gib"):
+            if self.shard_model and getattr(self, name):
+                flag = name.replace("_", "-")
+                raise ConfigError(
+                    f"--shard-model and --{flag} cannot be used together yet. Leave one of them out; a smaller "
+                    "--max-tokens-per-forward needs less memory, too."
+                )
 
     def _check_divisions(self) -> None:
         batch = self.batch_size

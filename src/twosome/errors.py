@@ -11,6 +11,7 @@
     ├── RunError                a run directory is missing, foreign, damaged or cannot be written
     │   └── CheckpointError     the same for one checkpoint
     ├── DivergedError           training met a number that is not finite
+    ├── RankError               another process of the same training has failed
     └── MissingExtraError       an optional dependency is needed that is not installed
 
 A message says what was expected, what was found, and what to do. The command line prints it as one
@@ -52,6 +53,10 @@ class CheckpointError(RunError):
 
 class DivergedError(TwosomeError):
     """Training met a number that is not finite."""
+
+
+class RankError(TwosomeError):
+    """Another process of the same training has failed, so this one cannot go on."""
 
 
 class MissingExtraError(TwosomeError, ImportError):

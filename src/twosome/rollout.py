@@ -7,6 +7,7 @@ comes from `final_obs`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from twosome.decision import Decision
 from twosome.envs.outcome import outcome
 from twosome.envs.text import decision_from, decisions_from
-from twosome.policy.actor import sample
+from twosome.policy.actor import sample_at
 
 
 @runtime_checkable
@@ -92,20 +93,34 @@ class Collector:
 
     Args:
         make: makes one environment.
-        num_envs: how many.
+        num_envs: how many there are in all.
         gamma: discount per primitive step for the episodes' returns.
         seed: environment ``i`` is reset with ``seed + i``.
+        own: which of them are stepped here; the others belong to other processes. None: all.
     """
 
-    def __init__(self, make: Callable[[], gymnasium.Env[Any, Any]], num_envs: int, gamma: float, seed: int) -> None:
-        self.envs = SyncVectorEnv([make] * num_envs, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+    def __init__(
+        self,
+        make: Callable[[], gymnasium.Env[Any, Any]],
+        num_envs: int,
+        gamma: float,
+        seed: int,
+        own: range | None = None,
+    ) -> None:
+        self.num_envs = num_envs
+        self.own = slice(0, num_envs) if own is None else slice(own.start, own.stop)
+        num_own = self.own.stop - self.own.start
+        self.envs = SyncVectorEnv([make] * num_own, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
         self.gamma = gamma
-        observation, _ = self.envs.reset(seed=seed)
-        self.current = decisions_from(observation, num_envs)
-        self.counters = [EpisodeCounter() for _ in range(num_envs)]
+        self._begin(seed)
+        self.counters = [EpisodeCounter() for _ in range(num_own)]
+
+    def _begin(self, seed: int) -> None:
+        observation, _ = self.envs.reset(seed=seed + self.own.start)
+        self.current = decisions_from(observation, self.envs.num_envs)
 
     def collect(self, policy: Policy, num_steps: int, rng: np.random.Generator) -> Rollout:
-        """Let the policy act for ``num_steps`` decisions in each environment."""
+        """Let the policy act for ``num_steps`` decisions in each environment that is stepped here."""
         T, E = num_steps, self.envs.num_envs
         rollout = Rollout(
             decisions=[],
@@ -119,7 +134,9 @@ class Collector:
         )
         for t in range(T):
             probabilities = policy.probabilities(self.current)
-            actions = np.array([sample(row, rng) for row in probabilities])
+            # Drawn for all, so that the generator stands alike in every process.
+            draws = rng.random(self.num_envs)[self.own]
+            actions = np.array([sample_at(row, draw) for row, draw in zip(probabilities, draws, strict=True)])
             observation, rewards, terminated, truncated, infos = self.envs.step(actions)
             rollout.decisions.append(self.current)
             self.current = decisions_from(observation, E)
@@ -149,7 +166,7 @@ class Collector:
         return all(_can_restore(env) for env in self.envs.envs)
 
     def state(self) -> dict[str, Any]:
-        """Where everything stands, as plain JSON. Environments that cannot say are left out."""
+        """Where everything stepped here stands, as plain JSON. Environments that cannot say are left out."""
         states = [env.unwrapped.get_state() for env in self.envs.envs] if self.can_restore else None  # type: ignore[attr-defined]
         return {
             "envs": states,
@@ -161,24 +178,51 @@ class Collector:
         """Go back to a saved state.
 
         Args:
-            state: as `state` returned it.
+            state: of all environments, as `state` returned it, or `merge_states` for several processes.
             fresh_seed: for environments that cannot restore theirs: they begin new episodes from it.
 
         Returns:
             Whether the environments stand where they stood.
         """
         if state["envs"] is None or not self.can_restore:
-            observation, _ = self.envs.reset(seed=fresh_seed)
-            self.current = decisions_from(observation, self.envs.num_envs)
+            self._begin(fresh_seed)
             return False
-        for env, elapsed in zip(self.envs.envs, state["elapsed"], strict=True):
+        for env, elapsed in zip(self.envs.envs, state["elapsed"][self.own], strict=True):
             for limit, steps in zip(_time_limits(env), elapsed, strict=True):
                 limit._elapsed_steps = steps
-        for env, saved in zip(self.envs.envs, state["envs"], strict=True):
+        for env, saved in zip(self.envs.envs, state["envs"][self.own], strict=True):
             env.unwrapped.set_state(saved)  # type: ignore[attr-defined]
         self.current = [decision_from(env.unwrapped.observation()) for env in self.envs.envs]  # type: ignore[attr-defined]
-        self.counters = [EpisodeCounter(**counter) for counter in state["counters"]]
+        self.counters = [EpisodeCounter(**counter) for counter in state["counters"][self.own]]
         return True
+
+
+def merge(rollouts: Sequence[Rollout]) -> Rollout:
+    """One rollout out of those of several processes, in the order of their environments."""
+    arrays = {
+        name: np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=1)
+        for name in ("actions", "logp", "rewards", "durations", "terminated", "truncated")
+    }
+    # Each process lists the episodes that ended with it by step, then environment; so does the whole.
+    owner = np.repeat(np.arange(len(rollouts)), [rollout.actions.shape[1] for rollout in rollouts])
+    finished = [iter(rollout.episodes) for rollout in rollouts]
+    ends = np.argwhere(arrays["terminated"] | arrays["truncated"])
+    return Rollout(
+        decisions=[list(chain(*rows)) for rows in zip(*(part.decisions for part in rollouts), strict=True)],
+        next_prompts=[list(chain(*rows)) for rows in zip(*(part.next_prompts for part in rollouts), strict=True)],
+        **arrays,
+        episodes=[next(finished[owner[i]]) for _, i in ends],
+    )
+
+
+def merge_states(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The state of all environments out of those of several processes."""
+    known = all(state["envs"] is not None for state in states)
+    return {
+        "envs": [env for state in states for env in state["envs"]] if known else None,
+        "elapsed": [elapsed for state in states for elapsed in state["elapsed"]],
+        "counters": [counter for state in states for counter in state["counters"]],
+    }
 
 
 def _wrappers(env: gymnasium.Env[Any, Any]) -> list[gymnasium.Wrapper[Any, Any, Any, Any]]:

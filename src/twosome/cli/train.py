@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,14 @@ from twosome.cli.plan import print_plan
 from twosome.cli.progress import Progress
 from twosome.cli.show import show
 from twosome.config import TrainConfig
+from twosome.distributed import is_main
 from twosome.envs import text
 from twosome.errors import ConfigError
+from twosome.evaluate.success import require_at_least
+from twosome.on_ray import run_on_ray
 from twosome.ppo.dry_run import dry_run
-from twosome.ppo.train import resume, train
-from twosome.runs import RunDirectory
+from twosome.ppo.train import require_equal_shares, resume, train
+from twosome.runs import CONFIG, RunDirectory
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Train:
         twosome train --env TomatoSalad --model ./my-model --preset paper --gradient-accumulation 8
         twosome train --model ./my-model --dtype bfloat16 --memory-budget-gib 20 --dry-run
         twosome train --resume runs/TomatoSalad-1
+        torchrun --nproc-per-node 4 -m twosome train --env TomatoSalad --num-envs 16
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
@@ -46,6 +51,8 @@ class Train:
     """Go on with the run in this folder, with its own settings; no other setting can be given."""
     dry_run: bool = False
     """Load the model, play a little, say how much memory and time the run would take, and leave nothing behind."""
+    ray_workers: int = 0
+    """Train on so many workers of a Ray cluster (needs the extra `ray`), and go on when one is lost; 0: here."""
     show: bool = True
     """End with a comparison over fresh episodes, the learning curve and a film of an episode."""
     json: bool = False
@@ -69,23 +76,44 @@ def main(arguments: Sequence[str]) -> int:
         if options.dry_run:
             print_plan(dry_run(config), as_json=options.json)
             return 0
-        config = dataclasses.replace(config, output=config.folder)
 
-    with Progress(config, quiet=options.json) as progress:
-        path = train(config, progress.update) if options.resume is None else resume(options.resume, progress.update)
+    path = _run_on_ray(config, options) if options.ray_workers else _run(config, options.resume, quiet=options.json)
 
+    if not is_main():
+        return 0
     if options.json:
         print(json.dumps(_document(path)))  # noqa: T201 - the document is the output
-    elif options.show:
+    elif options.show and not config.shard_model:  # which this process alone could not hold
         show(path)
     else:
         sys.stdout.write(f"The run is in {path}. Look at it with: twosome show {path}\n")
     return 0
 
 
+def _run(config: TrainConfig, resumed: Path | None, *, quiet: bool) -> Path:
+    with Progress(config, quiet=quiet or not is_main()) as progress:
+        return train(config, progress.update) if resumed is None else resume(resumed, progress.update)
+
+
+def _run_on_ray(config: TrainConfig, options: Train) -> Path:
+    require_at_least("ray-workers", options.ray_workers, 1)
+    require_equal_shares(config.num_envs, options.ray_workers)
+    path = options.resume or config.folder
+    if options.resume is None:
+        RunDirectory.require_free(path)
+    run_on_ray(partial(_begin_or_go_on, config, path.absolute(), options.json), options.ray_workers, path)
+    return path
+
+
+def _begin_or_go_on(config: TrainConfig, path: Path, quiet: bool) -> None:
+    """What each Ray worker does, also when it is started in place of a lost one."""
+    begun = (path / CONFIG).is_file()
+    _run(dataclasses.replace(config, output=path), path if begun else None, quiet=quiet)
+
+
 def _other_settings(arguments: Sequence[str]) -> list[str]:
     flags = [word.split("=")[0] for word in arguments if word.startswith("--")]
-    return [flag for flag in flags if flag not in {"--resume", "--no-show", "--json"}]
+    return [flag for flag in flags if flag not in {"--resume", "--ray-workers", "--no-show", "--json"}]
 
 
 def _defaults(arguments: Sequence[str]) -> TrainConfig:

@@ -65,7 +65,12 @@ class Actor:
 
 def sample(probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
     """Draw an action id; an action of probability zero is never drawn."""
+    return sample_at(probabilities, rng.random())
+
+
+def sample_at(probabilities: NDArray[np.float64], uniform: float) -> int:
+    """The action id that a draw from [0, 1) stands for; an action of probability zero never is."""
     cumulative = np.cumsum(probabilities)
     # Rounding may leave the last sum a hair below or above one: scale the draw instead of trusting it.
-    drawn = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+    drawn = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
     return min(drawn, int(np.flatnonzero(probabilities)[-1]))

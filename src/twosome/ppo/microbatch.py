@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from twosome.decision import Decision
 from twosome.estimate import GIB, Forward, frozen_bytes, learner_bytes, measure_activations, recorded, tokens_within
@@ -22,29 +22,40 @@ IntArray = NDArray[np.int64]
 def micro_batches(scorer: ActionScorer, decisions: Sequence[Decision], index: IntArray) -> list[IntArray]:
     """Cut `index`, positions in `decisions`, into parts that the scorer takes within its bound on tokens.
 
-    Equal decisions stay together, for they are evaluated once. What fits is left in one piece, as it is.
+    Equal decisions stay together, for they are evaluated once. What fits is left in one piece, as it is; nothing
+    gives no part.
     """
+    if not len(index):
+        return []
     return [index[part] for part in scorer.parts([decisions[i] for i in index])]
 
 
 def backward_mean(
-    parts: Sequence[IntArray], loss_of: Callable[[IntArray], PolicyLoss], *, divisor: int = 1
+    parts: Sequence[IntArray],
+    loss_of: Callable[[IntArray], PolicyLoss],
+    *,
+    size: int | None = None,
+    divisor: int = 1,
+    backward: Callable[[Tensor], None] = torch.autograd.backward,
 ) -> dict[str, float]:
     """Add the gradient of the mean loss over all parts, one part at a time, and return the means.
 
     Args:
         parts: micro-batches.
         loss_of: the mean loss over a micro-batch.
+        size: decisions that the mean is over; more than the parts have where other ranks have the others, whose
+            gradients and means are then to be added. None: those of the parts.
         divisor: divides the gradient, not the means returned: of how many such means the gradient is the mean.
+        backward: adds the gradient of a loss.
 
     Returns:
         Loss, entropy, approximate KL and clipped fraction, means over all decisions.
     """
-    size = sum(map(len, parts))
+    size = sum(map(len, parts)) if size is None else size
     means = {"policy_loss": 0.0, "entropy": 0.0, "approx_kl": 0.0, "clip_fraction": 0.0}
     for part in parts:
         result, share = loss_of(part), len(part) / size
-        torch.autograd.backward(result.loss / divisor * share)
+        backward(result.loss / divisor * share)
         found = (result.loss, result.entropy, result.approx_kl, result.clip_fraction)
         for name, value in zip(means, found, strict=True):
             means[name] += share * value.item()

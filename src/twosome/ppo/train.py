@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,9 @@ from torch import Tensor
 from twosome._malloc import keep_freed_memory
 from twosome.config import TrainConfig
 from twosome.decision import Decision
+from twosome.distributed import OneProcess, Ranks, joined
 from twosome.envs import text
-from twosome.errors import DivergedError
+from twosome.errors import ConfigError, DivergedError
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
 from twosome.policy.critic import Critic, ValueHead
@@ -44,12 +46,14 @@ from twosome.policy.lm import (
     save_adapters,
     trainable,
 )
+from twosome.policy.sharding import load_sharded_scorer
 from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
 from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
 from twosome.ppo.loss import PolicyLoss, policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
-from twosome.rollout import Collector, Episode, Rollout
+from twosome.rollout import Collector, Episode, Rollout, merge, merge_states
 from twosome.runs import STATE, RunDirectory, read_json, write_json
+from twosome.scoring import ActionScorer
 from twosome.tracking import Tracker
 from twosome.versions import versions
 
@@ -78,39 +82,43 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
         TwosomeError: whatever went wrong, with what to do about it.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint has been saved.
     """
-    folder = config.folder
-    RunDirectory.require_free(folder)
-    trainer = Trainer(replace(config, env=text.resolve(config.env)))
-    run = RunDirectory.create(folder, trainer.config.to_json(), versions(trainer.config.env))
-    with run.locked():
-        trainer.save(run)
-        return trainer.run(run, report)
+    with joined() as ranks:
+        folder = ranks.on_main(lambda: config.folder)
+        ranks.on_main(lambda: RunDirectory.require_free(folder))
+        trainer = Trainer(replace(config, env=text.resolve(config.env), output=folder), ranks=ranks)
+        settings = trainer.config.to_json()
+        run = ranks.on_main(lambda: RunDirectory.create(folder, settings, versions(trainer.config.env)))
+        with ranks.held_by_main(run.locked):
+            trainer.save(run)
+            return trainer.run(run, report)
 
 
 def resume(path: str | Path, report: Report | None = None) -> Path:
     """Go on with an interrupted run from its last checkpoint; the same as `twosome train --resume`."""
-    run = RunDirectory.open(Path(path))
-    with run.locked():
-        return _resume(run, report)
+    with joined() as ranks:
+        run = ranks.on_main(lambda: RunDirectory.open(Path(path)))
+        with ranks.held_by_main(run.locked):
+            return _resume(run, report, ranks)
 
 
-def _resume(run: RunDirectory, report: Report | None) -> Path:
+def _resume(run: RunDirectory, report: Report | None, ranks: Ranks) -> Path:
     config = TrainConfig.from_json(run.read_config())
-    folder = run.verified_checkpoint("last") if run.checkpoints() else None
-    trainer = Trainer(config, folder)
-    if not trainer.worlds_restored:
+    folder = ranks.on_main(lambda: run.verified_checkpoint("last") if run.checkpoints() else None)
+    trainer = Trainer(config, folder, ranks)
+    if ranks.rank == 0 and not trainer.worlds_restored:
         warnings.warn(
             f"{config.env} cannot restore its state (it has no get_state and set_state), so its episodes begin anew: "
             "the run goes on, but not exactly as it would have without the interruption.",
             RestartedEpisodesWarning,
             stacklevel=2,
         )
-    run.truncate_metrics(trainer.metrics_bytes)
+    ranks.on_main(lambda: run.truncate_metrics(trainer.metrics_bytes))
+    best = trainer.best_checkpoint
     if folder is None:
         trainer.save(run)
-    elif trainer.best_checkpoint is not None:
+    elif best is not None:
         # A crash may have come between the checkpoint and the note that it is the best.
-        run.mark_best(trainer.best_checkpoint)
+        ranks.on_main(lambda: run.mark_best(best))
     return trainer.run(run, report)
 
 
@@ -120,17 +128,21 @@ class Trainer:
     Args:
         config: the settings.
         checkpoint: folder of a checkpoint to go on from; None to begin.
+        ranks: the processes that train together; None: this one alone.
 
     Raises:
         CheckpointError: the checkpoint is damaged or belongs to another model.
+        ConfigError: the environments cannot be shared equally among the processes.
     """
 
-    def __init__(self, config: TrainConfig, checkpoint: Path | None = None) -> None:
+    def __init__(self, config: TrainConfig, checkpoint: Path | None = None, ranks: Ranks | None = None) -> None:
+        self.ranks: Ranks = OneProcess() if ranks is None else ranks
+        require_equal_shares(config.num_envs, self.ranks.size)
         keep_freed_memory()
         torch.set_num_threads(config.threads)
         self.gamma = text.gamma_of(config.env, config.env_kwargs) if config.gamma is None else config.gamma
         self.config = replace(config, gamma=self.gamma)
-        self.scorer = load_scorer(config)
+        self.scorer = self._load_scorer()
         if checkpoint is None:
             adapters = Adapters(config.lora_rank, config.lora_alpha, config.lora_targets)
             add_adapters(self.scorer, adapters, config.seed)
@@ -140,9 +152,13 @@ class Trainer:
             recompute_layers(self.scorer)
         self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt)
         self.collector = Collector(
-            lambda: text.make(config.env, **config.env_kwargs), config.num_envs, self.gamma, config.seed
+            lambda: text.make(config.env, **config.env_kwargs),
+            config.num_envs,
+            self.gamma,
+            config.seed,
+            self.ranks.share(config.num_envs),
         )
-        self.critic = Critic(self._new_head(), lambda prompts: frozen_features(self.scorer, prompts))
+        self.critic = Critic(self._new_head(), self._read_features)
         self.rng = np.random.default_rng(config.seed)
         self.optimizers = self._new_optimizers()
         if config.memory_budget_gib is not None:
@@ -158,12 +174,26 @@ class Trainer:
         if checkpoint is not None:
             self._read(checkpoint)
 
+    def _load_scorer(self) -> ActionScorer:
+        if self.config.shard_model:
+            return load_sharded_scorer(self.config, self.ranks)
+        return load_scorer(self.config, device=self.ranks.device(self.config.device))
+
     def _new_head(self) -> ValueHead:
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
             # Asking the model is surer than its config: some families project their last state.
             _, width = frozen_features(self.scorer, [self.collector.current[0].prompt]).shape
             return ValueHead(width).to(self.scorer.device)
+
+    def _read_features(self, prompts: Sequence[str]) -> Float[Tensor, "B D"]:
+        """Each rank reads its share of the prompts: so the time is shared, and the bits are the same everywhere."""
+
+        def read() -> Tensor:
+            own = [prompts[i] for i in self.ranks.share(len(prompts))]
+            return frozen_features(self.scorer, own).cpu() if own else torch.empty(0)
+
+        return torch.cat([part for part in self.ranks.gather(read) if len(part)]).to(self.scorer.device)
 
     def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {
@@ -177,19 +207,26 @@ class Trainer:
 
     def run(self, run: RunDirectory, report: Report | None = None) -> Path:
         """Train until the budget is spent."""
-        with Tracker(run.path, self.config, self.update) as tracker, _interruptible() as interrupted:
+
+        def record(metrics: dict[str, Any]) -> int:
+            num_bytes = run.append_metrics(metrics)
+            tracker.log(metrics)
+            if report is not None:
+                report(metrics)
+            return num_bytes
+
+        trackers = self.ranks.held_by_main(lambda: Tracker(run.path, self.config, self.update))
+        with trackers as tracker, _interruptible(alone=self.ranks.size == 1) as interrupted:
             saved_at = self.update
             while self.update < self.config.num_updates:
                 metrics = self.step()
-                self.metrics_bytes = run.append_metrics(metrics)
-                tracker.log(metrics)
-                if report is not None:
-                    report(metrics)
+                self.metrics_bytes = self.ranks.on_main(partial(record, metrics))
+                stop = self.ranks.any(interrupted.is_set())
                 due = (self.update - saved_at) * self.config.batch_size >= self.config.checkpoint_every
-                if due or interrupted.is_set() or self.update == self.config.num_updates:
+                if due or stop or self.update == self.config.num_updates:
                     self.save(run)
                     saved_at = self.update
-                if interrupted.is_set() and self.update < self.config.num_updates:
+                if stop and self.update < self.config.num_updates:
                     raise KeyboardInterrupt(
                         f"stopped after {self.update * self.config.batch_size} decisions; everything is saved. "
                         f"Go on with: twosome train --resume {run.path}"
@@ -201,10 +238,7 @@ class Trainer:
         clock = _Clock()
         self._anneal()
         with clock("rollout_s"):
-            try:
-                rollout = self.collector.collect(self.actor, self.config.rollout_steps, self.rng)
-            except DivergedError as error:
-                raise self._diverged(str(error), "policy") from error
+            rollout = merge(self.ranks.gather(self._collect))
         with clock("estimate_s"):
             old_values, estimates = self.estimate(rollout)
         with clock("value_s"):
@@ -217,6 +251,13 @@ class Trainer:
         self.actor.forget()
         self.update += 1
         return {**self._count(rollout), **losses, **clock.seconds}
+
+    def _collect(self) -> Rollout:
+        """This rank's environments' part of the rollout."""
+        try:
+            return self.collector.collect(self.actor, self.config.rollout_steps, self.rng)
+        except DivergedError as error:
+            raise self._diverged(str(error), "policy") from error
 
     def estimate(self, rollout: Rollout) -> tuple[Float[Tensor, "T E"], Estimates]:
         """The critic's values of the rollout's prompts, and advantages and returns from them."""
@@ -255,6 +296,8 @@ class Trainer:
                 self._check_finite("value gradient", norm)
                 self.optimizers["critic"].step()
                 losses.append(loss.item())
+        # Fitted on each rank alike; but not every device repeats a sum to the last bit, and differences would grow.
+        self.ranks.take_from_main(list(self.critic.head.parameters()))
         residual = (estimates.returns - old_values).var(correction=0) / estimates.returns.var(correction=0)
         return {"value_loss": _mean(losses), "explained_variance": 1 - residual.clamp(max=1e6).nan_to_num(1.0).item()}
 
@@ -274,11 +317,13 @@ class Trainer:
                     self._accumulate(decisions, part, actions, old_logp, advantages)
                     for part in np.split(index, self.config.gradient_accumulation)
                 ]
-                means = {name: _mean([part[name] for part in group]) for name in group[0]}
+                means = self.ranks.sum({name: _mean([part[name] for part in group]) for name in group[0]})
+                self._check_finite("policy loss", torch.tensor(means["policy_loss"]))
                 seen.append(means)
                 if 0 < self.config.target_kl < means["approx_kl"]:
                     self.optimizers["actor"].zero_grad()
                     break
+                self.ranks.sum_gradients(parameters)
                 norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
                 self._check_finite("policy gradient", norm)
                 self.optimizers["actor"].step()
@@ -297,10 +342,14 @@ class Trainer:
         old_logp: Tensor,
         advantages: Tensor,
     ) -> dict[str, float]:
-        """Add the gradient of one equal part of a minibatch; all parts together give the minibatch's mean."""
+        """Add the gradient of this rank's share of an equal part of a minibatch.
+
+        The gradients of all parts, summed over the ranks, are those of the minibatch's mean; so are the returned
+        numbers, averaged over the parts and summed over the ranks.
+        """
 
         def loss_of(index: NDArray[np.int64]) -> PolicyLoss:
-            result = policy_loss(
+            return policy_loss(
                 self.actor.log_policy([decisions[i] for i in index]),
                 actions[index],
                 old_logp[index],
@@ -308,11 +357,18 @@ class Trainer:
                 clip=self.config.clip,
                 entropy_coef=self._entropy_coef,
             )
-            self._check_finite("policy loss", result.loss)
-            return result
 
-        parts = micro_batches(self.scorer, decisions, part)
-        return backward_mean(parts, loss_of, divisor=self.config.gradient_accumulation)
+        own = micro_batches(self.scorer, decisions, self._own(decisions, part))
+        return backward_mean(
+            own, loss_of, size=len(part), divisor=self.config.gradient_accumulation, backward=self.ranks.pace.backward
+        )
+
+    def _own(self, decisions: Sequence[Decision], part: NDArray[np.int64]) -> NDArray[np.int64]:
+        """This rank's share of some decisions; those stay together of which the model is shown the like once."""
+        distinct = sorted({decisions[i] for i in part}, key=lambda decision: (decision.prompt, decision.actions))
+        places = {decision: place for place, decision in enumerate(distinct)}
+        own = self.ranks.share(len(places))
+        return part[[places[decisions[i]] in own for i in part]]
 
     # -- schedules and counts --------------------------------------------------------------------------
 
@@ -374,9 +430,12 @@ class Trainer:
         if mean > self.best_return:
             self.best_return, self.best_checkpoint = mean, name
         best = self.best_checkpoint == name
-        return run.write_checkpoint(name, self._write, best=best, keep=self.config.keep_checkpoints)
+        write = partial(self._write, worlds=merge_states(self.ranks.gather(self.collector.state)))
+        return self.ranks.on_main(
+            lambda: run.write_checkpoint(name, write, best=best, keep=self.config.keep_checkpoints)
+        )
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, worlds: dict[str, Any]) -> None:
         save_adapters(self.scorer, folder)
         save_critic(self.critic, folder)
         save_optimizers(self.optimizers, folder)
@@ -391,7 +450,7 @@ class Trainer:
                 "best_checkpoint": self.best_checkpoint,
                 "metrics_bytes": self.metrics_bytes,
                 "rng": self.rng.bit_generator.state,
-                "worlds": self.collector.state(),
+                "worlds": worlds,
             },
         )
 
@@ -410,6 +469,19 @@ class Trainer:
         self.worlds_restored = self.collector.restore(state["worlds"], fresh_seed=self._fresh_seed())
 
 
+def require_equal_shares(num_envs: int, num_ranks: int) -> None:
+    """Check that the environments can be shared among the processes.
+
+    Raises:
+        ConfigError: one would have more than another.
+    """
+    if num_envs % num_ranks:
+        raise ConfigError(
+            f"--num-envs {num_envs} environments are the total over all processes, and {num_ranks} processes cannot "
+            f"step equally many. Use a multiple of {num_ranks}, or another number of processes."
+        )
+
+
 class _Clock:
     """Seconds spent in each phase of an update."""
 
@@ -424,8 +496,11 @@ class _Clock:
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that the update under way can end; a second one stops at once."""
+def _interruptible(*, alone: bool) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that the update under way can end; a second one stops at once.
+
+    Among ranks there is no second one: launchers pass on the same Ctrl-C, some twice, and know how to kill.
+    """
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
@@ -433,7 +508,8 @@ def _interruptible() -> Iterator[threading.Event]:
 
     def handle(_signal: int, _frame: Any) -> None:
         interrupted.set()
-        signal.signal(signal.SIGINT, previous)
+        if alone:
+            signal.signal(signal.SIGINT, previous)
 
     previous = signal.signal(signal.SIGINT, handle)
     try:

@@ -41,7 +41,7 @@ def load_model(
     if dtype not in get_args(DType):
         raise ConfigError(f"dtype is {dtype!r}; expected one of {', '.join(get_args(DType))}.")
     where = _device(device)
-    settings: dict[str, Any] = {"dtype": _dtype(dtype, where)}
+    settings: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
     if quantization is not None:
         settings["quantization_config"] = _quantization_config(quantization, settings["dtype"])
     source = _source(name_or_path)
@@ -145,7 +145,8 @@ def _device(device: Device) -> torch.device:
     return where
 
 
-def _dtype(dtype: DType, device: torch.device) -> torch.dtype:
+def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
+    """The precision of the weights that a setting stands for on a device."""
     if dtype != "auto":
         chosen: torch.dtype = getattr(torch, dtype)
         return chosen
