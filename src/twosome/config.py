@@ -213,13 +213,11 @@ class TrainConfig:
             self._require(name, getattr(self, name) >= 0, "at least 0")
 
     def _check_sharding(self) -> None:
-        for name in ("gradient_checkpointing", "memory_budget_gib"):
-            if self.shard_model and getattr(self, name):
-                flag = name.replace("_", "-")
-                raise ConfigError(
-                    f"--shard-model and --{flag} cannot be used together yet. Leave one of them out; a smaller "
-                    "--max-tokens-per-forward needs less memory, too."
-                )
+        if self.shard_model and self.memory_budget_gib is not None:
+            raise ConfigError(
+                "--memory-budget-gib does not know how much of a model that --shard-model spreads is on one device. "
+                "Leave it out, and set --max-tokens-per-forward."
+            )
 
     def _check_divisions(self) -> None:
         batch = self.batch_size

@@ -95,15 +95,29 @@ def test_two_ranks_with_two_environments_each_make_the_updates_of_one_process_wi
     assert min(steps) < 4 <= max(steps), "the KL should end some updates, and not others"
 
 
-def test_ranks_that_share_a_sharded_model_make_the_updates_of_one_process(config, tmp_path):
+@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+def test_ranks_that_share_a_sharded_model_make_the_updates_of_one_process(config, tmp_path, gradient_checkpointing):
     """With parts of a single decision, in which all ranks but one have nothing to do but take part."""
     config = replace(config, model=tiny_llama(tmp_path / "llama"), total_steps=60, epochs=1, gradient_accumulation=30)
-    alone, sharded = train(config), tmp_path / "sharded"
-    pieces = on_ranks(train_and_count, replace(config, output=sharded, shard_model=True))
+    alone, sharded = train(config), replace(config, output=tmp_path / "sharded", shard_model=True)
+    pieces = on_ranks(train_and_count, replace(sharded, gradient_checkpointing=gradient_checkpointing))
+    sharded = sharded.folder
     assert_equal_runs(alone, sharded)
     _, layers = pieces[0]
     assert pieces == [(sharded, layers)] * 2
     assert all(2 * held == full for held, full in layers)
+
+
+def train_beyond_the_bound(config: TrainConfig) -> None:
+    """Every decision takes more tokens than fit at once."""
+    train(replace(config, max_tokens_per_forward=1))
+
+
+@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+def test_a_sharded_model_refuses_decisions_that_take_more_than_the_bound(config, tmp_path, gradient_checkpointing):
+    config = replace(config, model=tiny_llama(tmp_path / "llama"), total_steps=60, shard_model=True)
+    answers = on_ranks(train_beyond_the_bound, replace(config, gradient_checkpointing=gradient_checkpointing))
+    assert any(name == "ModelError" and "higher --max-tokens-per-forward" in text for name, text in answers), answers
 
 
 def tiny_llama(folder: Path) -> str:

@@ -95,7 +95,7 @@ class Lockstep(Pace):
     def __init__(self, model: nn.Module, layers: list[nn.Module], device: torch.device) -> None:
         self._model = model
         self._token = torch.zeros((1, 1), dtype=torch.int64, device=device)
-        self._is_empty = self._is_backward = False
+        self._is_empty = self._is_backward = self._recomputes_layers = False
         self._empty_outputs: list[Tensor] = []
         # Before the hook of FSDP, which gathers the layer.
         layers[0].register_forward_pre_hook(self._before_forward, prepend=True)
@@ -111,6 +111,8 @@ class Lockstep(Pace):
         self._backward(loss)
 
     def _before_forward(self, *_: Any) -> None:
+        if self._is_backward and self._recomputes_layers:
+            return
         if self._is_backward:
             # `recomputed_if_large` is at work, and the other ranks, which know nothing of it, are between layers.
             raise ModelError(
@@ -122,7 +124,11 @@ class Lockstep(Pace):
         self.is_inside = True
 
     def _after_forward(self, *_: Any) -> None:
-        self.is_inside = False
+        if self._is_backward:
+            # Gradient checkpointing begins with the last layer, on all ranks alike; whole forwards with the first.
+            self._recomputes_layers = True
+        else:
+            self.is_inside = False
 
     def _agree_on(self, own: Step) -> None:
         while (step := self._first_of_all(own)) != own:
@@ -148,6 +154,6 @@ class Lockstep(Pace):
         # What empty forwards gave counts for nothing, but its gradient has to pass the layers as the others' does.
         empty = torch.stack(self._empty_outputs).sum() * 0.0 if self._empty_outputs else 0.0
         self._empty_outputs.clear()
-        self._is_backward = True
+        self._is_backward, self._recomputes_layers = True, False
         torch.autograd.backward(loss + empty)
         self._is_backward = False
