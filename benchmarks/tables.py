@@ -302,12 +302,56 @@ def speed(name: str) -> str:
         return f"Not measured yet: there is no {Path(missing.filename).name}."
 
 
+def planning() -> str:
+    """What rollouts of many environments put through a model."""
+    result = load("planning")
+    rows = [
+        [
+            f"{int(num_envs):,}",
+            *(f"{row[name]:,}" for name in ("decisions", "distinct", "rollout_tokens", "update_decisions")),
+            f"{row['update_tokens']:,}",
+            f"{row['update_tokens_alone']:,}",
+        ]
+        for num_envs, row in result["environments"].items()
+    ]
+    header = ["environments", "decisions", "distinct", "rollout tokens", "distinct in minibatches", "update tokens"]
+    exponents = (result[name] for name in ("distinct_exponent", "token_exponent"))
+    distinct, tokens = ("{exponent:.2f} ({ci95[0]:.2f} to {ci95[1]:.2f})".format(**item) for item in exponents)
+    note = (
+        f"`{result['command']}`, {result['date']}: random play on `TomatoLettuceSalad`, rollouts of 32 steps, 4 "
+        f"minibatches, `hearth`'s tokenizer. Distinct decisions grow with exponent {distinct}, update tokens with "
+        f"{tokens}."
+    )
+    return f"{markdown([*header, 'with a row each'], rows)}\n\n{note}"
+
+
+def planning_large() -> str:
+    """Memory and operations of a model of 70 billion parameters, by arithmetic."""
+    result = load("planning")
+    bounds = list(result["memory_gb"])
+    rows = [
+        [name, *(f"{result['memory_gb'][bound][name]:,.1f}" for bound in bounds)]
+        for name in result["memory_gb"]["2048"]
+    ]
+    memory = markdown(["GB, bfloat16", *(f"{int(bound):,} tokens at once" for bound in bounds)], rows)
+    seconds = markdown(
+        ["of an iteration with 1,000 environments", "operations", "device-seconds"],
+        [
+            [name, f"{count:.1e}", f"{result['device_seconds'][name]:,.0f}"]
+            for name, count in result["operations"].items()
+        ],
+    )
+    return f"{memory}\n\n{seconds}"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "forest": forest,
     "dry-run": dry_run,
     "generalization": generalization,
     "learning": learning,
+    "planning": planning,
+    "planning-large": planning_large,
     "retention": retention,
     "saycan": saycan,
     "scratch": scratch,
