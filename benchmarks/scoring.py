@@ -13,7 +13,8 @@ beginnings of their prompts; phrases that share no beginning; and 2,000 actions.
 - ``harness``: lm-evaluation-harness's log-likelihood of the same requests, its tokenizing included; forward only;
 - ``plain``: one causal forward over as many distinct tokens, logits at as many positions: the floor.
 
-All ways keep freed memory as training does (`twosome._malloc`). The result goes to benchmarks/results/scoring.json.
+All ways keep freed memory as training does (`twosome._malloc`). Each cell goes to benchmarks/results/scoring.json as
+soon as it is measured, with its date and commit; cells that are there are not measured again, unless with --fresh.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,10 @@ from twosome.bench.document import document
 from twosome.bench.models import SIZES, put_random_adapters, random_llama, word_tokenizer
 from twosome.errors import PromptTooLongError
 from twosome.scoring import ActionScorer
+from twosome.versions import versions
 
 RESULT = Path(__file__).parent / "results" / "scoring.json"
-PROMPTS = (50, 110, 400, 1500)
+PROMPTS = (110, 400, 50, 1500)
 ACTIONS = (5, 8, 50, 200, 1000)
 WORLDS = ("TomatoLettuceSalad", "FoodPreparation")
 # Seconds: what a run of padded rows may take before only some are run, and how long a mode's repeats go on.
@@ -119,21 +122,26 @@ def main() -> None:
     """Measure every cell and write one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--models", nargs="+", choices=["hearth", "58M"], default=["hearth", "58M"])
+    parser.add_argument("--models", nargs="+", choices=["hearth", "58M"], default=["58M", "hearth"])
     parser.add_argument("--prompts", nargs="+", type=int, default=list(PROMPTS), help="tokens of the grid's prompts")
     parser.add_argument("--actions", nargs="+", type=int, default=list(ACTIONS), help="actions of the grid")
+    parser.add_argument("--fresh", action="store_true", help="measure the cells anew that are there")
     options = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(options.threads)
     found = scorers()
-    rows = [
-        row(model, name, arguments)
-        for model in options.models
-        for name, arguments in cells(model, *found[model], options.prompts, options.actions)
-    ]
     command = " ".join(["python", "benchmarks/scoring.py", *sys.argv[1:]])
-    result = document(command, {"threads": options.threads, "cells": rows})
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    rows = [] if options.fresh or not RESULT.exists() else json.loads(RESULT.read_text())["cells"]
+    for model in options.models:
+        for name, arguments in cells(model, *found[model], options.prompts, options.actions):
+            key = {"model": model, **name, "num_actions": len(arguments["decisions"][0].actions)}
+            if any(key.items() <= known.items() for known in rows):
+                continue
+            rows.append(
+                {**key, **row(model, name, arguments), "date": date.today().isoformat(), "commit": versions()["commit"]}
+            )
+            result = document(command, {"threads": options.threads, "cells": rows})
+            RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

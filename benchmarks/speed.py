@@ -16,11 +16,11 @@ FOLDER = Path(__file__).parent
 PARTS = ("scoring", "iteration", "growth", "worlds")
 
 
-def run(script: str) -> None:
+def run(script: str, *options: str) -> None:
     """One script, its words shown as they come."""
     began = time.perf_counter()
     print(f"== {script} ==", flush=True)
-    command = [sys.executable, "-W", "ignore", str(FOLDER / f"{script}.py")]
+    command = [sys.executable, "-W", "ignore", str(FOLDER / f"{script}.py"), *options]
     if script == "worlds":
         output = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout
         (FOLDER / "results" / "worlds.json").write_text(output)
@@ -34,12 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     # No choices=, which would refuse the empty list that stands for all of them.
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
-    parts = parser.parse_args().parts or PARTS
+    parser.add_argument("--fresh", action="store_true", help="also measure the cells of scoring that are there")
+    options = parser.parse_args()
+    parts = options.parts or PARTS
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
     for script in (*parts, "speed_pictures", "tables"):
-        run(script)
+        run(script, *(["--fresh"] if script == "scoring" and options.fresh else []))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,10 @@ def scoring() -> str:
     parts = []
     for model, label in MODELS.items():
         cells = [cell for cell in result["cells"] if cell["model"] == model and "cell" not in cell["left_out"]]
+        # The grid by size, then the rest as it was measured.
+        cells.sort(
+            key=lambda c: (c["kind"] != "grid", c.get("prompt", 0), c["actions"]) if c["kind"] == "grid" else (True,)
+        )
         parts.append(f"**{label}**\n\n{markdown(header, [_row(cell) for cell in cells])}")
     worst = max(max(c["largest_difference_nats"].values()) for c in result["cells"] if "largest_difference_nats" in c)
     note = (
