@@ -11,6 +11,7 @@ from twosome.errors import ConfigError
 from twosome.json_argument import JsonObject
 
 Preset = Literal["default", "paper"]
+Defect = Literal["padded-critic", "minibatch-advantages", "shared-clip", "timeouts-terminal", "half-precision"]
 
 # Settings for the embedded model, tuned on TomatoSalad and TomatoLettuceSalad; see docs/training.md.
 _DEFAULT: dict[str, Any] = {
@@ -97,6 +98,8 @@ class TrainConfig:
     """What an action's joint log-probability is divided by (pmi: what is subtracted from it)."""
     context_free_prompt: str = "Now you"
     """For pmi alone: the prompt under which phrases are scored without a situation."""
+    algorithm: Literal["ppo", "grpo"] = "ppo"
+    """What a decision is judged against: a value (ppo), or equal decisions of the rollout, without a critic (grpo)."""
     seed: int = 1
     """Seed of the adapters, the value head, the worlds and the sampling."""
     total_steps: int = _from_preset()
@@ -109,7 +112,7 @@ class TrainConfig:
     rollout_steps: int = _from_preset()
     """Decisions in each environment between two updates (T)."""
     actor_lr: float = _from_preset()
-    """Learning rate of the adapters (AdamW without weight decay), annealed linearly to 0."""
+    """Learning rate of the adapters, or of all weights (AdamW without weight decay), annealed linearly to 0."""
     critic_lr: float = _from_preset()
     """Learning rate of the value head (Adam), annealed linearly to 0."""
     epochs: int = _from_preset()
@@ -140,7 +143,15 @@ class TrainConfig:
     """Advantages are divided by their spread over the rollout, but by no less than this."""
     critic_warmup_steps: int = _from_preset()
     """Decisions during which only the value head learns."""
+    warm_start_episodes: int = 0
+    """Episodes of the world's planner to imitate before the first update; with --total-steps 0 that is all."""
+    defects: tuple[Defect, ...] = ()
+    """Mistakes of the paper's published code to repeat, so that their effect can be measured; see docs/methods.md."""
 
+    tuning: Literal["lora", "full"] = "lora"
+    """What is trained: low-rank adapters on the frozen model, or all its weights, in float32."""
+    random_init: bool = False
+    """Begin with random weights, drawn from the seed, in place of the model's own: no prior."""
     lora_rank: int = 8
     """Inner dimension of the adapters."""
     lora_alpha: int = 16
@@ -183,18 +194,24 @@ class TrainConfig:
         self._check_ranges()
         self._check_sharding()
         self._check_divisions()
+        self._check_defects()
+        self._check_without_critic()
+        self._check_weights()
 
     def _check_choices(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             options = [
                 option for part in (hint, *get_args(hint)) if get_origin(part) is Literal for option in get_args(part)
             ]
-            if options and getattr(self, name) is not None:
-                self._require(name, getattr(self, name) in options, f"one of {', '.join(options)}")
+            value = getattr(self, name)
+            if options and value is not None:
+                chosen = set(value) if isinstance(value, tuple) else {value}
+                some = "some" if isinstance(value, tuple) else "one"
+                self._require(name, chosen <= set(options), f"{some} of {', '.join(options)}")
 
     def _check_ranges(self) -> None:
         positive = (
-            "total_steps num_envs rollout_steps epochs policy_minibatches gradient_accumulation "
+            "num_envs rollout_steps epochs policy_minibatches gradient_accumulation "
             "value_minibatches lora_rank lora_alpha max_tokens_per_forward threads checkpoint_every keep_checkpoints"
         )
         for name in positive.split():
@@ -207,7 +224,8 @@ class TrainConfig:
             value = getattr(self, name)
             self._require(name, value is None or 0 <= value <= 1, "between 0 and 1")
         non_negative = (
-            "seed entropy_coef entropy_coef_final value_coef target_kl advantage_std_floor critic_warmup_steps"
+            "seed entropy_coef entropy_coef_final value_coef target_kl advantage_std_floor critic_warmup_steps "
+            "warm_start_episodes"
         )
         for name in non_negative.split():
             self._require(name, getattr(self, name) >= 0, "at least 0")
@@ -221,7 +239,8 @@ class TrainConfig:
 
     def _check_divisions(self) -> None:
         batch = self.batch_size
-        self._require("total_steps", self.total_steps >= batch, f"at least one rollout of {batch} decisions")
+        enough = self.total_steps >= batch or (self.total_steps == 0 and self.warm_start_episodes > 0)
+        self._require("total_steps", enough, f"at least one rollout of {batch} decisions, or 0 after a warm start")
         parts = self.policy_minibatches * self.gradient_accumulation
         if batch % parts or batch % self.value_minibatches:
             raise ConfigError(
@@ -230,6 +249,36 @@ class TrainConfig:
                 f"{self.gradient_accumulation} = {parts} equal parts and into --value-minibatches "
                 f"{self.value_minibatches}. Change one of them."
             )
+
+    def _check_defects(self) -> None:
+        size = self.batch_size // self.policy_minibatches
+        if "minibatch-advantages" in self.defects and size % 4:
+            raise ConfigError(
+                f"--defects minibatch-advantages normalizes 4 decisions at a time, and a policy minibatch has {size}. "
+                "Change --policy-minibatches or the size of the rollout."
+            )
+
+    def _check_without_critic(self) -> None:
+        if self.algorithm != "grpo":
+            return
+        self._require("critic_warmup_steps", self.critic_warmup_steps == 0, "0, since --algorithm grpo has no critic")
+        other = [defect for defect in self.defects if defect != "half-precision"]
+        if other:
+            raise ConfigError(
+                f"--defects {' '.join(other)} concerns the critic or its advantages, which --algorithm grpo does not "
+                "have. Leave it out, or use --algorithm ppo."
+            )
+
+    def _check_weights(self) -> None:
+        """Settings that need the model's own weights, or weights that stay."""
+        changed = "--tuning full" if self.tuning == "full" else "--random-init" if self.random_init else None
+        if changed is not None:
+            self._require("quantization", self.quantization is None, f"none with {changed}")
+            self._require("shard_model", not self.shard_model, f"False with {changed}")
+        if self.warm_start_episodes:
+            self._require("shard_model", not self.shard_model, "False with --warm-start-episodes")
+        if self.tuning == "full":
+            self._require("normalization", self.normalization != "pmi", "another: it asks the frozen model")
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
@@ -259,8 +308,7 @@ class TrainConfig:
         """The settings as plain JSON; `from_json` gives an equal config back."""
         content = dataclasses.asdict(self)
         content["output"] = None if self.output is None else str(self.output)
-        content["lora_targets"] = list(self.lora_targets)
-        return content
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "TrainConfig":
@@ -276,4 +324,7 @@ class TrainConfig:
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise ConfigError(f"the settings name {name!r}, which this version does not know.{hint}")
         output = content.get("output")
-        return cls(**{**content, "output": output and Path(output), "lora_targets": tuple(content["lora_targets"])})
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
+        return cls(**{**values, "output": output and Path(output)})

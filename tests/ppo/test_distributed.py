@@ -198,14 +198,14 @@ def train_with_little_memory(config: TrainConfig) -> None:
     def fail(*_: Any) -> None:
         raise torch.OutOfMemoryError("no memory left")
 
-    add_adapters = training.add_adapters
+    begin_tuning = training.begin_tuning
 
     def add_and_break(scorer: Any, *arguments: Any) -> None:
-        add_adapters(scorer, *arguments)
+        begin_tuning(scorer, *arguments)
         if os.environ["RANK"] == "1":
             scorer.model.get_base_model().model.layers[1].register_forward_pre_hook(fail)
 
-    training.add_adapters = add_and_break
+    training.begin_tuning = add_and_break
     train(config)
 
 

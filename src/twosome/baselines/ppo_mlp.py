@@ -60,14 +60,14 @@ class VectorReader:
         self._known: dict[str, Tensor] = {}
 
     @classmethod
-    def for_world(cls, env: str) -> tuple["VectorReader", int, int]:
+    def for_world(cls, env: str, env_kwargs: dict[str, Any] | None = None) -> tuple["VectorReader", int, int]:
         """The reader for a world, the size of its symbolic observation and its number of action ids.
 
         Raises:
             ConfigError: the world's observations have no "vector".
             WorldError: there is no such world.
         """
-        world = text.make(env)
+        world = text.make(env, **(env_kwargs or {}))
         space: Any = world.observation_space
         num_actions = int(world.action_space.n)  # type: ignore[attr-defined]
         world.close()

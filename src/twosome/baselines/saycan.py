@@ -67,10 +67,13 @@ class Experience:
             self.targets.append(target)
 
 
-def random_experience(env: str, total_steps: int, seed: int, num_envs: int = 4) -> Experience:
+def random_experience(
+    env: str, total_steps: int, seed: int, num_envs: int = 4, env_kwargs: dict[str, Any] | None = None
+) -> Experience:
     """What uniformly random play over the offered actions meets in ``total_steps`` decisions."""
-    gamma = text.gamma_of(env, {})
-    collector = Collector(lambda: VectorPrompt(text.make(env)), num_envs, gamma, seed)
+    kwargs = env_kwargs or {}
+    gamma = text.gamma_of(env, kwargs)
+    collector = Collector(lambda: VectorPrompt(text.make(env, **kwargs)), num_envs, gamma, seed)
     experience = Experience(gamma)
     experience.add(collector.collect(Uniform(), total_steps // num_envs, np.random.default_rng(seed)))
     return experience
@@ -83,10 +86,11 @@ class Affordance:
         env: the world.
         hidden: width of the two hidden layers.
         seed: of weights and minibatches.
+        env_kwargs: the world's keyword arguments.
     """
 
-    def __init__(self, env: str, hidden: int = 64, seed: int = 1) -> None:
-        self._read, num_inputs, num_actions = VectorReader.for_world(env)
+    def __init__(self, env: str, hidden: int = 64, seed: int = 1, env_kwargs: dict[str, Any] | None = None) -> None:
+        self._read, num_inputs, num_actions = VectorReader.for_world(env, env_kwargs)
         self._seed = seed
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -27,16 +27,17 @@ class Eval:
         twosome eval runs/tomato --env TomatoLettuceSalad
         twosome eval --model hearth --env TomatoSalad
         twosome eval --policy planner --env TomatoSalad
+        twosome eval --policy saycan --env TomatoSalad --affordance-decisions 10000
     """
 
     run: Annotated[Path | None, tyro.conf.Positional] = None
-    """Run directory to evaluate; leave it out with --model or --policy random or planner."""
+    """Run directory to evaluate; leave it out with --model or another --policy."""
     env: str | None = None
     """World to play in; by default the one the run was trained on."""
     env_kwargs: JsonObject = field(default_factory=dict)
     """Keyword arguments of the world as a JSON object."""
-    policy: Literal["model", "random", "planner"] = "model"
-    """Who plays: the language model, uniformly random over the offered actions, or the optimal planner."""
+    policy: Literal["model", "random", "planner", "saycan"] = "model"
+    """Who plays: the language model, random over the offered actions, the optimal planner, or SayCan (untrained)."""
     model: str | None = None
     """An untrained language model to evaluate in place of a run."""
     checkpoint: str | None = None
@@ -45,6 +46,10 @@ class Eval:
     """What scores are divided by; by default as in the run, else word."""
     greedy: bool = False
     """Play the most probable action instead of drawing."""
+    affordance_decisions: int | None = None
+    """For saycan: decisions of random play from which it learns which actions lead to success; by default 20000."""
+    affordance_seed: int | None = None
+    """For saycan: seed of that play and of learning from it; by default 1."""
     loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
     episodes: int = 100
     """How many episodes."""
@@ -72,6 +77,8 @@ def main(arguments: Sequence[str]) -> int:
         normalization=options.normalization,
         greedy=options.greedy,
         loading=options.loading,
+        affordance_decisions=options.affordance_decisions,
+        affordance_seed=options.affordance_seed,
         threads=options.threads,
     )
     result = subject.measure(options.episodes, options.seed)

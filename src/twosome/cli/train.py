@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if options.json:
         print(json.dumps(_document(path)))  # noqa: T201 - the document is the output
-    elif options.show and not config.shard_model:  # which this process alone could not hold
+    elif options.show and config.num_updates and not config.shard_model:  # which this process alone could not hold
         show(path)
     else:
         sys.stdout.write(f"The run is in {path}. Look at it with: twosome show {path}\n")

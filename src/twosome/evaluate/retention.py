@@ -107,6 +107,11 @@ def retain(
             require_at_least(name, value, 1)
     directory = RunDirectory.open(run)
     config = TrainConfig.from_json(directory.read_config())
+    if config.tuning != "lora":
+        raise ConfigError(
+            f"{run} was trained with --tuning {config.tuning}, and retention compares a model with its adapter on and "
+            "off. Take a run with --tuning lora, or give the checkpoint's folder to lm-evaluation-harness as a model."
+        )
     require_harness()
     torch.set_num_threads(threads)
     scorer = Agent.load(run, checkpoint).actor.scorer

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from twosome.baselines import Planner, Uniform
+from twosome.baselines.saycan import Affordance, SayCan, random_experience
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import ConfigError
@@ -14,9 +15,13 @@ from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate, require_at_least
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent, load_scorer
+from twosome.policy.tuning import LEARNED
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import Normalization
 from twosome.versions import versions
+
+AFFORDANCE_DECISIONS = 20_000
+"""Decisions of random play from which SayCan learns what it can do, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def subject_of(
     normalization: Normalization | None = None,
     greedy: bool = False,
     loading: ModelOptions | None = None,
+    affordance_decisions: int | None = None,
+    affordance_seed: int | None = None,
     threads: int = 1,
 ) -> Subject:
     """Who is meant by the options of `twosome eval`.
@@ -81,8 +88,14 @@ def subject_of(
     loading = loading or ModelOptions()
     given = {"--model": model, "--checkpoint": checkpoint, "--normalization": normalization, "--greedy": greedy or None}
     flags = [flag for flag, value in given.items() if value is not None] + loading.flags()
-    if policy != "model" and flags:
+    if policy in ("random", "planner") and flags:
         raise ConfigError(f"{_named(flags)} nothing to --policy {policy}, which asks no language model.")
+    learnt = {"--affordance-decisions": affordance_decisions, "--affordance-seed": affordance_seed}
+    flags = [flag for flag, value in learnt.items() if value is not None]
+    if policy != "saycan" and flags:
+        raise ConfigError(f"{_named(flags)} nothing to --policy {policy}: only saycan learns an affordance.")
+    if policy == "saycan" and checkpoint is not None:
+        raise ConfigError("--checkpoint means nothing to --policy saycan, whose language model is untrained.")
     if model is not None and checkpoint is not None:
         raise ConfigError(
             f"--checkpoint chooses among those of a run, but --model {model} is untrained. Leave one of them out."
@@ -99,6 +112,14 @@ def subject_of(
     if policy == "planner":
         return Subject("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
     identity: dict[str, Any]
+    if policy == "saycan":
+        named = model or ("hearth" if config is None else config.model)
+        actor = _untrained(named, config, loading)
+        actor.normalization = normalization or actor.normalization
+        identity = {"model": named, **({"loading": loading.given()} if loading.given() else {})}
+        identity |= _random_init(named, config)
+        saycan = _saycan(actor, env, env_kwargs, affordance_decisions, affordance_seed, greedy=greedy)
+        return replace(saycan, name=f"{named}, SayCan", identity={**identity, **saycan.identity})
     if model is not None:
         actor = _untrained(model, config, loading)
         name = f"{model}, untrained"
@@ -108,16 +129,43 @@ def subject_of(
         actor = Agent.load(run, checkpoint or "last").actor
         name = f"{config.model}, trained"
         folder = RunDirectory.open(run).checkpoint(checkpoint or "last")
-        adapter = sha256(folder / "adapter_model.safetensors")
-        identity = {"model": config.model, "run": str(run), "checkpoint": folder.name, "adapter": adapter}
+        learned = sha256(folder / LEARNED[config.tuning])
+        identity = {"model": config.model, "run": str(run), "checkpoint": folder.name, "adapter": learned}
+        identity |= {"tuning": "full"} if config.tuning == "full" else {}
     else:
         raise ConfigError(
             "there is nobody to evaluate: give a run directory, or --model hearth for the untrained model, "
-            "or --policy random or planner."
+            "or --policy random, planner or saycan."
         )
     actor.normalization = normalization or actor.normalization
+    identity |= _random_init(identity["model"], config)
     identity = {"policy": "model", **identity, "normalization": actor.normalization, "greedy": greedy}
     return Subject(name, Sampled(actor, greedy), env, env_kwargs, identity)
+
+
+def _saycan(
+    actor: Actor, env: str, env_kwargs: dict[str, Any], decisions: int | None, seed: int | None, *, greedy: bool
+) -> Subject:
+    """An untrained model with an affordance learnt from random play in the same world."""
+    decisions = AFFORDANCE_DECISIONS if decisions is None else decisions
+    seed = 1 if seed is None else seed
+    require_at_least("affordance-decisions", decisions, 4)
+    require_at_least("affordance-seed", seed, 0)
+    experience = random_experience(env, decisions, seed, env_kwargs=env_kwargs)
+    affordance = Affordance(env, seed=seed, env_kwargs=env_kwargs)
+    affordance.fit(experience)
+    identity = {
+        "policy": "saycan",
+        "normalization": actor.normalization,
+        "greedy": greedy,
+        "affordance": {
+            "learnt_from": "random play",
+            "decisions": decisions,
+            "in_finished_episodes": len(experience.targets),
+            "seed": seed,
+        },
+    }
+    return Subject("SayCan", SayCan(actor, affordance, greedy), env, env_kwargs, identity)
 
 
 def _untrained(model: str, config: TrainConfig | None, loading: ModelOptions) -> Actor:
@@ -130,6 +178,11 @@ def _untrained(model: str, config: TrainConfig | None, loading: ModelOptions) ->
     else:
         scorer = loading.scorer(model)
     return Actor(scorer, config.normalization, config.context_free_prompt)
+
+
+def _random_init(model: str, config: TrainConfig | None) -> dict[str, bool]:
+    """What has to be said of a model whose weights the run drew at random."""
+    return {"random_init": True} if config is not None and config.random_init and config.model == model else {}
 
 
 def _leave_to_the_run(loading: ModelOptions) -> None:

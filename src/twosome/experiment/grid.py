@@ -250,7 +250,16 @@ class _Reader:
 
 def _with_untrained(cells: list[Cell]) -> list[Cell]:
     """The same cells; the first of each world and way of asking a model measures it untrained too."""
-    asks = ("env", "model", "normalization", "context_free_prompt", "prompt_format", "dtype", "quantization")
+    asks = (
+        "env",
+        "model",
+        "normalization",
+        "context_free_prompt",
+        "prompt_format",
+        "dtype",
+        "quantization",
+        "random_init",
+    )
     seen: set[tuple[Any, ...]] = set()
     marked: list[Cell] = []
     for cell in cells:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.policy.actor import Actor, sample
-from twosome.policy.lm import load_adapters
+from twosome.policy.tuning import load_tuned, randomize
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
 
@@ -43,7 +43,7 @@ class Agent:
         config = TrainConfig.from_json(directory.read_config())
         folder = directory.verified_checkpoint(checkpoint)
         scorer = load_scorer(config, device=device)
-        load_adapters(scorer, folder, trainable=False)
+        load_tuned(scorer, config, folder, trainable=False)
         return cls(Actor(scorer, config.normalization, config.context_free_prompt), seed)
 
     def distribution(self, decision: Decision) -> NDArray[np.float64]:
@@ -57,8 +57,8 @@ class Agent:
 
 
 def load_scorer(config: TrainConfig, device: str | None = None) -> ActionScorer:
-    """The language model that a run's settings name, without adapters."""
-    return ActionScorer.from_pretrained(
+    """The language model that a run's settings name, before any training."""
+    scorer = ActionScorer.from_pretrained(
         config.model,
         dtype=config.dtype,
         device=device or config.device,
@@ -67,3 +67,6 @@ def load_scorer(config: TrainConfig, device: str | None = None) -> ActionScorer:
         prompt_format=config.prompt_format,
         max_tokens_per_forward=config.max_tokens_per_forward,
     )
+    if config.random_init:
+        randomize(scorer, config.seed)
+    return scorer

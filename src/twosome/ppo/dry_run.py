@@ -17,6 +17,7 @@ from twosome.decision import Decision
 from twosome.envs import text
 from twosome.estimate import Forward, frozen_bytes, learner_bytes, measure_activations, recorded, tensor_bytes
 from twosome.policy.lm import trainable
+from twosome.policy.tuning import copied_bytes
 from twosome.ppo.microbatch import micro_batches
 from twosome.ppo.train import Trainer
 
@@ -148,7 +149,7 @@ def _memory(trainer: Trainer, calls: list[list[Forward]], reading: list[Forward]
     if sum(forward.num_tokens for forward in largest) <= bound:
         logits = sum(map(activations.logits_bytes, largest))
     return Memory(
-        base=frozen_bytes(model),
+        base=frozen_bytes(model) + copied_bytes(scorer, trainer.frozen),
         adapters=learner_bytes(model),
         value_head=learner_bytes(trainer.critic.head),
         features=tensor_bytes(trainer.critic.known.values()),

@@ -62,7 +62,9 @@ def backward_mean(
     return means
 
 
-def keep_within(budget_gib: float, scorer: ActionScorer, head: nn.Module, decisions: Sequence[Decision]) -> None:
+def keep_within(
+    budget_gib: float, scorer: ActionScorer, head: nn.Module, decisions: Sequence[Decision], *, taken_bytes: int = 0
+) -> None:
     """Lower the scorer's bound on tokens to what a budget of memory allows.
 
     Args:
@@ -70,6 +72,7 @@ def keep_within(budget_gib: float, scorer: ActionScorer, head: nn.Module, decisi
         scorer: with the adapters and the checkpointing that training uses.
         head: the critic's.
         decisions: from which to tell the longest row to expect.
+        taken_bytes: of the budget, by weights that are neither the scorer's nor the head's.
 
     Raises:
         ConfigError: weights and the longest of these rows do not fit.
@@ -79,6 +82,6 @@ def keep_within(budget_gib: float, scorer: ActionScorer, head: nn.Module, decisi
         for decision in dict.fromkeys(decisions):
             scorer.score([decision])
     row = max(forwards, key=lambda forward: forward.length)
-    static = frozen_bytes(scorer.model) + learner_bytes(scorer.model) + learner_bytes(head)
+    static = taken_bytes + frozen_bytes(scorer.model) + learner_bytes(scorer.model) + learner_bytes(head)
     tokens = tokens_within(budget_gib * GIB, static, activations, Forward(1, row.length, row.num_kept))
     scorer.max_tokens_per_forward = min(tokens, scorer.max_tokens_per_forward)

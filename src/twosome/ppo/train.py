@@ -8,6 +8,8 @@ Departures from the paper's published code, each with its reason:
 - the gradients of adapters and value head are clipped apart: their scales have nothing to do with each other;
 - adapters, value head and optimizer state are float32: AdamW's second moment underflows in half precision;
 - the critic reads the last real token of the prompt, not the last position of a padded batch.
+
+Each can be undone with `--defects`, alone or together, to measure what it is worth (`twosome.ppo.defects`).
 """
 
 import signal
@@ -37,18 +39,14 @@ from twosome.errors import ConfigError, DivergedError
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
 from twosome.policy.critic import Critic, ValueHead
-from twosome.policy.lm import (
-    Adapters,
-    add_adapters,
-    frozen_features,
-    load_adapters,
-    recompute_layers,
-    save_adapters,
-    trainable,
-)
+from twosome.policy.lm import frozen_features, recompute_layers, trainable
 from twosome.policy.sharding import load_sharded_scorer
+from twosome.policy.tuning import begin_tuning, copied_bytes, frozen_copy, load_tuned, save_tuned
 from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
+from twosome.ppo.cloning import clone, demonstrate
+from twosome.ppo.defects import HalfPrecisionAdamW, normalize_by_fours, padded_features, padded_together
 from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
+from twosome.ppo.groups import estimate_in_groups
 from twosome.ppo.loss import PolicyLoss, policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
 from twosome.rollout import Collector, Episode, Rollout, merge, merge_states
@@ -86,6 +84,7 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
         folder = ranks.on_main(lambda: config.folder)
         ranks.on_main(lambda: RunDirectory.require_free(folder))
         trainer = Trainer(replace(config, env=text.resolve(config.env), output=folder), ranks=ranks)
+        trainer.warm_start()
         settings = trainer.config.to_json()
         run = ranks.on_main(lambda: RunDirectory.create(folder, settings, versions(trainer.config.env)))
         with ranks.held_by_main(run.locked):
@@ -115,6 +114,7 @@ def _resume(run: RunDirectory, report: Report | None, ranks: Ranks) -> Path:
     ranks.on_main(lambda: run.truncate_metrics(trainer.metrics_bytes))
     best = trainer.best_checkpoint
     if folder is None:
+        trainer.warm_start()
         trainer.save(run)
     elif best is not None:
         # A crash may have come between the checkpoint and the note that it is the best.
@@ -143,11 +143,11 @@ class Trainer:
         self.gamma = text.gamma_of(config.env, config.env_kwargs) if config.gamma is None else config.gamma
         self.config = replace(config, gamma=self.gamma)
         self.scorer = self._load_scorer()
+        self.frozen = frozen_copy(self.scorer, config)
         if checkpoint is None:
-            adapters = Adapters(config.lora_rank, config.lora_alpha, config.lora_targets)
-            add_adapters(self.scorer, adapters, config.seed)
+            begin_tuning(self.scorer, config)
         else:
-            load_adapters(self.scorer, checkpoint, trainable=True)
+            load_tuned(self.scorer, config, checkpoint, trainable=True)
         if config.gradient_checkpointing:
             recompute_layers(self.scorer)
         self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt)
@@ -162,7 +162,9 @@ class Trainer:
         self.rng = np.random.default_rng(config.seed)
         self.optimizers = self._new_optimizers()
         if config.memory_budget_gib is not None:
-            keep_within(config.memory_budget_gib, self.scorer, self.critic.head, self.collector.current)
+            copied = copied_bytes(self.scorer, self.frozen)
+            budget = config.memory_budget_gib
+            keep_within(budget, self.scorer, self.critic.head, self.collector.current, taken_bytes=copied)
         self.update = 0
         self.env_steps = 0
         self.num_episodes = 0
@@ -183,7 +185,7 @@ class Trainer:
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
             # Asking the model is surer than its config: some families project their last state.
-            _, width = frozen_features(self.scorer, [self.collector.current[0].prompt]).shape
+            _, width = frozen_features(self.frozen, [self.collector.current[0].prompt]).shape
             return ValueHead(width).to(self.scorer.device)
 
     def _read_features(self, prompts: Sequence[str]) -> Float[Tensor, "B D"]:
@@ -191,17 +193,46 @@ class Trainer:
 
         def read() -> Tensor:
             own = [prompts[i] for i in self.ranks.share(len(prompts))]
-            return frozen_features(self.scorer, own).cpu() if own else torch.empty(0)
+            features = padded_features if "padded-critic" in self.config.defects else frozen_features
+            return features(self.frozen, own).cpu() if own else torch.empty(0)
 
         return torch.cat([part for part in self.ranks.gather(read) if len(part)]).to(self.scorer.device)
 
+    def _as_read(self, prompts: Sequence[str], batch_size: int) -> Sequence[str]:
+        """Prompts as the critic reads them: each by itself."""
+        if "padded-critic" in self.config.defects:
+            return padded_together(self.scorer, prompts, batch_size)
+        return prompts
+
     def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        adamw = HalfPrecisionAdamW if "half-precision" in self.config.defects else torch.optim.AdamW
         return {
-            "actor": torch.optim.AdamW(
-                trainable(self.scorer.model), lr=self.config.actor_lr, eps=1e-5, weight_decay=0.0
-            ),
+            "actor": adamw(trainable(self.scorer.model), lr=self.config.actor_lr, eps=1e-5, weight_decay=0.0),
             "critic": torch.optim.Adam(self.critic.head.parameters(), lr=self.config.critic_lr, eps=1e-5),
         }
+
+    def warm_start(self) -> None:
+        """Before the first update: imitate the world's planner, if the settings ask for it.
+
+        Raises:
+            WorldError: the world has no planner.
+        """
+        config = self.config
+        if config.warm_start_episodes == 0:
+            return
+        shown = demonstrate(
+            lambda: text.make(config.env, **config.env_kwargs), config.warm_start_episodes, seed=config.seed
+        )
+        clone(
+            self.actor,
+            shown,
+            learning_rate=config.actor_lr,
+            max_grad_norm=config.max_grad_norm,
+            seed=config.seed,
+        )
+        # Done on each rank alike, but not every device repeats a sum to the last bit.
+        self.ranks.take_from_main(trainable(self.scorer.model))
+        self.optimizers = self._new_optimizers()
 
     # -- the loop --------------------------------------------------------------------------------------
 
@@ -241,8 +272,10 @@ class Trainer:
             rollout = merge(self.ranks.gather(self._collect))
         with clock("estimate_s"):
             old_values, estimates = self.estimate(rollout)
-        with clock("value_s"):
-            losses = self.improve_critic(rollout, old_values, estimates)
+        losses: dict[str, Any] = {}
+        if self.config.algorithm == "ppo":
+            with clock("value_s"):
+                losses |= self.improve_critic(rollout, old_values, estimates)
         with clock("policy_s"):
             if self.update * self.config.batch_size >= self.config.critic_warmup_steps:
                 losses |= self.improve_policy(rollout, estimates)
@@ -260,18 +293,28 @@ class Trainer:
             raise self._diverged(str(error), "policy") from error
 
     def estimate(self, rollout: Rollout) -> tuple[Float[Tensor, "T E"], Estimates]:
-        """The critic's values of the rollout's prompts, and advantages and returns from them."""
+        """The critic's values of the rollout's prompts, and advantages and returns from them.
+
+        Without a critic the values are 0, and the advantages are relative to equal decisions.
+        """
         T, E = rollout.actions.shape
+        if self.config.algorithm == "grpo":
+            floor = self.config.advantage_std_floor
+            return torch.zeros(T, E), estimate_in_groups(rollout, gamma=self.gamma, std_floor=floor)
         prompts = [decision.prompt for row in rollout.decisions for decision in row]
         following = [prompt for row in rollout.next_prompts for prompt in row]
-        values = self.critic.values(prompts + following).cpu().view(2, T, E)
+        values = self.critic.values(self._as_read(prompts + following, E)).cpu().view(2, T, E)
+        terminated = torch.from_numpy(rollout.terminated)
+        truncated = torch.from_numpy(rollout.truncated)
+        if "timeouts-terminal" in self.config.defects:
+            terminated = terminated | truncated
         estimates = estimate_advantages(
             torch.from_numpy(rollout.rewards),
             torch.from_numpy(rollout.durations),
             values[0],
             values[1],
-            torch.from_numpy(rollout.terminated),
-            torch.from_numpy(rollout.truncated),
+            terminated,
+            truncated,
             gamma=self.gamma,
             gae_lambda=self.config.gae_lambda,
         )
@@ -282,12 +325,12 @@ class Trainer:
     ) -> dict[str, float]:
         """Fit the value head to the returns."""
         device = self.scorer.device
-        features = self.critic.features([d.prompt for row in rollout.decisions for d in row])
+        prompts = [decision.prompt for row in rollout.decisions for decision in row]
         old, returns = old_values.flatten().to(device), estimates.returns.flatten().to(device)
         losses = []
         for _ in range(self.config.epochs):
             for index in self._minibatches(self.config.value_minibatches):
-                values = self.critic.head(features[index])
+                values = self.critic.head(self.critic.features(self._as_read([prompts[i] for i in index], len(index))))
                 loss = value_loss(values, old[index], returns[index], clip=self.config.clip)
                 self._check_finite("value loss", loss)
                 self.optimizers["critic"].zero_grad()
@@ -307,12 +350,19 @@ class Trainer:
         decisions = [decision for row in rollout.decisions for decision in row]
         actions = torch.from_numpy(rollout.actions).flatten().to(device)
         old_logp = torch.from_numpy(rollout.logp).flatten().to(device)
-        advantages = normalize_advantages(estimates.advantages, self.config.advantage_std_floor).flatten().to(device)
+        advantages = estimates.advantages
+        if self.config.algorithm == "ppo":  # within groups they are normalized already
+            advantages = normalize_advantages(advantages, self.config.advantage_std_floor)
+        advantages = advantages.flatten().to(device)
         parameters = trainable(self.scorer.model)
+        # The value head's gradients are still those of its last minibatch.
+        clipped = [*parameters, *self.critic.head.parameters()] if "shared-clip" in self.config.defects else parameters
         seen: list[dict[str, float]] = []
         steps = 0
         for _ in range(self.config.epochs):
             for index in self._minibatches(self.config.policy_minibatches):
+                if "minibatch-advantages" in self.config.defects:
+                    advantages[index] = normalize_by_fours(estimates.advantages.flatten()[index]).to(device)
                 group = [
                     self._accumulate(decisions, part, actions, old_logp, advantages)
                     for part in np.split(index, self.config.gradient_accumulation)
@@ -324,7 +374,7 @@ class Trainer:
                     self.optimizers["actor"].zero_grad()
                     break
                 self.ranks.sum_gradients(parameters)
-                norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+                norm = torch.nn.utils.clip_grad_norm_(clipped, self.config.max_grad_norm)
                 self._check_finite("policy gradient", norm)
                 self.optimizers["actor"].step()
                 self.optimizers["actor"].zero_grad()
@@ -436,7 +486,7 @@ class Trainer:
         )
 
     def _write(self, folder: Path, worlds: dict[str, Any]) -> None:
-        save_adapters(self.scorer, folder)
+        save_tuned(self.scorer, self.config, folder)
         save_critic(self.critic, folder)
         save_optimizers(self.optimizers, folder)
         write_json(

@@ -1,0 +1,103 @@
+"""Behavior cloning: learn to say what the world's own planner does, before the first update or in place of all.
+
+The loss is the negative log-likelihood of the planner's actions under the policy that PPO trains: a softmax over the
+scores of the offered actions. Our worlds always begin alike and their planners do not draw, so all their episodes are
+one; to show more than one path, a tenth of the decisions is carried out at random, and every decision is labeled with
+what the planner would do there (Laskey et al., 2017, "DART", arXiv:1703.09327, with noise of a fixed size).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+
+from twosome.decision import Decision
+from twosome.envs import planner_for
+from twosome.envs.text import decision_from
+from twosome.policy.actor import Actor
+from twosome.policy.lm import trainable
+from twosome.ppo.microbatch import micro_batches
+
+NOISE = 0.1
+"""Share of the decisions that is carried out at random."""
+PASSES = 10
+BATCH = 32
+
+
+@dataclass
+class Demonstrations:
+    """Decisions, and what the planner does at each."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    actions: list[int] = field(default_factory=list)
+
+
+def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed: int) -> Demonstrations:
+    """Let the planner play, disturbed now and then.
+
+    Args:
+        make: makes the world.
+        episodes: how many.
+        seed: of the disturbances; episode ``i`` is reset with ``seed + i``.
+
+    Raises:
+        WorldError: the world has no planner.
+    """
+    shown, env, rng = Demonstrations(), make(), np.random.default_rng(seed)
+    for episode in range(episodes):
+        observation, _ = env.reset(seed=seed + episode)
+        ended = False
+        while not ended:
+            decision, action = decision_from(observation), planner_for(env).act()
+            # The planner may know of actions that the prompt does not offer; the policy cannot say them.
+            if decision.actions[action]:
+                shown.decisions.append(decision)
+                shown.actions.append(action)
+            carried_out = int(rng.choice(decision.available)) if rng.random() < NOISE else action
+            observation, _, terminated, truncated, _ = env.step(carried_out)
+            ended = terminated or truncated
+    env.close()
+    return shown
+
+
+def clone(actor: Actor, shown: Demonstrations, *, learning_rate: float, max_grad_norm: float, seed: int) -> list[float]:
+    """Raise the log-likelihood of what was shown, in several passes over it.
+
+    Args:
+        actor: the policy, with what is trainable of it.
+        shown: what to imitate.
+        learning_rate: of AdamW without weight decay, constant.
+        max_grad_norm: longer gradients are scaled down.
+        seed: of the order.
+
+    Returns:
+        The mean negative log-likelihood of each pass, in nats.
+    """
+    parameters = trainable(actor.scorer.model)
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, eps=1e-5, weight_decay=0.0)
+    rng, losses = np.random.default_rng(seed), []
+    for _ in range(PASSES):
+        order = rng.permutation(len(shown.actions))
+        total = 0.0
+        for start in range(0, len(order), BATCH):
+            index = order[start : start + BATCH]
+            for part in micro_batches(actor.scorer, shown.decisions, index):
+                loss = _loss(actor, shown, part)
+                torch.autograd.backward(loss / len(index))
+                total += loss.item()
+            torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(total / len(order))
+    actor.forget()
+    return losses
+
+
+def _loss(actor: Actor, shown: Demonstrations, index: Any) -> torch.Tensor:
+    """Summed negative log-likelihood of some demonstrated actions."""
+    log_policy = actor.log_policy([shown.decisions[i] for i in index])
+    actions = torch.tensor([shown.actions[i] for i in index], device=log_policy.device)
+    return -log_policy.gather(1, actions[:, None]).sum()

@@ -1,0 +1,52 @@
+"""SayCan by its name: it learns from the decisions that it is given, plays, and says what it was."""
+
+import pytest
+
+import tests.worlds
+from twosome.errors import ConfigError
+from twosome.evaluate.subject import subject_of
+
+COUNTING = "twosome-tests/Counting-v0"
+assert tests.worlds  # registers the world
+
+
+def test_saycan_says_what_it_was_and_can_be_repeated():
+    first, again, other = (
+        subject_of(policy="saycan", env=COUNTING, affordance_decisions=400, affordance_seed=seed).measure(40, 0)
+        for seed in (3, 3, 4)
+    )
+    assert first == again
+    assert first["policy"] == "saycan"
+    assert first["model"] == "hearth"
+    assert first["affordance"] != other["affordance"]
+    assert first["affordance"]["decisions"] == 400
+    assert 0 < first["affordance"]["in_finished_episodes"] <= 400
+    assert (first["seed"], first["affordance"]["seed"]) == (0, 3)
+
+
+def test_saycan_does_what_succeeds_more_often_than_the_model_alone():
+    """ "go left" alone succeeds at once."""
+    alone = subject_of(model="hearth", env=COUNTING).measure(60, 0)
+    with_affordance = subject_of(policy="saycan", env=COUNTING, affordance_decisions=2000).measure(60, 0)
+    assert with_affordance["return_mean"] > alone["return_mean"]
+
+
+def test_saycan_knows_the_worlds_arguments():
+    """Layout C of this kitchen has two actions more, which an affordance for another layout could not tell apart."""
+    found = subject_of(policy="saycan", env="TomatoSalad", env_kwargs={"layout": "C"}, affordance_decisions=800)
+    assert found.player.affordance.network[-1].out_features == 7
+    assert found.env_kwargs == {"layout": "C"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"policy": "random", "affordance_decisions": 10}, "--affordance-decisions means nothing"),
+        ({"model": "hearth", "affordance_seed": 1}, "--affordance-seed means nothing"),
+        ({"policy": "saycan", "checkpoint": "best"}, "--checkpoint means nothing"),
+        ({"policy": "saycan", "affordance_decisions": 0}, "--affordance-decisions is 0"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options, words):
+    with pytest.raises(ConfigError, match=words):
+        subject_of(env=COUNTING, **options)

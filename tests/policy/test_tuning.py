@@ -1,0 +1,138 @@
+"""All weights trained, or weights without a prior: what is learned, what stays, what is saved and loaded."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+import tests.worlds
+from twosome import models
+from twosome.config import TrainConfig
+from twosome.errors import CheckpointError, ConfigError
+from twosome.estimate import frozen_bytes
+from twosome.evaluate.retention import retain
+from twosome.evaluate.subject import subject_of
+from twosome.policy.agent import Agent, load_scorer
+from twosome.policy.tuning import copied_bytes, load_tuned
+from twosome.ppo.train import Trainer, resume, train
+from twosome.runs import RunDirectory
+
+START = tests.worlds.decision("You have decided 0 times. Now you", 0)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    return TrainConfig(
+        env="twosome-tests/Counting-v0",
+        output=tmp_path / "run",
+        num_envs=2,
+        rollout_steps=16,
+        total_steps=96,
+        policy_minibatches=2,
+        value_minibatches=2,
+        checkpoint_every=32,
+        tuning="full",
+        actor_lr=1e-4,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("full") / "run"
+    settings = {"num_envs": 2, "rollout_steps": 16, "policy_minibatches": 2, "value_minibatches": 2, "actor_lr": 1e-4}
+    config = TrainConfig(env="twosome-tests/Counting-v0", output=path, total_steps=96, checkpoint_every=32, **settings)
+    return train(replace(config, tuning="full"))
+
+
+def test_all_weights_learn_and_the_critic_goes_on_reading_the_model_as_it_was(config):
+    trainer = Trainer(config)
+    before = {name: value.clone() for name, value in trainer.scorer.model.named_parameters()}
+    features = trainer._read_features([START.prompt])
+    trainer.step()
+    changed = {name for name, value in trainer.scorer.model.named_parameters() if not torch.equal(before[name], value)}
+    assert changed == set(before)
+    assert torch.equal(trainer._read_features([START.prompt]), features)
+    assert not any(parameter.requires_grad for parameter in trainer.frozen.model.parameters())
+
+
+def test_a_run_begins_as_the_model_is(config):
+    tuned, adapted = Trainer(config), Trainer(replace(config, tuning="lora"))
+    assert np.allclose(tuned.actor.probabilities([START])[0], adapted.actor.probabilities([START])[0], atol=1e-6)
+    assert torch.equal(tuned._read_features([START.prompt]), adapted._read_features([START.prompt]))
+
+
+def test_a_checkpoint_is_a_whole_model_for_transformers_and_for_twosome(finished):
+    folder = RunDirectory.open(finished).checkpoint("last")
+    assert not (folder / "adapter_model.safetensors").exists()
+    assert AutoModelForCausalLM.from_pretrained(folder).num_parameters() > 0
+    agent = Agent.load(finished)
+    as_a_model, untrained = (subject_of(model=name).player.policy for name in (str(folder), "hearth"))
+    assert np.array_equal(agent.distribution(START), as_a_model.probabilities([START])[0])
+    assert not np.allclose(agent.distribution(START), untrained.probabilities([START])[0])
+    machine_path = str(models.path("hearth")).encode()
+    assert not [file for file in finished.rglob("*") if file.is_file() and machine_path in file.read_bytes()]
+
+
+def test_a_resumed_run_ends_as_one_that_never_stopped(finished, config):
+    broken = train(config)
+    for name in RunDirectory.open(broken).checkpoints()[-1:]:
+        for file in (broken / "checkpoints" / name).iterdir():
+            file.unlink()
+        (broken / "checkpoints" / name).rmdir()
+    resume(broken)
+    for name in ("model.safetensors", "critic.safetensors", "optimizers.safetensors"):
+        contents = [(RunDirectory.open(path).checkpoint("last") / name).read_bytes() for path in (finished, broken)]
+        assert contents[0] == contents[1], name
+
+
+def test_an_evaluation_says_which_weights_it_was_of(finished):
+    identity = subject_of(run=finished).identity
+    assert identity["tuning"] == "full"
+    assert len(identity["adapter"]) == 64
+    assert "tuning" not in subject_of(run=finished, model="hearth").identity
+
+
+def test_damaged_weights_are_named(finished, tmp_path):
+    config = TrainConfig.from_json(RunDirectory.open(finished).read_config())
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_tuned(load_scorer(config), config, tmp_path, trainable=False)
+
+
+def test_random_weights_come_from_the_seed_and_are_not_the_models_own(config):
+    one, same, other = (
+        load_scorer(replace(config, random_init=True, seed=seed)).model.state_dict() for seed in (1, 1, 2)
+    )
+    own = load_scorer(config).model.state_dict()
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    weight = "model.layers.0.self_attn.q_proj.weight"
+    assert not torch.equal(one[weight], other[weight])
+    assert not torch.equal(one[weight], own[weight])
+    assert one.keys() == own.keys()
+
+
+def test_a_run_from_random_weights_finds_them_again(config):
+    path = train(replace(config, random_init=True, tuning="lora", total_steps=32))
+    trainer = Trainer(TrainConfig.from_json(RunDirectory.open(path).read_config()))
+    untrained = subject_of(run=path, model="hearth")
+    assert untrained.identity["random_init"]
+    assert np.array_equal(untrained.player.policy.probabilities([START])[0], trainer.actor.probabilities([START])[0])
+    text = (RunDirectory.open(path).checkpoint("last") / "adapter_config.json").read_text()
+    assert "randomly initialized with seed 1" in text
+
+
+def test_what_needs_the_frozen_model_is_refused(config, finished):
+    for other in ({"normalization": "pmi"}, {"quantization": "8bit"}, {"shard_model": True}):
+        with pytest.raises(ConfigError, match="expected"):
+            replace(config, **other)
+    with pytest.raises(ConfigError, match="adapter on and off"):
+        retain(finished, ["anything"])
+
+
+def test_the_copy_that_the_critic_reads_counts_as_memory(config):
+    full, lora = Trainer(config), Trainer(replace(config, tuning="lora"))
+    assert copied_bytes(lora.scorer, lora.frozen) == 0
+    copied = copied_bytes(full.scorer, full.frozen)
+    assert copied + frozen_bytes(full.scorer.model) == frozen_bytes(lora.scorer.model)

@@ -1,0 +1,79 @@
+"""Advantages among equal decisions, against answers that can be worked out by hand; and a policy learns from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import tests.worlds
+from twosome.config import TrainConfig
+from twosome.decision import Decision
+from twosome.errors import ConfigError
+from twosome.policy.agent import Agent
+from twosome.ppo.groups import estimate_in_groups, relative_to_group
+from twosome.ppo.train import train
+from twosome.rollout import Rollout
+from twosome.runs import RunDirectory
+
+
+def test_a_score_is_measured_by_its_own_group():
+    found = relative_to_group(torch.tensor([1.0, 10, 3, 20, 7]), ["a", "b", "a", "b", "c"], 0.0)
+    assert torch.allclose(found, torch.tensor([-1.0, -1, 1, 1, 0]))
+
+
+def test_a_floor_keeps_small_differences_small():
+    assert torch.allclose(relative_to_group(torch.tensor([0.0, 0.02]), "aa", 0.1), torch.tensor([-0.1, 0.1]))
+
+
+def test_the_order_and_the_level_of_scores_do_not_matter():
+    scores, members = torch.randn(20), [i % 3 for i in range(20)]
+    found = relative_to_group(scores, members, 0.1)
+    order = torch.randperm(20)
+    assert torch.allclose(relative_to_group(scores[order], [members[i] for i in order], 0.1), found[order], atol=1e-6)
+    raised = scores + 100 * torch.tensor(members)
+    assert torch.allclose(relative_to_group(raised, members, 0.1), found, atol=1e-4)
+
+
+def test_a_return_counts_macro_actions_and_ends_with_its_episode_and_with_the_rollout():
+    a, b = Decision("a", ("x", "y")), Decision("b", ("x", "y"))
+    column = np.array
+    rollout = Rollout(
+        decisions=[[a], [b], [a], [b]],
+        next_prompts=[["b"], ["a"], ["b"], ["a"]],
+        actions=column([[0], [0], [1], [1]]),
+        logp=np.zeros((4, 1), np.float32),
+        rewards=column([[0], [1], [0], [0.5]], dtype=np.float32),
+        durations=column([[2], [1], [3], [1]]),
+        terminated=column([[False], [True], [False], [False]]),
+        truncated=np.zeros((4, 1), bool),
+    )
+    found = estimate_in_groups(rollout, gamma=0.9, std_floor=0.0)
+    assert torch.allclose(found.returns[:, 0], torch.tensor([0.9**2, 1.0, 0.5 * 0.9**3, 0.5]))
+    assert torch.allclose(found.advantages[:, 0], torch.tensor([1.0, 1, -1, -1]))
+
+
+def test_the_best_action_is_learnt_without_a_critic(tmp_path):
+    config = TrainConfig(
+        env="twosome-tests/Counting-v0",
+        output=tmp_path / "run",
+        num_envs=2,
+        rollout_steps=16,
+        total_steps=640,
+        policy_minibatches=2,
+        value_minibatches=2,
+        algorithm="grpo",
+    )
+    path = train(config)
+    rows = RunDirectory.open(path).read_metrics()
+    assert rows[-1]["return_mean"] > 0.9 > rows[0]["return_mean"]
+    assert "value_loss" not in rows[0]
+    start = tests.worlds.decision("You have decided 0 times. Now you", 0)
+    assert Agent.load(path).distribution(start)[0] > 0.9
+
+
+def test_what_needs_a_critic_is_refused():
+    config = TrainConfig(algorithm="grpo", defects=("half-precision",))
+    for other in ({"defects": ("shared-clip",)}, {"critic_warmup_steps": 128}):
+        with pytest.raises(ConfigError, match="grpo"):
+            replace(config, **other)
