@@ -31,10 +31,8 @@ from twosome.scoring import ActionScorer
 RESULT = Path(__file__).parent / "results" / "iteration.json"
 VARIANTS: tuple[dict[str, Any], ...] = (
     {"model": "hearth", "env": "TomatoSalad", "threads": 1, "iterations": 5},
-    {"model": "hearth", "env": "TomatoSalad", "threads": 2, "iterations": 5},
     {"model": "hearth", "env": "TomatoLettuceSalad", "threads": 1, "iterations": 4},
-    {"model": "hearth", "env": "TomatoLettuceSalad", "threads": 2, "iterations": 4},
-    {"model": "58M", "env": "TomatoLettuceSalad", "threads": 2, "iterations": 2, "rollout_steps": 8},
+    {"model": "58M", "env": "TomatoLettuceSalad", "threads": 1, "iterations": 2, "rollout_steps": 8},
 )
 SMALL = {"rollout_steps": 8, "policy_minibatches": 1}
 

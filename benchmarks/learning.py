@@ -35,9 +35,9 @@ def twosome(*arguments: str) -> dict[str, Any]:
     return document
 
 
-def finished_run(env: str, seed: int, threads: int, extra: list[str]) -> Path:
-    """Train one seed, or take the run that is there; its folder."""
-    path = ROOT / "runs" / "benchmark" / f"{env}-{seed}"
+def finished_run(env: str, seed: int, threads: int, extra: list[str], name: str | None = None) -> Path:
+    """Train one seed, or take the run that is there; its folder, named after `name` or else the world."""
+    path = ROOT / "runs" / "benchmark" / f"{name or env}-{seed}"
     if (path / "config.json").exists():
         twosome("train", "--resume", str(path))
     else:

@@ -1,6 +1,6 @@
 """Every benchmark of speed in turn, then the tables and pictures made from the results.
 
-    python benchmarks/speed.py                     # about 25 minutes on two cores that do nothing else
+    python benchmarks/speed.py                     # more than half an hour on two cores that do nothing else
     python benchmarks/speed.py growth worlds       # these parts alone, such as those that an interruption left
 
 Each part writes its result file when it is done. Says what it is doing.

@@ -344,6 +344,53 @@ def planning_large() -> str:
     return f"{memory}\n\n{seconds}"
 
 
+def processes() -> str:
+    """Seconds of an update by one process and by two."""
+    result = load("processes")
+    names = ("rollout", "estimate", "value", "policy")
+    rows = [
+        [ranks, *(f"{phases[f'{name}_s']:.2f}" for name in names), f"{result['update_s'][ranks]:.2f}"]
+        for ranks, phases in result["seconds"].items()
+    ]
+    header = ["processes", "rollout, s", "critic's features, s", "value, s", "policy, s", "update, s"]
+    return (
+        f"{markdown(header, rows)}\n\nTwo processes are **{result['speedup']:.2f}** times as fast as one. "
+        f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}: medians of updates of 8 x 16 decisions "
+        "with a 58M model on `TomatoLettuceSalad`, one thread each, two cores."
+    )
+
+
+def retention_rates() -> str:
+    """What a lower learning rate saves of language ability, and what it costs."""
+    result = load("retention-rates")
+    rows = []
+    for rate in dict.fromkeys(run["rate"] for run in result["runs"]):
+        runs = [run for run in result["runs"] if run["rate"] == rate]
+        drops = [100 * run["drop"] for run in runs]
+        claims = [run["claim"] for run in runs]
+        rows.append(
+            [
+                f"{rate:g}",
+                _spread(runs),
+                _reached(runs),
+                f"{statistics.median(drops):.1f} ({min(drops):.1f} to {max(drops):.1f})",
+                ", ".join(f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)),
+            ]
+        )
+    header = [
+        "actor learning rate",
+        "return: median (range)",
+        "to 90 %",
+        "points lost: median (range)",
+        "less than one",
+    ]
+    note = (
+        f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}: `{result['world']}`, "
+        f"{len(runs)} seeds each, optimum {result['optimum']:.3f}."
+    )
+    return f"{markdown(header, rows)}\n\n{note}"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "forest": forest,
@@ -352,7 +399,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "learning": learning,
     "planning": planning,
     "planning-large": planning_large,
+    "processes": processes,
     "retention": retention,
+    "retention-rates": retention_rates,
     "saycan": saycan,
     "scratch": scratch,
     "seeds": seeds,

@@ -264,6 +264,15 @@ def test_a_process_that_fails_says_why_and_the_log_has_all_of_it(file):
         work.Worker()._run(["twosome", "trane"], cell, claim)
 
 
+@pytest.fixture
+def heeds_interruptions():
+    """A shell that starts us in the background lets us, and so our processes, ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interruptions")
 def test_an_interruption_reaches_the_processes(file):
     (cell, *_) = read_grid(file).cells
     cell.path.parent.mkdir(parents=True)

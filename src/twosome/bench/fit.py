@@ -19,7 +19,7 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> dict[str, Any]:
         sizes: at least three, all positive, not all equal.
         costs: one for each size, all positive.
 
-    >>> exponent([1, 2, 4, 8], [3, 12, 48, 192])
+    >>> exponent([1.0, 2.0, 4.0, 8.0], [3.0, 12.0, 48.0, 192.0])
     {'exponent': 2.0, 'ci95': [2.0, 2.0]}
     """
     x, y = np.log(np.asarray(sizes, dtype=float)), np.log(np.asarray(costs, dtype=float))
