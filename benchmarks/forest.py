@@ -179,11 +179,13 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--models", nargs="+", choices=["hearth", "58M Llama"], default=["hearth", "58M Llama"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     batches = {env: minibatches(env) for env in WORLDS}
     models = {}
-    for name, scorer in scorers().items():
+    for name in options.models:
+        scorer = scorers()[name]
         num_tokens = 2048 if name == "hearth" else 1024
         models[name] = {
             "pair_weight": pairs(scorer.model, num_tokens, options.repeats),

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import itertools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -219,7 +220,7 @@ class TrainConfig:
         for name in ("actor_lr", "critic_lr", "clip", "max_grad_norm"):
             self._require(name, getattr(self, name) > 0, "greater than 0")
         budget = self.memory_budget_gib
-        self._require("memory_budget_gib", budget is None or budget > 0, "greater than 0")
+        self._require("memory_budget_gib", budget is None or 0 < budget < math.inf, "greater than 0 and finite")
         for name in ("gamma", "gae_lambda"):
             value = getattr(self, name)
             self._require(name, value is None or 0 <= value <= 1, "between 0 and 1")

@@ -259,8 +259,19 @@ def joined() -> Iterator[Ranks]:
         dist.destroy_process_group()
 
 
+def is_alone() -> bool:
+    """Whether no other process trains with this one."""
+    return not dist.is_initialized() and _num_processes() == 1
+
+
 def _num_processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    size = os.environ.get("WORLD_SIZE", "1")
+    if not size.isdigit() or (size != "1" and "RANK" not in os.environ):
+        raise ConfigError(
+            f"the environment variable WORLD_SIZE is {size!r} and RANK is {os.environ.get('RANK', 'not set')!r}; "
+            "torchrun sets both. Start this with torchrun, or unset WORLD_SIZE to train alone."
+        )
+    return int(size)
 
 
 def _in_words(error: Exception) -> str:

@@ -10,7 +10,7 @@ import torch
 import tests.worlds
 from twosome.config import TrainConfig
 from twosome.envs import planner_for, text
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, DivergedError, WorldError
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent
 from twosome.ppo.cloning import PASSES, clone, demonstrate
@@ -96,3 +96,9 @@ def test_a_world_without_a_planner_cannot_be_imitated(config):
 def test_no_updates_are_possible_only_after_a_warm_start():
     with pytest.raises(ConfigError, match="--total-steps"):
         TrainConfig(total_steps=0)
+
+
+def test_imitation_that_diverges_is_told_and_leaves_no_run(config):
+    with pytest.raises(DivergedError, match="lower --actor-lr"):
+        train(replace(config, warm_start_episodes=1, actor_lr=1e30))
+    assert not config.folder.exists()

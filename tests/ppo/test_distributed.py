@@ -316,3 +316,11 @@ def test_merged_episodes_come_by_step_then_environment():
     assert len(whole.episodes) > 12
     for name, value in vars(whole).items():
         np.testing.assert_equal(getattr(merged, name), value, name)
+
+
+@pytest.mark.parametrize("size", ["2", "two"])
+def test_half_of_what_torchrun_sets_is_told_with_what_to_do(size, config, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", size)
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(ConfigError, match="unset WORLD_SIZE"):
+        train(config)

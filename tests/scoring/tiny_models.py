@@ -117,7 +117,11 @@ SLIDING: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma3": ("gemma3_text", {**_SLIDING, "layer_types": ["full_attention", "sliding_attention"]}),
     "gemma2": ("gemma2", {**_SLIDING, "layer_types": ["sliding_attention", "full_attention"]}),
 }
-UNPACKABLE: dict[str, dict[str, Any]] = {"bloom": {}, "mamba": {}}
+UNPACKABLE: dict[str, dict[str, Any]] = {
+    "bloom": {},
+    "mamba": {},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+}
 
 
 def tiny_model(

@@ -81,6 +81,8 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
     run = RunDirectory.open(path)
     config = TrainConfig.from_json(run.read_config())
     metrics = run.read_metrics()
+    if not metrics and config.num_updates == 0:
+        raise RunError(f"{path} has no update to draw, being imitation alone. Measure it: twosome eval {path}")
     if not metrics:
         raise RunError(f"{path} has no update to show yet. Go on with it: twosome train --resume {path}")
     console = plain_console()

@@ -17,7 +17,7 @@ from twosome.cli.plan import print_plan
 from twosome.cli.progress import Progress
 from twosome.cli.show import show
 from twosome.config import TrainConfig
-from twosome.distributed import is_main
+from twosome.distributed import is_alone, is_main
 from twosome.envs import text
 from twosome.errors import ConfigError
 from twosome.evaluate.success import require_at_least
@@ -74,6 +74,8 @@ def main(arguments: Sequence[str]) -> int:
     else:
         text.make(config.env, **config.env_kwargs).close()
         if options.dry_run:
+            if options.ray_workers or not is_alone():
+                raise ConfigError("--dry-run plans for one process. Start it without torchrun and --ray-workers.")
             print_plan(dry_run(config), as_json=options.json)
             return 0
 
@@ -86,7 +88,8 @@ def main(arguments: Sequence[str]) -> int:
     elif options.show and config.num_updates and not config.shard_model:  # which this process alone could not hold
         show(path)
     else:
-        sys.stdout.write(f"The run is in {path}. Look at it with: twosome show {path}\n")
+        command = "show" if config.num_updates else "eval"
+        sys.stdout.write(f"The run is in {path}. Look at it with: twosome {command} {path}\n")
     return 0
 
 

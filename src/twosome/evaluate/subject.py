@@ -122,7 +122,7 @@ def subject_of(
         return replace(saycan, name=f"{named}, SayCan", identity={**identity, **saycan.identity})
     if model is not None:
         actor = _untrained(model, config, loading)
-        name = f"{model}, untrained"
+        name = f"{model}, {'random weights' if _random_init(model, config) else 'untrained'}"
         identity = {"model": model, "adapter": None, **({"loading": loading.given()} if loading.given() else {})}
     elif run is not None and config is not None:
         _leave_to_the_run(loading)

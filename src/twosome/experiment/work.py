@@ -99,7 +99,12 @@ class Worker:
             return
         episodes = ["--episodes", str(task.evaluation.episodes), "--seed", str(task.evaluation.seed)]
         words = ["twosome", "eval", *who, *episodes, "--threads", str(task.threads), "--json"]
-        document = json.loads(self._run(words, task, claim))
+        answer = self._run(words, task, claim)
+        try:
+            # What libraries print comes before.
+            document = json.loads(answer.splitlines()[-1])
+        except (IndexError, ValueError) as error:
+            raise RunError(f"`{' '.join(words)}` printed no JSON document, but {answer[-200:]!r}") from error
         with explain_write_errors(path.parent):
             write_json(path, {**document, "hardware": hardware()})
 

@@ -13,7 +13,7 @@ from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, ModelError
 from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters
 from twosome.scoring import ActionScorer
-from twosome.scoring.load import load_model
+from twosome.scoring.load import load_model, without_progress_bar
 
 LEARNED = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
 """The file of a checkpoint that holds what was trained."""
@@ -53,7 +53,8 @@ def save_tuned(scorer: ActionScorer, config: TrainConfig, folder: Path) -> None:
         save_adapters(scorer, folder)
         return
     # One file, whatever its size, so that its hash says which weights these are.
-    scorer.model.save_pretrained(str(folder), safe_serialization=True, max_shard_size="100TB")
+    with without_progress_bar(is_local=True):
+        scorer.model.save_pretrained(str(folder), safe_serialization=True, max_shard_size="100TB")
     scorer.tokenizer.save_pretrained(str(folder))
 
 

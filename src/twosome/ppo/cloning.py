@@ -17,6 +17,7 @@ import torch
 from twosome.decision import Decision
 from twosome.envs import planner_for
 from twosome.envs.text import decision_from
+from twosome.errors import DivergedError
 from twosome.policy.actor import Actor
 from twosome.policy.lm import trainable
 from twosome.ppo.microbatch import micro_batches
@@ -88,7 +89,12 @@ def clone(actor: Actor, shown: Demonstrations, *, learning_rate: float, max_grad
                 loss = _loss(actor, shown, part)
                 torch.autograd.backward(loss / len(index))
                 total += loss.item()
-            torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+            if not (np.isfinite(total) and torch.isfinite(norm)):
+                raise DivergedError(
+                    f"imitating the planner, the loss became {total:g} and the length of its gradient {norm.item():g}. "
+                    "Try a lower --actor-lr, or --dtype float32 if the model is in half precision."
+                )
             optimizer.step()
             optimizer.zero_grad()
         losses.append(total / len(order))

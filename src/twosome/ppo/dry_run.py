@@ -101,7 +101,8 @@ def dry_run(config: TrainConfig) -> Plan:
     """
     # The policy's updates are what takes long: not to be put off until the value head has learned.
     config = replace(config, env=text.resolve(config.env), critic_warmup_steps=0)
-    trainer = Trainer(config)
+    # Here more updates are timed than a short run has; its schedules would end below zero.
+    trainer = Trainer(replace(config, total_steps=max(config.total_steps, (1 + _TIMED_UPDATES) * config.batch_size)))
     with torch.no_grad(), recorded(trainer.scorer) as reading:
         rollout = trainer.collector.collect(trainer.actor, config.rollout_steps, trainer.rng)
         trainer.estimate(rollout)

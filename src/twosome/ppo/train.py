@@ -165,6 +165,7 @@ class Trainer:
             copied = copied_bytes(self.scorer, self.frozen)
             budget = config.memory_budget_gib
             keep_within(budget, self.scorer, self.critic.head, self.collector.current, taken_bytes=copied)
+            self.frozen.max_tokens_per_forward = self.scorer.max_tokens_per_forward
         self.update = 0
         self.env_steps = 0
         self.num_episodes = 0

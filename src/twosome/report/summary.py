@@ -61,7 +61,10 @@ def _measured(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _untrained(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     documents = [run.untrained for run in runs if run.untrained is not None]
-    found = {f"{document['model']}, untrained, {document['normalization']}": document for document in documents}
+    found = {
+        f"{d['model']}, {'random weights' if d.get('random_init') else 'untrained'}, {d['normalization']}": d
+        for d in documents
+    }
     return {name: _measured(document) for name, document in found.items()}
 
 

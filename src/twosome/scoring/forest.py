@@ -111,12 +111,16 @@ def most_tokens(tries: Sequence[ActionTrie], costs: Costs) -> float:
 
 
 def _common_with_previous(prompts: Int[NDArray[np.int64], "D P"], lengths: IntArray) -> IntArray:
-    """Leading tokens that each prompt has in common with the one before; in sorted order no earlier one has more."""
+    """Leading tokens that each prompt shares with the one before; in sorted order no earlier one has more in common.
+
+    The last token of a prompt that a longer one begins with is not shared: it is a slot, which stands last in the row,
+    and a token must not stand behind its descendants. Some models see no column behind their own, whatever the mask.
+    """
     differs = np.ones((len(prompts), prompts.shape[1] + 1), dtype=bool)
     differs[1:, :-1] = prompts[1:] != prompts[:-1]
     differs[0] = True
     common: IntArray = np.minimum(differs.argmax(axis=1), lengths)
-    common[1:] = np.minimum(common[1:], lengths[:-1])
+    common[1:] = np.minimum(common[1:], lengths[:-1] - (lengths[:-1] < lengths[1:]))
     return common
 
 
@@ -127,8 +131,9 @@ def _cuts(lengths: IntArray, common: IntArray, nodes: IntArray, costs: Costs) ->
     widest = min(costs.max_tokens, int((lengths + nodes - common).sum()))
     num_widths = 1 + max(0, math.ceil(math.log(widest / narrowest, _WIDTH_STEP)))
     # The first of equally cheap ones, so the narrowest.
-    fillings = (_fill(sizes, narrowest * _WIDTH_STEP**k, costs) for k in range(num_widths))
-    return min(fillings, key=lambda filling: filling[1])[0]
+    fillings = [_fill(sizes, narrowest * _WIDTH_STEP**k, costs) for k in range(num_widths)]
+    alone = list(range(len(sizes))), costs.of(len(sizes), narrowest, max(slots for _, _, slots in sizes))
+    return min([*fillings, alone], key=lambda filling: filling[1])[0]
 
 
 def _fill(sizes: Sequence[tuple[int, int, int]], width: float, costs: Costs) -> tuple[list[int], float]:

@@ -55,7 +55,7 @@ def load_model(
         ) from error
     tokenizer = _tokenizer(name_or_path, source, common)
     try:
-        with _without_progress_bar(is_local=Path(source).is_dir()):
+        with without_progress_bar(is_local=Path(source).is_dir()):
             model: Any = AutoModelForCausalLM.from_pretrained(
                 source, config=config, use_safetensors=True, device_map={"": where}, **settings, **common
             )
@@ -65,8 +65,8 @@ def load_model(
 
 
 @contextmanager
-def _without_progress_bar(*, is_local: bool) -> Iterator[None]:
-    """Show progress where there may be something to wait for: a download."""
+def without_progress_bar(*, is_local: bool) -> Iterator[None]:
+    """Without Transformers' bars where there is nothing to wait for, as for a download."""
     logging: Any = transformers_logging
     if is_local and logging.is_progress_bar_enabled():
         logging.disable_progress_bar()
