@@ -60,7 +60,8 @@ def scoring() -> Figure:
         panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     panels[0].set_ylabel("seconds for one decision, forward")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(WAYS), frameon=False)
+    columns = min(len(WAYS), 2 * len(prompts))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
