@@ -1,7 +1,13 @@
 """What all tests share: Hypothesis with the same examples each time, and slow tests only where they are asked for."""
 
+import os
+
 import pytest
 from hypothesis import settings
+
+# Before torch is imported, here and in the processes that tests start: small models gain nothing from more threads,
+# and on a busy machine threads that wait for each other take many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Imported by tests by their names; as modules to look for doctests in they would be imported twice.
 collect_ignore = ["ranks.py", "worlds.py"]
