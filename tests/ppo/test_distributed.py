@@ -95,7 +95,7 @@ def test_two_ranks_with_two_environments_each_make_the_updates_of_one_process_wi
     assert min(steps) < 4 <= max(steps), "the KL should end some updates, and not others"
 
 
-@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+@pytest.mark.parametrize("gradient_checkpointing", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_ranks_that_share_a_sharded_model_make_the_updates_of_one_process(config, tmp_path, gradient_checkpointing):
     """With parts of a single decision, in which all ranks but one have nothing to do but take part."""
     config = replace(config, model=tiny_llama(tmp_path / "llama"), total_steps=60, epochs=1, gradient_accumulation=30)
@@ -113,7 +113,7 @@ def train_beyond_the_bound(config: TrainConfig) -> None:
     train(replace(config, max_tokens_per_forward=1))
 
 
-@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+@pytest.mark.parametrize("gradient_checkpointing", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_sharded_model_refuses_decisions_that_take_more_than_the_bound(config, tmp_path, gradient_checkpointing):
     config = replace(config, model=tiny_llama(tmp_path / "llama"), total_steps=60, shard_model=True)
     answers = on_ranks(train_beyond_the_bound, replace(config, gradient_checkpointing=gradient_checkpointing))
@@ -158,7 +158,7 @@ def interrupted(config: TrainConfig, after: int) -> None:
     train(config, stop)
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("before", "after"), [pytest.param(1, 2, marks=pytest.mark.slow), (2, 1)])
 def test_an_interrupted_run_goes_on_with_another_number_of_ranks(alone, tmp_path, before, after):
     broken = tmp_path / "run"
     answers = on_ranks(interrupted, replace(SETTINGS, output=broken), 2, size=before)
@@ -184,7 +184,7 @@ def train_in_failing_worlds(config: TrainConfig) -> None:
     train(replace(config, env="twosome-tests/Failing-v0"))
 
 
-@pytest.mark.parametrize("shard_model", [False, True])
+@pytest.mark.parametrize("shard_model", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_world_that_fails_on_one_rank_ends_all_with_its_reason(config, shard_model):
     first, second = on_ranks(train_in_failing_worlds, replace(config, shard_model=shard_model))
     assert second == ("OSError", "the kitchen burns")
