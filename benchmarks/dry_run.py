@@ -10,7 +10,6 @@ tokenizer. The result goes to benchmarks/results/dry-run.json.
 """
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
@@ -19,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from twosome.versions import hardware, versions
+from twosome.bench.document import document
 
 RESULT = Path(__file__).parent / "results" / "dry-run.json"
 LLAMA = "llama-58m"
@@ -32,22 +31,13 @@ CASES: dict[str, tuple[dict[str, Any], int | None]] = {
 
 
 def save_llama(folder: Path) -> None:
-    """The random model of benchmarks/scoring.py with a tokenizer of its own."""
-    import torch
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    """The random model of benchmarks/scoring.py with hearth's tokenizer."""
+    from transformers import AutoTokenizer
 
     from twosome import models
+    from twosome.bench.models import SIZES, random_llama
 
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=32_000,
-        hidden_size=512,
-        intermediate_size=1376,
-        num_hidden_layers=8,
-        num_attention_heads=8,
-        max_position_embeddings=512,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    random_llama(SIZES["58M"]).save_pretrained(folder)
     AutoTokenizer.from_pretrained(str(models.path("hearth"))).save_pretrained(folder)
 
 
@@ -61,22 +51,25 @@ def estimate(settings: dict[str, Any]) -> dict[str, Any]:
 
 def real(settings: dict[str, Any], updates: int | None) -> dict[str, Any]:
     """Seconds per update of a real run, and the process's peak above what its imports took."""
+    import torch
+
     from twosome import TrainConfig, train
+    from twosome.bench.memory import peak_mib
     from twosome.ppo import dry_run  # noqa: F401 - imports all that training needs
 
     config = TrainConfig(**settings)
     if updates is not None:
         settings = {**settings, "total_steps": updates * config.batch_size}
-    before = _resident("VmRSS")
     with tempfile.TemporaryDirectory() as folder:
-        run = train(TrainConfig(**settings, output=Path(folder) / "run"))
+        run = Path(folder) / "run"
+        peak = peak_mib(lambda: train(TrainConfig(**settings, output=run)), torch.device("cpu"))
         rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     # The first update warms up.
     seconds = [sum(value for name, value in row.items() if name.endswith("_s")) for row in rows[1:]]
     return {
         "update_s": sum(seconds) / len(seconds),
         "updates": len(rows),
-        "resident_bytes": _resident("VmHWM") - before,
+        "resident_mib": peak,
     }
 
 
@@ -85,6 +78,7 @@ def counted(settings: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from twosome import TrainConfig
+    from twosome.bench.memory import peak_tensor_bytes
     from twosome.estimate import tensor_bytes
     from twosome.ppo.train import Trainer
 
@@ -96,26 +90,7 @@ def counted(settings: dict[str, Any]) -> dict[str, Any]:
         trainer.step()
         return {"tensor_bytes": torch.cuda.max_memory_allocated()}
     before = tensor_bytes([*model.parameters(), *model.buffers(), *head.parameters()])
-    return {"tensor_bytes": before + _peak_bytes(lambda: (trainer.step(), trainer.step()))}
-
-
-def _peak_bytes(function: Any) -> int:
-    from torch.profiler import ProfilerActivity, profile
-
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        function()
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    alive = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        alive += event.nbytes()
-        peak = max(peak, alive)
-    return peak
-
-
-def _resident(name: str) -> int:
-    """Bytes that the process holds now (VmRSS), or held at most (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+    return {"tensor_bytes": before + peak_tensor_bytes(lambda: (trainer.step(), trainer.step()))}
 
 
 def in_own_process(what: str, settings: dict[str, Any], *arguments: Any) -> dict[str, Any]:
@@ -150,14 +125,8 @@ def main() -> None:
             measured = {**in_own_process("real", settings, updates), **in_own_process("counted", settings)}
             cases[name] = {"estimate": expected, "measured": measured, "load_average": os.getloadavg()}
             print(name, json.dumps(cases[name]), flush=True)
-    result = {
-        "command": " ".join(["python", "benchmarks/dry_run.py", *sys.argv[1:]]),
-        "date": datetime.date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
-        "threads": options.threads,
-        "cases": cases,
-    }
+    command = " ".join(["python", "benchmarks/dry_run.py", *sys.argv[1:]])
+    result = document(command, {"threads": options.threads, "cases": cases})
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -22,22 +22,21 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from twosome import Decision, TrainConfig
+from twosome.bench.compare import times_in_turn
+from twosome.bench.document import document
+from twosome.bench.models import SIZES, put_random_adapters, random_llama
 from twosome.envs import text
 from twosome.policy.actor import Actor
 from twosome.ppo.train import Trainer
 from twosome.scoring import ActionScorer, packed
-from twosome.versions import hardware, versions
 
 RESULT = Path(__file__).parent / "results" / "forest.json"
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
@@ -47,39 +46,17 @@ LENGTHS = (64, 128, 256, 512, 1024)
 def scorers() -> dict[str, ActionScorer]:
     """The embedded model, and a larger one that reads the same tokens; both with adapters."""
     hearth = ActionScorer.from_pretrained("hearth")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=32_000,
-        hidden_size=512,
-        intermediate_size=1376,
-        num_hidden_layers=8,
-        num_attention_heads=8,
-        max_position_embeddings=2048,
-    )
-    models = {"hearth": hearth.model, "58M Llama": LlamaForCausalLM(config)}
-    adapters = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
-    return {
-        name: ActionScorer(get_peft_model(model, adapters).eval(), hearth.tokenizer, name=name, method="packed")
-        for name, model in models.items()
-    }
+    large = ActionScorer(random_llama(SIZES["58M"]), hearth.tokenizer, name="58M Llama", method="packed")
+    for scorer in (hearth, large):
+        put_random_adapters(scorer)
+    return {"hearth": hearth, "58M Llama": large}
 
 
-def seconds(run: Callable[[], Any]) -> float:
-    """Processor time of one run."""
-    start = time.process_time()
-    run()
-    return time.process_time() - start
-
-
-def interleaved(ways: dict[Any, Callable[[], Any]], repeats: int) -> dict[Any, list[float]]:
-    """Seconds of each way, all ways in turn, after one round that is not timed."""
-    times: dict[Any, list[float]] = {name: [] for name in ways}
-    for turn in range(repeats + 1):
-        for name, run in ways.items():
-            spent = seconds(run)
-            if turn:
-                times[name].append(spent)
-    return times
+def processor_seconds(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """Processor time of each way, all ways in turn."""
+    limits: dict[str, Any] = {"budget_s": 0.0, "min_repeats": repeats, "max_repeats": repeats}
+    times, _ = times_in_turn(ways, torch.device("cpu"), **limits)
+    return {name: [processor for _, processor in pairs] for name, pairs in times.items()}
 
 
 def pairs(model: Any, num_tokens: int, repeats: int) -> dict[str, float]:
@@ -102,8 +79,8 @@ def pairs(model: Any, num_tokens: int, repeats: int) -> dict[str, float]:
 
     result = {}
     for name, backward in (("forward", False), ("forward_backward", True)):
-        times = interleaved({n: work(n, backward) for n in LENGTHS}, repeats)
-        slope, intercept = np.polyfit(LENGTHS, [min(times[n]) for n in LENGTHS], 1)
+        times = processor_seconds({str(n): work(n, backward) for n in LENGTHS}, repeats)
+        slope, intercept = np.polyfit(LENGTHS, [min(times[str(n)]) for n in LENGTHS], 1)
         result[name] = round(float(slope / intercept * 6 * model.config.hidden_size), 2)
     return result
 
@@ -132,7 +109,7 @@ def sharing(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -
 
     # A pair so dear that no two decisions share a row.
     ways = {"shared": weight, "alone": 1e9}
-    times = interleaved({name: lambda w=w: run(w) for name, w in ways.items()}, repeats)
+    times = processor_seconds({name: lambda w=w: run(w) for name, w in ways.items()}, repeats)
     ratios = [a / b for a, b in zip(times["alone"], times["shared"], strict=True)]
     counts = {f"{name}_tokens": tokens(w) for name, w in ways.items()}
     packed._PAIR_WEIGHT = weight
@@ -151,13 +128,13 @@ def compiled(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) 
         for batch in batches:
             actor.log_policy(batch).nan_to_num(neginf=0.0).sum().backward()
 
-    eager = interleaved({"eager": run}, repeats)["eager"]
+    eager = processor_seconds({"eager": run}, repeats)["eager"]
     for layer in scorer.model.get_base_model().model.layers:
         layer.compile(dynamic=True)
     start = time.perf_counter()
     run()
     spent = time.perf_counter() - start
-    after = interleaved({"compiled": run}, repeats)["compiled"]
+    after = processor_seconds({"compiled": run}, repeats)["compiled"]
     return {
         "eager_s": round(statistics.median(eager), 4),
         "compiled_s": round(statistics.median(after), 4),
@@ -199,14 +176,8 @@ def main() -> None:
         "flex_attention_fault": flex_attention_fault(),
     }
     print(alternatives)
-    result = {
-        "command": " ".join(["python", "benchmarks/forest.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
-        "models": models,
-        "alternatives": alternatives,
-    }
+    command = " ".join(["python", "benchmarks/forest.py", *sys.argv[1:]])
+    result = document(command, {"models": models, "alternatives": alternatives})
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -14,13 +14,12 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from typing import Any
 
 from learning import ROOT, SEEDS, train, twosome
 
+from twosome.bench.document import document
 from twosome.evaluate.generalization import rows
-from twosome.versions import hardware, versions
 
 WORLDS = {
     "FoodPreparation": ("paper", "household"),
@@ -113,13 +112,8 @@ def main() -> None:
             world: list(pool.map(lambda seed, world=world: measure(world, seed, options, extra), options.seeds))
             for world in options.worlds
         }
-    result = {
-        "command": " ".join(["python", "benchmarks/generalization.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
-        "worlds": worlds,
-    }
+    command = " ".join(["python", "benchmarks/generalization.py", *sys.argv[1:]])
+    result = document(command, {"worlds": worlds})
     path = ROOT / "benchmarks" / "results" / f"{NAME}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

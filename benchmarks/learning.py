@@ -11,18 +11,17 @@ import statistics
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 from typing import Any
 
+from twosome.bench.document import document
 from twosome.envs import text
+from twosome.report.statistics import decisions_to
 from twosome.runs import RunDirectory
-from twosome.versions import hardware, versions
 
 ROOT = Path(__file__).parents[1]
 SEEDS = (1, 2, 3, 4, 5)
 EPISODES = 500
-MINIMUM = 512
 
 
 def twosome(*arguments: str) -> dict[str, Any]:
@@ -68,17 +67,6 @@ def train(env: str, seed: int, threads: int, extra: list[str]) -> dict[str, Any]
     }
 
 
-def decisions_to(curve: list[list[float | None]], level: float) -> int | None:
-    """First decision count at which the mean return of the last 100 episodes was at least ``level``.
-
-    Only from ``MINIMUM`` decisions on: the first episodes to finish are the short, lucky ones.
-    """
-    for decisions, mean, _ in curve:
-        if mean is not None and decisions is not None and decisions >= MINIMUM and mean >= level:
-            return int(decisions)
-    return None
-
-
 def main() -> None:
     """Train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -95,14 +83,11 @@ def main() -> None:
     with ThreadPoolExecutor(options.parallel) as pool:
         seeds = list(pool.map(lambda seed: train(options.env, seed, options.threads, extra), SEEDS))
     for seed in seeds:
-        seed["decisions_to_90_percent"] = decisions_to(seed["curve"], 0.9 * optimum)
+        seed["decisions_to_90_percent"] = decisions_to([row[:2] for row in seed["curve"]], 0.9 * optimum)
         seed["curve"] = seed["curve"][:: max(1, len(seed["curve"]) // 100)]
     reached = [seed["decisions_to_90_percent"] or float("inf") for seed in seeds]
-    result = {
-        "command": " ".join(["python", "benchmarks/learning.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
+    command = " ".join(["python", "benchmarks/learning.py", *sys.argv[1:]])
+    content = {
         "env": options.env,
         "gamma": gamma,
         "episodes": EPISODES,
@@ -113,6 +98,7 @@ def main() -> None:
         "median_decisions_to_90_percent": None if (middle := statistics.median(reached)) == float("inf") else middle,
         "seeds": seeds,
     }
+    result = document(command, content)
     path = ROOT / "benchmarks" / "results" / f"learning-{options.name or options.env}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

@@ -11,20 +11,18 @@ operations, and the speed of a device is an assumption that is named.
 import json
 import sys
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from twosome import Decision
 from twosome.baselines.simple import Uniform
+from twosome.bench.document import document
 from twosome.bench.fit import exponent
 from twosome.envs import text
 from twosome.rollout import Collector
 from twosome.scoring import ActionScorer
 from twosome.scoring.forest import Costs, pack
-from twosome.versions import hardware, versions
 
 RESULT = Path(__file__).parent / "results" / "planning.json"
 WORLD = "TomatoLettuceSalad"
@@ -110,11 +108,8 @@ def main() -> None:
         "update": 4 * shape.parameters * last["update_tokens"],
         "update, checkpointing": 6 * shape.parameters * last["update_tokens"],
     }
-    result: dict[str, Any] = {
-        "command": " ".join(["python", "benchmarks/planning.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
+    command = " ".join(["python", "benchmarks/planning.py", *sys.argv[1:]])
+    content = {
         "environments": {str(num_envs): row for num_envs, row in rows.items()},
         "distinct_exponent": exponent(list(rows), [row["distinct"] for row in rows.values()]),
         "token_exponent": exponent(list(rows), [row["update_tokens"] for row in rows.values()]),
@@ -123,6 +118,7 @@ def main() -> None:
         "device_seconds": {name: count / (FLOPS * UTILIZATION) for name, count in operations.items()},
         "utilization": UTILIZATION,
     }
+    result = document(command, content)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 

@@ -15,21 +15,21 @@ import sys
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from datetime import date
 from typing import Any
 
 import numpy as np
 import torch
-from learning import EPISODES, ROOT, SEEDS, decisions_to
+from learning import EPISODES, ROOT, SEEDS
 
 from twosome.baselines import Planner
 from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, train_mlp
+from twosome.bench.document import document
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.evaluate.success import evaluate
 from twosome.ppo.train import WINDOW
+from twosome.report.statistics import decisions_to
 from twosome.rollout import Episode, Rollout
-from twosome.versions import hardware, versions
 
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 GRID = {"learning_rate": (3e-4, 1e-3, 3e-3), "epochs": (1, 4, 8)}
@@ -83,7 +83,7 @@ def measure(env: str, budget: int | None, pool: ProcessPoolExecutor) -> dict[str
     optimum = evaluate(Planner(), env, gamma=text.gamma_of(env, {}), episodes=1).summary()["return_mean"]
     seeds = list(pool.map(run, [replace(config, seed=seed) for seed in SEEDS]))
     for seed in seeds:
-        seed["decisions_to_90_percent"] = decisions_to(seed["curve"], 0.9 * optimum)
+        seed["decisions_to_90_percent"] = decisions_to([row[:2] for row in seed["curve"]], 0.9 * optimum)
         seed["curve"] = seed["curve"][:: max(1, len(seed["curve"]) // 100)]
     return {"optimum": optimum, "tuning": tried, "config": asdict(config), "seeds": seeds}
 
@@ -97,14 +97,12 @@ def main() -> None:
     options = parser.parse_args()
     with ProcessPoolExecutor(options.parallel) as pool:
         worlds = {env: measure(env, options.budget, pool) for env in options.worlds}
-    result = {
-        "command": " ".join(["python", "benchmarks/ppo_mlp.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
+    command = " ".join(["python", "benchmarks/ppo_mlp.py", *sys.argv[1:]])
+    content = {
         "episodes": EPISODES,
         "worlds": worlds,
     }
+    result = document(command, content)
     path = ROOT / "benchmarks" / "results" / "ppo-mlp.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     for env, world in worlds.items():

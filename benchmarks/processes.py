@@ -13,13 +13,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 from typing import Any
 
+from twosome.bench.document import document
 from twosome.bench.models import SIZES, random_llama
 from twosome.scoring import ActionScorer
-from twosome.versions import hardware, versions
 
 RESULT = Path(__file__).parent / "results" / "processes.json"
 SETTINGS = ["--env", "TomatoLettuceSalad", "--num-envs", "8", "--rollout-steps", "16", "--target-kl", "0", "--no-show"]
@@ -54,16 +53,13 @@ def main() -> None:
         for num_ranks, rows in found.items()
     }
     totals = {num_ranks: statistics.median(sum(row.values()) for row in rows) for num_ranks, rows in found.items()}
-    result = {
-        "command": " ".join(["python", "benchmarks/processes.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
-        "load_average": round(os.getloadavg()[0], 2),
+    command = " ".join(["python", "benchmarks/processes.py", *sys.argv[1:]])
+    content = {
         "seconds": medians,
         "update_s": {str(num_ranks): round(total, 3) for num_ranks, total in totals.items()},
         "speedup": round(totals[1] / totals[2], 2),
     }
+    result = document(command, content)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 

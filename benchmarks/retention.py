@@ -11,12 +11,11 @@ by --help go to `twosome train`. Writes benchmarks/results/retention.json and pr
 import argparse
 import json
 import sys
-from datetime import date
 from typing import Any
 
 from learning import ROOT, SEEDS, finished_run, twosome
 
-from twosome.versions import hardware, versions
+from twosome.bench.document import document
 
 WORLD = "FoodPreparation"
 NAME = "retention"
@@ -68,14 +67,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each run")
     options, extra = parser.parse_known_args()
 
-    result = {
-        "command": " ".join(["python", "benchmarks/retention.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
+    command = " ".join(["python", "benchmarks/retention.py", *sys.argv[1:]])
+    content = {
         "world": WORLD,
         "seeds": [measure(seed, options, extra) for seed in options.seeds],
     }
+    result = document(command, content)
     path = ROOT / "benchmarks" / "results" / f"{NAME}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

@@ -12,14 +12,14 @@ import argparse
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from itertools import product
 from typing import Any
 
-from learning import EPISODES, ROOT, SEEDS, decisions_to, finished_run, twosome
+from learning import EPISODES, ROOT, SEEDS, finished_run, twosome
 
+from twosome.bench.document import document
+from twosome.report.statistics import decisions_to
 from twosome.runs import RunDirectory
-from twosome.versions import hardware, versions
 
 WORLD = "FoodPreparation"
 RATES = (1e-3, 3e-4, 1e-4)
@@ -32,7 +32,7 @@ def measure(rate: float, seed: int, optimum: float) -> dict[str, Any]:
     folder = finished_run(WORLD, seed, 1, ["--actor-lr", f"{rate:g}"], name)
     played = twosome("eval", str(folder), "--episodes", str(EPISODES), "--seed", "10000", "--threads", "1")
     asked = twosome("retain", str(folder), "--threads", "1")["all"]
-    curve = [[row["decisions"], row["return_mean"], None] for row in RunDirectory.open(folder).read_metrics()]
+    curve = [(row["decisions"], row["return_mean"]) for row in RunDirectory.open(folder).read_metrics()]
     return {
         "rate": rate,
         "seed": seed,
@@ -53,15 +53,13 @@ def main() -> None:
     pairs = list(product(options.rates, options.seeds))
     with ThreadPoolExecutor(options.parallel) as pool:
         rows = list(pool.map(lambda pair: measure(*pair, optimum), pairs))
-    result = {
-        "command": " ".join(["python", "benchmarks/retention_rates.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
+    command = " ".join(["python", "benchmarks/retention_rates.py", *sys.argv[1:]])
+    content = {
         "world": WORLD,
         "optimum": optimum,
         "runs": rows,
     }
+    result = document(command, content)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     for row in rows:
         print(row)

@@ -12,7 +12,6 @@ import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from datetime import date
 from functools import cache
 from typing import Any
 
@@ -21,11 +20,11 @@ from learning import EPISODES, ROOT, SEEDS
 
 from twosome.baselines.ppo_mlp import MlpConfig, train_mlp
 from twosome.baselines.saycan import Affordance, Experience, SayCan, random_experience
+from twosome.bench.document import document
 from twosome.envs import text
 from twosome.evaluate.success import evaluate
 from twosome.policy.actor import Actor
 from twosome.scoring import ActionScorer
-from twosome.versions import hardware, versions
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -68,14 +67,12 @@ def main() -> None:
         worlds = {
             env: list(pool.map(run, [replace(config, seed=seed) for seed in SEEDS])) for env, config in configs.items()
         }
-    result = {
-        "command": " ".join(["python", "benchmarks/saycan.py", *sys.argv[1:]]),
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
+    command = " ".join(["python", "benchmarks/saycan.py", *sys.argv[1:]])
+    content = {
         "episodes": EPISODES,
         "worlds": worlds,
     }
+    result = document(command, content)
     path = RESULTS / "saycan.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     for env, seeds in worlds.items():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tables import load, markdown
+from tables import load, markdown, source
 
 MODELS = {"58M": "random Llama, 58M parameters", "hearth": "`hearth`, 0.9M parameters"}
 Cell = dict[str, Any]
@@ -13,12 +13,6 @@ def ratio(values: list[float]) -> str:
     """A ratio with its quartiles, in three digits."""
     low, middle, high = (f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in values)
     return f"{middle}x ({low} to {high})"
-
-
-def source(result: Cell) -> str:
-    """Where a result comes from."""
-    threads = f", threads: {result['threads']}" if "threads" in result else ""
-    return f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}{threads}."
 
 
 def find(result: Cell, **wanted: Any) -> Cell | None:

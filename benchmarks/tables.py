@@ -34,6 +34,12 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def source(result: dict[str, Any]) -> str:
+    """Where a result comes from."""
+    threads = f", threads: {result['threads']}" if "threads" in result else ""
+    return f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}{threads}."
+
+
 def learning() -> str:
     """One row for each world: what the language model learned, beside PPO from scratch with the same budget."""
     scratch = load("ppo-mlp")
@@ -105,7 +111,7 @@ def scratch() -> str:
         for seed in measured["seeds"]
     ]
     header = ["world, seed", "learning rate, epochs", "return", "95 % interval", "success", "length", "to 90 %"]
-    return f"{markdown(header, rows)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+    return f"{markdown(header, rows)}\n\n{source(result)}"
 
 
 def saycan() -> str:
@@ -126,7 +132,7 @@ def saycan() -> str:
             ]
         )
     header = ["world", "untrained", *variants, "trained, drawn", "trained, greedy"]
-    return f"{markdown(header, rows)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+    return f"{markdown(header, rows)}\n\n{source(result)}"
 
 
 def seeds() -> str:
@@ -176,7 +182,7 @@ def training() -> str:
         for name, row in result["variants"].items()
     ]
     header = ["variant", "decisions/s", "range", "rollout", "critic's features", "value", "policy", "peak MiB"]
-    return f"{markdown(header, rows)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+    return f"{markdown(header, rows)}\n\n{source(result)}"
 
 
 def dry_run() -> str:
@@ -191,7 +197,7 @@ def dry_run() -> str:
                 name,
                 *(f"{size / 2**20:,.0f}" for size in (memory, measured["tensor_bytes"])),
                 f"{memory / measured['tensor_bytes'] - 1:+.0%}",
-                f"{measured['resident_bytes'] / 2**20:,.0f}",
+                f"{measured['resident_mib']:,.0f}",
                 *(f"{seconds:.2f}" for seconds in (expected["update_s"], measured["update_s"])),
                 f"{expected['update_s'] / measured['update_s'] - 1:+.0%}",
                 str(measured["updates"]),
@@ -277,7 +283,7 @@ def generalization() -> str:
     from generalization import tables
 
     result = load("generalization")
-    return f"{tables(result)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+    return f"{tables(result)}\n\n{source(result)}"
 
 
 def retention() -> str:
@@ -288,7 +294,7 @@ def retention() -> str:
     from retention import tables
 
     result = load("retention")
-    return f"{tables(result)}\n\n`{result['command']}`, {result['date']}, {result['hardware']['cpu']}."
+    return f"{tables(result)}\n\n{source(result)}"
 
 
 def speed(name: str) -> str:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tests.memory import peak_bytes
 from tests.scoring.tiny_models import FAMILIES, byte_level, tiny_model
 from twosome import ActionScorer, Decision
+from twosome.bench.memory import peak_tensor_bytes
 from twosome.errors import ConfigError
 from twosome.estimate import GIB, Activations, Forward, Rates, measure_activations, recorded, saved_bytes, tokens_within
 from twosome.policy.lm import Adapters, add_adapters, recompute_layers
@@ -39,7 +39,7 @@ def test_the_estimate_is_near_the_allocators_peak(family, checkpointing):
         scorer.score(BATCH)
     scorer.log_probs(BATCH)[0].sum().backward()  # From here on gradients are there, and no part of the peak.
     expected = activations.peak_bytes(forwards, scorer.max_tokens_per_forward)
-    found = peak_bytes(lambda: torch.cat(scorer.log_probs(BATCH)).sum().backward())
+    found = peak_tensor_bytes(lambda: torch.cat(scorer.log_probs(BATCH)).sum().backward())
     # The gradients under way in a layer that is computed once more are a rule of thumb.
     assert expected == pytest.approx(found, rel=0.25 if checkpointing else 0.2)
 

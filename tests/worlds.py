@@ -1,11 +1,13 @@
 """Small worlds for tests, whose every answer is known."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from twosome.config import TrainConfig
 from twosome.decision import Decision
 
 _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
@@ -88,3 +90,9 @@ gymnasium.register("twosome-tests/Foreign-v0", Foreign)
 def decision(prompt: str, count: int) -> Decision:
     """The decision that `Counting` poses after so many decisions."""
     return Decision(prompt, ("go left", "wait", "go right" if count % 2 == 0 else ""))
+
+
+def counting_run(path: Path, **settings: Any) -> TrainConfig:
+    """Settings of a short run in `Counting`: three updates of 2 x 16 decisions, unless the settings say otherwise."""
+    short = {"num_envs": 2, "rollout_steps": 16, "total_steps": 96, "policy_minibatches": 2, "value_minibatches": 2}
+    return TrainConfig(env="twosome-tests/Counting-v0", output=path, **{**short, **settings})

@@ -237,6 +237,19 @@ class ProcessGroup(Ranks):
             ) from error
 
 
+def require_equal_shares(num_envs: int, num_ranks: int) -> None:
+    """Check that the environments can be shared among the processes.
+
+    Raises:
+        ConfigError: one would have more than another.
+    """
+    if num_envs % num_ranks:
+        raise ConfigError(
+            f"--num-envs {num_envs} environments are the total over all processes, and {num_ranks} processes cannot "
+            f"step equally many. Use a multiple of {num_ranks}, or another number of processes."
+        )
+
+
 def is_main() -> bool:
     """Whether this process is rank 0, or alone; to be asked before the ranks have met, too."""
     if dist.is_initialized():

@@ -142,6 +142,11 @@ def frozen_bytes(model: nn.Module) -> int:
     return tensor_bytes([*(p for p in model.parameters() if not p.requires_grad), *model.buffers()])
 
 
+def copied_bytes(scorer: ActionScorer, frozen: ActionScorer) -> int:
+    """Bytes of the weights that the critic reads, where they are a copy; nothing, where it is the same scorer."""
+    return 0 if frozen is scorer else tensor_bytes(frozen.model.parameters())
+
+
 def learner_bytes(model: nn.Module) -> int:
     """Bytes of what is trained: weights, gradients and the two moments of Adam, all alike."""
     return 4 * tensor_bytes(p for p in model.parameters() if p.requires_grad)

@@ -5,7 +5,7 @@ row of a rollout is a real decision; the last state of a cut-off episode, whose 
 comes from `final_obs`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -47,6 +47,15 @@ class Episode:
     length: int
     decisions: int
     success: bool
+
+
+def episode_means(episodes: Collection[Episode]) -> dict[str, float | None]:
+    """Means over episodes, as metrics name them; None where there is none."""
+    names = {"return_mean": "discounted_return", "success_rate": "success", "length_mean": "length"}
+    return {
+        name: float(np.mean([getattr(episode, of) for episode in episodes])) if episodes else None
+        for name, of in names.items()
+    }
 
 
 @dataclass

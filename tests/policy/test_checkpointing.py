@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tests.memory import peak_bytes
 from tests.scoring.tiny_models import DECISIONS, FAMILIES, byte_level, llama, tiny_model
 from twosome import ActionScorer
+from twosome.bench.memory import peak_tensor_bytes
 from twosome.errors import ModelError
 from twosome.policy.lm import Adapters, add_adapters, recompute_layers, trainable
 
@@ -40,9 +40,9 @@ def test_values_and_gradients_are_those_without_it(family):
 @pytest.mark.parametrize("family", ["llama", "qwen2", "gpt2"])
 def test_it_needs_less_memory(family):
     scorer = adapted(family, num_hidden_layers=8)
-    expected = peak_bytes(lambda: gradients(scorer))
+    expected = peak_tensor_bytes(lambda: gradients(scorer))
     recompute_layers(scorer)
-    assert peak_bytes(lambda: gradients(scorer)) < 0.5 * expected
+    assert peak_tensor_bytes(lambda: gradients(scorer)) < 0.5 * expected
 
 
 def test_it_goes_together_with_forwards_that_are_computed_once_more():

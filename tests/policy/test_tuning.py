@@ -12,11 +12,11 @@ import tests.worlds
 from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, ConfigError
-from twosome.estimate import frozen_bytes
+from twosome.estimate import copied_bytes, frozen_bytes
 from twosome.evaluate.retention import retain
 from twosome.evaluate.subject import subject_of
 from twosome.policy.agent import Agent, load_scorer
-from twosome.policy.tuning import copied_bytes, load_tuned
+from twosome.policy.tuning import load_tuned
 from twosome.ppo.train import Trainer, resume, train
 from twosome.runs import RunDirectory
 
@@ -25,26 +25,13 @@ START = tests.worlds.decision("You have decided 0 times. Now you", 0)
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        env="twosome-tests/Counting-v0",
-        output=tmp_path / "run",
-        num_envs=2,
-        rollout_steps=16,
-        total_steps=96,
-        policy_minibatches=2,
-        value_minibatches=2,
-        checkpoint_every=32,
-        tuning="full",
-        actor_lr=1e-4,
-    )
+    return tests.worlds.counting_run(tmp_path / "run", checkpoint_every=32, tuning="full", actor_lr=1e-4)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("full") / "run"
-    settings = {"num_envs": 2, "rollout_steps": 16, "policy_minibatches": 2, "value_minibatches": 2, "actor_lr": 1e-4}
-    config = TrainConfig(env="twosome-tests/Counting-v0", output=path, total_steps=96, checkpoint_every=32, **settings)
-    return train(replace(config, tuning="full"))
+    return train(tests.worlds.counting_run(path, checkpoint_every=32, tuning="full", actor_lr=1e-4))
 
 
 def test_all_weights_learn_and_the_critic_goes_on_reading_the_model_as_it_was(config):

@@ -25,16 +25,7 @@ ALL = ("padded-critic", "minibatch-advantages", "shared-clip", "timeouts-termina
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        env="twosome-tests/Counting-v0",
-        output=tmp_path / "run",
-        num_envs=2,
-        rollout_steps=16,
-        total_steps=96,
-        policy_minibatches=2,
-        value_minibatches=2,
-        target_kl=0.0,
-    )
+    return tests.worlds.counting_run(tmp_path / "run", target_kl=0.0)
 
 
 @pytest.fixture(scope="module")

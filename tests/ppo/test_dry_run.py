@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.memory import peak_bytes
 from twosome import TrainConfig
+from twosome.bench.memory import peak_tensor_bytes
 from twosome.errors import ConfigError
 from twosome.estimate import GIB, tensor_bytes
 from twosome.ppo.dry_run import dry_run
@@ -19,7 +19,7 @@ def peak_of_training(config: TrainConfig) -> int:
     """Bytes of tensors at their most in two updates, the model's and the head's among them."""
     trainer = Trainer(config)
     parts = (*trainer.scorer.model.parameters(), *trainer.scorer.model.buffers(), *trainer.critic.head.parameters())
-    return tensor_bytes(parts) + peak_bytes(lambda: (trainer.step(), trainer.step()))
+    return tensor_bytes(parts) + peak_tensor_bytes(lambda: (trainer.step(), trainer.step()))
 
 
 def test_the_plan_is_near_what_happens_and_leaves_nothing_behind(tmp_path, monkeypatch):

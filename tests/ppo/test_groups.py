@@ -54,17 +54,7 @@ def test_a_return_counts_macro_actions_and_ends_with_its_episode_and_with_the_ro
 
 
 def test_the_best_action_is_learnt_without_a_critic(tmp_path):
-    config = TrainConfig(
-        env="twosome-tests/Counting-v0",
-        output=tmp_path / "run",
-        num_envs=2,
-        rollout_steps=16,
-        total_steps=640,
-        policy_minibatches=2,
-        value_minibatches=2,
-        algorithm="grpo",
-    )
-    path = train(config)
+    path = train(tests.worlds.counting_run(tmp_path / "run", total_steps=640, algorithm="grpo"))
     rows = RunDirectory.open(path).read_metrics()
     assert rows[-1]["return_mean"] > 0.9 > rows[0]["return_mean"]
     assert "value_loss" not in rows[0]

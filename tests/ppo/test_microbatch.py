@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.memory import peak_bytes
 from tests.scoring.tiny_models import DECISIONS, byte_level, tiny_model
 from twosome import ActionScorer, TrainConfig
+from twosome.bench.memory import peak_tensor_bytes
 from twosome.policy.actor import Actor
 from twosome.ppo.loss import PolicyLoss, policy_loss
 from twosome.ppo.microbatch import backward_mean, micro_batches
@@ -89,7 +89,7 @@ def test_each_decision_is_in_one_micro_batch_and_equal_ones_in_the_same():
 
 def test_micro_batches_need_less_memory():
     bounded, whole = Minibatch(BOUND), Minibatch(10**6)
-    peaks = [peak_bytes(lambda b=b: backward_mean(b.parts(), b.loss_of)) for b in (bounded, whole)]
+    peaks = [peak_tensor_bytes(lambda b=b: backward_mean(b.parts(), b.loss_of)) for b in (bounded, whole)]
     assert peaks[0] < 0.8 * peaks[1]
 
 

@@ -21,17 +21,7 @@ from twosome.runs import RunDirectory
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(
-        env="twosome-tests/Counting-v0",
-        output=tmp_path / "run",
-        threads=1,
-        num_envs=2,
-        rollout_steps=16,
-        total_steps=96,
-        policy_minibatches=2,
-        value_minibatches=2,
-        gamma=0.9,
-    )
+    return tests.worlds.counting_run(tmp_path / "run", threads=1, gamma=0.9)
 
 
 def metrics_without_times(path: Path) -> list[dict]:

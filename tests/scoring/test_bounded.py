@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.memory import peak_bytes
 from tests.scoring.tiny_models import DECISIONS, byte_level, llama, tiny_model
 from twosome import ActionScorer, Decision
+from twosome.bench.memory import peak_tensor_bytes
 from twosome.scoring.bounded import halved
 
 LETTERS = "abcdefghijklmnop"
@@ -79,7 +79,7 @@ def test_a_decision_of_2000_actions_trains_in_the_memory_of_one_forward():
     for expected, found in zip(gradients(free, HUGE), gradients(bounded, HUGE), strict=True):
         torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
     whole, found, one_row = (
-        peak_bytes(lambda scorer=scorer, decision=decision: gradients(scorer, decision))
+        peak_tensor_bytes(lambda scorer=scorer, decision=decision: gradients(scorer, decision))
         for scorer, decision in ((free, HUGE), (bounded, HUGE), (bounded, Decision(HUGE.prompt, HUGE.actions[:224])))
     )
     assert one_row < found < 1.5 * one_row

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 
 def peak_mib(work: Callable[[], Any], device: torch.device) -> float | None:
@@ -24,6 +25,18 @@ def peak_mib(work: Callable[[], Any], device: torch.device) -> float | None:
     before = _status("VmRSS") if measured else 0.0
     work()
     return round(_status("VmHWM") - before, 1) if measured else None
+
+
+def peak_tensor_bytes(work: Callable[[], object]) -> int:
+    """Most bytes of tensors alive at once, beyond those that were alive before, as PyTorch's CPU allocator counts."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    alive = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        alive += event.nbytes()
+        peak = max(peak, alive)
+    return peak
 
 
 def _reset_high_water_mark() -> bool:

@@ -17,13 +17,13 @@ from twosome.cli.plan import print_plan
 from twosome.cli.progress import Progress
 from twosome.cli.show import show
 from twosome.config import TrainConfig
-from twosome.distributed import is_alone, is_main
+from twosome.distributed import is_alone, is_main, require_equal_shares
 from twosome.envs import text
 from twosome.errors import ConfigError
 from twosome.evaluate.success import require_at_least
 from twosome.on_ray import run_on_ray
 from twosome.ppo.dry_run import dry_run
-from twosome.ppo.train import require_equal_shares, resume, train
+from twosome.ppo.train import resume, train
 from twosome.runs import CONFIG, RunDirectory
 
 

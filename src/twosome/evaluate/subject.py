@@ -116,14 +116,13 @@ def subject_of(
         named = model or ("hearth" if config is None else config.model)
         actor = _untrained(named, config, loading)
         actor.normalization = normalization or actor.normalization
-        identity = {"model": named, **({"loading": loading.given()} if loading.given() else {})}
-        identity |= _random_init(named, config)
+        identity = {"model": named, **_loaded(loading), **_random_init(named, config)}
         saycan = _saycan(actor, env, env_kwargs, affordance_decisions, affordance_seed, greedy=greedy)
         return replace(saycan, name=f"{named}, SayCan", identity={**identity, **saycan.identity})
     if model is not None:
         actor = _untrained(model, config, loading)
         name = f"{model}, {'random weights' if _random_init(model, config) else 'untrained'}"
-        identity = {"model": model, "adapter": None, **({"loading": loading.given()} if loading.given() else {})}
+        identity = {"model": model, "adapter": None, **_loaded(loading)}
     elif run is not None and config is not None:
         _leave_to_the_run(loading)
         actor = Agent.load(run, checkpoint or "last").actor
@@ -178,6 +177,11 @@ def _untrained(model: str, config: TrainConfig | None, loading: ModelOptions) ->
     else:
         scorer = loading.scorer(model)
     return Actor(scorer, config.normalization, config.context_free_prompt)
+
+
+def _loaded(loading: ModelOptions) -> dict[str, Any]:
+    """What has to be said of how a model was loaded, where it was not as by default."""
+    return {"loading": loading.given()} if loading.given() else {}
 
 
 def _random_init(model: str, config: TrainConfig | None) -> dict[str, bool]:

@@ -14,8 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from twosome.baselines.mlp_config import MlpConfig
 from twosome.baselines.ppo_mlp import MlpPolicy, train_mlp
 from twosome.envs import text
@@ -23,7 +21,7 @@ from twosome.errors import TwosomeError
 from twosome.evaluate.subject import Subject
 from twosome.experiment.settings import recorded
 from twosome.ppo.train import WINDOW
-from twosome.rollout import Episode, Rollout
+from twosome.rollout import Episode, Rollout, episode_means
 from twosome.runs import EVALUATION, RunDirectory, write_json
 from twosome.versions import hardware, versions
 
@@ -57,17 +55,9 @@ class Recorder:
         self._counts["episodes"] += len(rollout.episodes)
         now = time.perf_counter()
         self._run.append_metrics(
-            {**self._counts, "decisions": decisions, **_means(self._recent), "update_s": now - self._began}
+            {**self._counts, "decisions": decisions, **episode_means(self._recent), "update_s": now - self._began}
         )
         self._began = now
-
-
-def _means(episodes: Sequence[Episode]) -> dict[str, float | None]:
-    names = {"return_mean": "discounted_return", "success_rate": "success", "length_mean": "length"}
-    return {
-        name: float(np.mean([getattr(episode, of) for episode in episodes])) if episodes else None
-        for name, of in names.items()
-    }
 
 
 def _subject(policy: MlpPolicy, config: MlpConfig) -> Subject:

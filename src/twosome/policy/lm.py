@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -14,7 +13,7 @@ from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from twosome.errors import CheckpointError, ModelError
-from twosome.scoring import ActionScorer, adapters_off
+from twosome.scoring import ActionScorer, adapters_off, inner_model
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def recompute_layers(scorer: ActionScorer) -> None:
     Raises:
         ModelError: the model's family has no gradient checkpointing, or its layers apply dropout themselves.
     """
-    base: Any = scorer.model.get_base_model() if isinstance(scorer.model, PeftModel) else scorer.model
+    base = inner_model(scorer.model)
     layers = [module for module in base.modules() if isinstance(module, GradientCheckpointingLayer)]
     if not layers:
         raise ModelError(

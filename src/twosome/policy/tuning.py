@@ -28,13 +28,6 @@ def frozen_copy(scorer: ActionScorer, config: TrainConfig) -> ActionScorer:
     return frozen
 
 
-def copied_bytes(scorer: ActionScorer, frozen: ActionScorer) -> int:
-    """What the weights of `frozen_copy` take beside the scorer's: nothing, if it is the same model."""
-    if frozen is scorer:
-        return 0
-    return sum(parameter.numel() * parameter.element_size() for parameter in frozen.model.parameters())
-
-
 def begin_tuning(scorer: ActionScorer, config: TrainConfig) -> None:
     """Make trainable what the settings say, in float32; nothing changes in what the model says.
 

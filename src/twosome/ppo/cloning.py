@@ -14,8 +14,9 @@ import gymnasium
 import numpy as np
 import torch
 
+from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.envs import planner_for
+from twosome.envs import planner_for, text
 from twosome.envs.text import decision_from
 from twosome.errors import DivergedError
 from twosome.policy.actor import Actor
@@ -34,6 +35,19 @@ class Demonstrations:
 
     decisions: list[Decision] = field(default_factory=list)
     actions: list[int] = field(default_factory=list)
+
+
+def imitate(actor: Actor, config: TrainConfig) -> None:
+    """Let the world's planner show as many episodes as the settings say, and clone what it does.
+
+    Raises:
+        WorldError: the world has no planner.
+        DivergedError: the loss is no number any more.
+    """
+    shown = demonstrate(
+        lambda: text.make(config.env, **config.env_kwargs), config.warm_start_episodes, seed=config.seed
+    )
+    clone(actor, shown, learning_rate=config.actor_lr, max_grad_norm=config.max_grad_norm, seed=config.seed)
 
 
 def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed: int) -> Demonstrations:

@@ -26,10 +26,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from peft import PeftModel
 from torch import Tensor, nn
 
-from twosome.scoring import ActionScorer, adapters_off
+from twosome.scoring import ActionScorer, adapters_off, inner_model
 
 PAD = "\0"
 """Stands for one padding token behind a prompt, so that prompt and padding are one text for the critic to remember."""
@@ -76,13 +75,16 @@ def _last_position(scorer: ActionScorer, prompts: Sequence[str]) -> Float[Tensor
     is_prompt = torch.ones(len(ids), len(ids[0]), dtype=torch.int64)
     for row, prompt in zip(is_prompt, prompts, strict=True):
         row[len(row) - prompt.count(PAD) :] = 0
-    model: Any = scorer.model.get_base_model() if isinstance(scorer.model, PeftModel) else scorer.model
     with adapters_off(scorer.model), torch.no_grad():
-        hidden = model.base_model(
-            input_ids=torch.tensor(ids, device=scorer.device),
-            attention_mask=is_prompt.to(scorer.device),
-            use_cache=False,
-        ).last_hidden_state
+        hidden = (
+            inner_model(scorer.model)
+            .base_model(
+                input_ids=torch.tensor(ids, device=scorer.device),
+                attention_mask=is_prompt.to(scorer.device),
+                use_cache=False,
+            )
+            .last_hidden_state
+        )
     last: Tensor = hidden[:, -1]
     return last.to(torch.promote_types(last.dtype, torch.float32))
 

@@ -15,9 +15,16 @@ import torch
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.estimate import Forward, frozen_bytes, learner_bytes, measure_activations, recorded, tensor_bytes
+from twosome.estimate import (
+    Forward,
+    copied_bytes,
+    frozen_bytes,
+    learner_bytes,
+    measure_activations,
+    recorded,
+    tensor_bytes,
+)
 from twosome.policy.lm import trainable
-from twosome.policy.tuning import copied_bytes
 from twosome.ppo.microbatch import micro_batches
 from twosome.ppo.train import Trainer
 

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twosome.decision import Decision
-from twosome.estimate import GIB, Forward, frozen_bytes, learner_bytes, measure_activations, recorded, tokens_within
+from twosome.estimate import (
+    GIB,
+    Forward,
+    copied_bytes,
+    frozen_bytes,
+    learner_bytes,
+    measure_activations,
+    recorded,
+    tokens_within,
+)
 from twosome.ppo.loss import PolicyLoss
 from twosome.scoring import ActionScorer
 
@@ -63,16 +72,16 @@ def backward_mean(
 
 
 def keep_within(
-    budget_gib: float, scorer: ActionScorer, head: nn.Module, decisions: Sequence[Decision], *, taken_bytes: int = 0
+    budget_gib: float, scorer: ActionScorer, frozen: ActionScorer, head: nn.Module, decisions: Sequence[Decision]
 ) -> None:
-    """Lower the scorer's bound on tokens to what a budget of memory allows.
+    """Lower the bounds on tokens of both scorers to what a budget of memory allows.
 
     Args:
         budget_gib: for everything, in GiB.
         scorer: with the adapters and the checkpointing that training uses.
+        frozen: what the critic reads: the same, or one with a model of its own.
         head: the critic's.
         decisions: from which to tell the longest row to expect.
-        taken_bytes: of the budget, by weights that are neither the scorer's nor the head's.
 
     Raises:
         ConfigError: weights and the longest of these rows do not fit.
@@ -82,6 +91,8 @@ def keep_within(
         for decision in dict.fromkeys(decisions):
             scorer.score([decision])
     row = max(forwards, key=lambda forward: forward.length)
-    static = taken_bytes + frozen_bytes(scorer.model) + learner_bytes(scorer.model) + learner_bytes(head)
+    static = frozen_bytes(scorer.model) + learner_bytes(scorer.model) + learner_bytes(head)
+    static += copied_bytes(scorer, frozen)
     tokens = tokens_within(budget_gib * GIB, static, activations, Forward(1, row.length, row.num_kept))
-    scorer.max_tokens_per_forward = min(tokens, scorer.max_tokens_per_forward)
+    for reader in (scorer, frozen):
+        reader.max_tokens_per_forward = min(tokens, reader.max_tokens_per_forward)

@@ -33,23 +33,23 @@ from torch import Tensor
 from twosome._malloc import keep_freed_memory
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.distributed import OneProcess, Ranks, joined
+from twosome.distributed import OneProcess, Ranks, joined, require_equal_shares
 from twosome.envs import text
-from twosome.errors import ConfigError, DivergedError
+from twosome.errors import DivergedError
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
 from twosome.policy.critic import Critic, ValueHead
 from twosome.policy.lm import frozen_features, recompute_layers, trainable
 from twosome.policy.sharding import load_sharded_scorer
-from twosome.policy.tuning import begin_tuning, copied_bytes, frozen_copy, load_tuned, save_tuned
+from twosome.policy.tuning import begin_tuning, frozen_copy, load_tuned, save_tuned
 from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
-from twosome.ppo.cloning import clone, demonstrate
+from twosome.ppo.cloning import imitate
 from twosome.ppo.defects import HalfPrecisionAdamW, normalize_by_fours, padded_features, padded_together
 from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
 from twosome.ppo.groups import estimate_in_groups
 from twosome.ppo.loss import PolicyLoss, policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
-from twosome.rollout import Collector, Episode, Rollout, merge, merge_states
+from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states
 from twosome.runs import STATE, RunDirectory, read_json, write_json
 from twosome.scoring import ActionScorer
 from twosome.tracking import Tracker
@@ -162,10 +162,8 @@ class Trainer:
         self.rng = np.random.default_rng(config.seed)
         self.optimizers = self._new_optimizers()
         if config.memory_budget_gib is not None:
-            copied = copied_bytes(self.scorer, self.frozen)
-            budget = config.memory_budget_gib
-            keep_within(budget, self.scorer, self.critic.head, self.collector.current, taken_bytes=copied)
-            self.frozen.max_tokens_per_forward = self.scorer.max_tokens_per_forward
+            budget, first = config.memory_budget_gib, self.collector.current
+            keep_within(budget, self.scorer, self.frozen, self.critic.head, first)
         self.update = 0
         self.env_steps = 0
         self.num_episodes = 0
@@ -218,19 +216,9 @@ class Trainer:
         Raises:
             WorldError: the world has no planner.
         """
-        config = self.config
-        if config.warm_start_episodes == 0:
+        if self.config.warm_start_episodes == 0:
             return
-        shown = demonstrate(
-            lambda: text.make(config.env, **config.env_kwargs), config.warm_start_episodes, seed=config.seed
-        )
-        clone(
-            self.actor,
-            shown,
-            learning_rate=config.actor_lr,
-            max_grad_norm=config.max_grad_norm,
-            seed=config.seed,
-        )
+        imitate(self.actor, self.config)
         # Done on each rank alike, but not every device repeats a sum to the last bit.
         self.ranks.take_from_main(trainable(self.scorer.model))
         self.optimizers = self._new_optimizers()
@@ -329,17 +317,16 @@ class Trainer:
         prompts = [decision.prompt for row in rollout.decisions for decision in row]
         old, returns = old_values.flatten().to(device), estimates.returns.flatten().to(device)
         losses = []
-        for _ in range(self.config.epochs):
-            for index in self._minibatches(self.config.value_minibatches):
-                values = self.critic.head(self.critic.features(self._as_read([prompts[i] for i in index], len(index))))
-                loss = value_loss(values, old[index], returns[index], clip=self.config.clip)
-                self._check_finite("value loss", loss)
-                self.optimizers["critic"].zero_grad()
-                torch.autograd.backward(self.config.value_coef * loss)
-                norm = torch.nn.utils.clip_grad_norm_(self.critic.head.parameters(), self.config.max_grad_norm)
-                self._check_finite("value gradient", norm)
-                self.optimizers["critic"].step()
-                losses.append(loss.item())
+        for index in self._minibatches(self.config.value_minibatches):
+            values = self.critic.head(self.critic.features(self._as_read([prompts[i] for i in index], len(index))))
+            loss = value_loss(values, old[index], returns[index], clip=self.config.clip)
+            self._check_finite("value loss", loss)
+            self.optimizers["critic"].zero_grad()
+            torch.autograd.backward(self.config.value_coef * loss)
+            norm = torch.nn.utils.clip_grad_norm_(self.critic.head.parameters(), self.config.max_grad_norm)
+            self._check_finite("value gradient", norm)
+            self.optimizers["critic"].step()
+            losses.append(loss.item())
         # Fitted on each rank alike; but not every device repeats a sum to the last bit, and differences would grow.
         self.ranks.take_from_main(list(self.critic.head.parameters()))
         residual = (estimates.returns - old_values).var(correction=0) / estimates.returns.var(correction=0)
@@ -360,29 +347,25 @@ class Trainer:
         clipped = [*parameters, *self.critic.head.parameters()] if "shared-clip" in self.config.defects else parameters
         seen: list[dict[str, float]] = []
         steps = 0
-        for _ in range(self.config.epochs):
-            for index in self._minibatches(self.config.policy_minibatches):
-                if "minibatch-advantages" in self.config.defects:
-                    advantages[index] = normalize_by_fours(estimates.advantages.flatten()[index]).to(device)
-                group = [
-                    self._accumulate(decisions, part, actions, old_logp, advantages)
-                    for part in np.split(index, self.config.gradient_accumulation)
-                ]
-                means = self.ranks.sum({name: _mean([part[name] for part in group]) for name in group[0]})
-                self._check_finite("policy loss", torch.tensor(means["policy_loss"]))
-                seen.append(means)
-                if 0 < self.config.target_kl < means["approx_kl"]:
-                    self.optimizers["actor"].zero_grad()
-                    break
-                self.ranks.sum_gradients(parameters)
-                norm = torch.nn.utils.clip_grad_norm_(clipped, self.config.max_grad_norm)
-                self._check_finite("policy gradient", norm)
-                self.optimizers["actor"].step()
+        for index in self._minibatches(self.config.policy_minibatches):
+            if "minibatch-advantages" in self.config.defects:
+                advantages[index] = normalize_by_fours(estimates.advantages.flatten()[index]).to(device)
+            group = [
+                self._accumulate(decisions, part, actions, old_logp, advantages)
+                for part in np.split(index, self.config.gradient_accumulation)
+            ]
+            means = self.ranks.sum({name: _mean([part[name] for part in group]) for name in group[0]})
+            self._check_finite("policy loss", torch.tensor(means["policy_loss"]))
+            seen.append(means)
+            if 0 < self.config.target_kl < means["approx_kl"]:
                 self.optimizers["actor"].zero_grad()
-                steps += 1
-            else:
-                continue
-            break
+                break
+            self.ranks.sum_gradients(parameters)
+            norm = torch.nn.utils.clip_grad_norm_(clipped, self.config.max_grad_norm)
+            self._check_finite("policy gradient", norm)
+            self.optimizers["actor"].step()
+            self.optimizers["actor"].zero_grad()
+            steps += 1
         return {**{name: _mean([means[name] for means in seen]) for name in seen[0]}, "policy_steps": steps}
 
     def _accumulate(
@@ -437,8 +420,10 @@ class Trainer:
             for group in self.optimizers[name].param_groups:
                 group["lr"] = rate * (1 - self._progress)
 
-    def _minibatches(self, count: int) -> list[NDArray[np.int64]]:
-        return np.split(self.rng.permutation(self.config.batch_size), count)
+    def _minibatches(self, count: int) -> Iterator[NDArray[np.int64]]:
+        """Equal parts of the rollout, pass after pass; a pass is drawn when it begins."""
+        for _ in range(self.config.epochs):
+            yield from np.split(self.rng.permutation(self.config.batch_size), count)
 
     def _check_finite(self, what: str, value: Tensor) -> None:
         if not torch.isfinite(value):
@@ -455,15 +440,12 @@ class Trainer:
         self.env_steps += int(rollout.durations.sum())
         self.num_episodes += len(rollout.episodes)
         self.recent.extend(rollout.episodes)
-        recent = self.recent
         return {
             "update": self.update,
             "decisions": self.update * self.config.batch_size,
             "env_steps": self.env_steps,
             "episodes": self.num_episodes,
-            "return_mean": _mean([episode.discounted_return for episode in recent]) if recent else None,
-            "success_rate": _mean([float(episode.success) for episode in recent]) if recent else None,
-            "length_mean": _mean([float(episode.length) for episode in recent]) if recent else None,
+            **episode_means(self.recent),
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
             "distinct_prompts": len(self.critic.known),
         }
@@ -518,19 +500,6 @@ class Trainer:
         self.metrics_bytes = state["metrics_bytes"]
         self.rng.bit_generator.state = state["rng"]
         self.worlds_restored = self.collector.restore(state["worlds"], fresh_seed=self._fresh_seed())
-
-
-def require_equal_shares(num_envs: int, num_ranks: int) -> None:
-    """Check that the environments can be shared among the processes.
-
-    Raises:
-        ConfigError: one would have more than another.
-    """
-    if num_envs % num_ranks:
-        raise ConfigError(
-            f"--num-envs {num_envs} environments are the total over all processes, and {num_ranks} processes cannot "
-            f"step equally many. Use a multiple of {num_ranks}, or another number of processes."
-        )
 
 
 class _Clock:

@@ -1,7 +1,8 @@
 """Strings and a causal language model in, log-probabilities of actions out."""
 
+from twosome.scoring.adapters import adapters_off, inner_model
 from twosome.scoring.checks import PackingWarning
-from twosome.scoring.context_free import adapters_off, context_free_log_probs
+from twosome.scoring.context_free import context_free_log_probs
 from twosome.scoring.normalize import Normalization, action_log_probs
 from twosome.scoring.score import ActionScorer
 from twosome.scoring.scored import ScoredActions
@@ -14,4 +15,5 @@ __all__ = [
     "action_log_probs",
     "adapters_off",
     "context_free_log_probs",
+    "inner_model",
 ]

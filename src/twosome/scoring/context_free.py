@@ -1,26 +1,14 @@
 """How probable a phrase is without a situation: what normalization ``"pmi"`` subtracts."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from peft import PeftModel
 from torch import Tensor
 
 from twosome.decision import Decision
+from twosome.scoring.adapters import adapters_off
 from twosome.scoring.score import ActionScorer
-
-
-@contextmanager
-def adapters_off(model: Any) -> Iterator[None]:
-    """The frozen model alone, for as long as the context lasts."""
-    if isinstance(model, PeftModel):
-        with model.disable_adapter():
-            yield
-    else:
-        yield
 
 
 def context_free_log_probs(

@@ -172,25 +172,21 @@ def _row(
     total = int(stops[-1])
 
     # The prompts' own cells: depth-first numbers, and the number at which something branches off at or above them.
-    is_new = (depths >= common[:, None]) & (depths < lengths[:, None])
-    order = ((starts - common)[:, None] + depths)[is_new]
+    prompt, depth = np.nonzero((depths >= common[:, None]) & (depths < lengths[:, None]))
+    order = (starts - common)[prompt] + depth
     branches = np.where(common[:, None] <= depths, starts[:, None], total)
-    ends = np.vstack([np.minimum.accumulate(branches[::-1], axis=0)[::-1][1:], np.full((1, P), total)])[is_new]
-    is_last = np.broadcast_to(depths == lengths[:, None] - 1, is_new.shape)[is_new]
+    ends = np.vstack([np.minimum.accumulate(branches[::-1], axis=0)[::-1][1:], np.full((1, P), total)])[prompt, depth]
+    is_last = depth == lengths[prompt] - 1
 
     # Then the tries' inner nodes, each trie right behind its prompt's last token.
     bases = starts + added
     node_bases = np.repeat(bases, num_nodes)
-    local = _concatenate([np.arange(trie.num_nodes) for trie in tries])
+    local = np.concatenate([np.arange(trie.num_nodes) for trie in tries])
     order = np.concatenate([order, node_bases + local])
-    ends = np.concatenate([ends, node_bases + _concatenate([trie.ends for trie in tries])])
-    tokens = np.concatenate([prompts[is_new], *(trie.tokens for trie in tries)])
-    positions = np.concatenate(
-        [
-            np.broadcast_to(depths, is_new.shape)[is_new],
-            np.repeat(lengths - 1, num_nodes) + _concatenate([trie.depths for trie in tries]),
-        ]
-    )
+    ends = np.concatenate([ends, node_bases + np.concatenate([trie.ends for trie in tries])])
+    tokens = np.concatenate([prompts[prompt, depth], *(trie.tokens for trie in tries)])
+    node_depths = np.repeat(lengths - 1, num_nodes) + np.concatenate([trie.depths for trie in tries])
+    positions = np.concatenate([depth, node_depths])
     is_slot = np.concatenate([is_last, np.ones(len(local), dtype=bool)])
     columns = np.lexsort((order, is_slot))
     slots = np.sort(order[is_slot])
@@ -208,7 +204,7 @@ def _row(
         edge_tokens=edge_tokens,
         paths=paths,
         owners=np.repeat(owners, [len(trie.paths) for trie in tries]),
-        action_ids=_concatenate([trie.action_ids for trie in tries]),
+        action_ids=np.concatenate([trie.action_ids for trie in tries]),
     )
 
 
@@ -217,9 +213,9 @@ def _edges(
 ) -> tuple[IntArray, IntArray, Int[NDArray[np.int64], "A L"]]:
     """All tries' edges, with depth-first numbers for slots, and the paths over them; equal edges are one."""
     num_edges = [len(trie.edge_slots) for trie in tries]
-    local = _concatenate([trie.edge_slots for trie in tries])
+    local = np.concatenate([trie.edge_slots for trie in tries])
     slots = np.where(local == 0, np.repeat(last, num_edges), np.repeat(bases, num_edges) + local - 1)
-    tokens = _concatenate([trie.edge_tokens for trie in tries])
+    tokens = np.concatenate([trie.edge_tokens for trie in tries])
     paths = np.full((sum(len(trie.paths) for trie in tries), max(trie.paths.shape[1] for trie in tries)), -1)
     row = edge = 0
     for trie, count in zip(tries, num_edges, strict=True):
@@ -230,7 +226,3 @@ def _edges(
         return slots, tokens, paths
     pairs, same = np.unique(np.stack([slots, tokens]), axis=1, return_inverse=True)
     return pairs[0], pairs[1], np.where(paths < 0, -1, same.reshape(-1)[paths])
-
-
-def _concatenate(parts: Sequence[IntArray]) -> IntArray:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

@@ -8,11 +8,11 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from jaxtyping import Float
-from peft import PeftModel
 from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.errors import ConfigError, ModelError
+from twosome.scoring.adapters import inner_model
 from twosome.scoring.bounded import halved, recomputed_if_large
 from twosome.scoring.cache import BoundedCache
 from twosome.scoring.checks import EXAMPLES, PackingWarning, packing_fault, require_no_dropout
@@ -149,7 +149,7 @@ class ActionScorer:
     @max_tokens_per_forward.setter
     def max_tokens_per_forward(self, max_tokens: int) -> None:
         self._max_tokens_per_forward = max_tokens
-        # What was prepared is in rows of the old length.
+        # What was prepared is cut into tries for the old bound.
         self._prepared = BoundedCache(_CACHED_DECISIONS)
 
     @property
@@ -243,11 +243,11 @@ class ActionScorer:
         # Padded on the right: no prompt token sees the padding, whatever the family makes of a mask.
         lengths = torch.tensor([len(prompt) for prompt in ids])
         mask = (torch.arange(tokens.shape[1])[None, :] < lengths[:, None]).long()
-        model: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        # Adapters are part of the decoder's own layers, so they stay in place here.
-        hidden = model.base_model(
-            input_ids=tokens.to(self.device), attention_mask=mask.to(self.device), use_cache=False
-        ).last_hidden_state
+        hidden = (
+            inner_model(self.model)
+            .base_model(input_ids=tokens.to(self.device), attention_mask=mask.to(self.device), use_cache=False)
+            .last_hidden_state
+        )
         last = hidden[torch.arange(len(ids), device=hidden.device), lengths.to(hidden.device) - 1]
         return cast(Tensor, last.to(torch.promote_types(last.dtype, torch.float32)))
 
