@@ -118,7 +118,22 @@ def test_the_examples_are_valid(tmp_path):
     (tmp_path / "page.toml").write_text(page)
     examples = (tmp_path / "page.toml", *(ROOT / "benchmarks" / "experiments").glob("*.toml"))
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
-    assert runs == {"page": 6, "quick": 6, "defects": 70, "methods": 180}
+    assert runs == {"page": 6, "quick": 6, "defects": 70, "methods": 70, "normalization": 50, "tuning": 60}
+
+
+def test_a_quick_version_is_short_and_stays_out_of_the_way(file):
+    changed(file, "total_steps = 128", "total_steps = 20000")
+    changed(file, "episodes = 2", "episodes = 500")
+    changed(file, "[methods.scratch]", "[methods.short]\ntotal_steps = 256\n[methods.scratch]")
+    whole, quick = read_grid(file), read_grid(file, quick=True)
+    assert [(cell.method, cell.seed, cell.config.total_steps) for cell in quick.cells] == [
+        ("word", 1, 1536),
+        ("short", 1, 256),
+        ("scratch", 1, 1536),
+    ]
+    assert {task.evaluation.episodes for task in (*quick.cells, *quick.references)} == {50}
+    assert (quick.name, quick.output) == ("tiny-quick", whole.output.with_name("runs-quick"))
+    assert not {cell.path for cell in quick.cells} & {cell.path for cell in whole.cells}
 
 
 def test_a_file_that_is_not_there_is_explained(tmp_path, capsys):

@@ -31,6 +31,7 @@ class Experiment:
     Examples:
         twosome experiment benchmarks/experiments/quick.toml
         twosome experiment my.toml --dry-run
+        twosome experiment my.toml --quick
         twosome experiment my.toml --parallel 4
         twosome experiment my.toml --ray
     """
@@ -43,6 +44,8 @@ class Experiment:
     """Spread the runs over a Ray cluster (needs the extra `ray`); its machines must see the same folders."""
     gpus: float = 0.0
     """For --ray: GPUs that each run gets, 0.5 for two runs on one."""
+    quick: bool = False
+    """A short version, into OUTPUT-quick: the first world and seed, at most 1,536 decisions and 50 episodes."""
     dry_run: bool = False
     """Check the file and list what would run."""
     json: bool = False
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     """Check everything, then carry out what is left to do."""
     options = parse(Experiment, "experiment", arguments)
     _check(options)
-    grid = read_grid(options.file)
+    grid = read_grid(options.file, quick=options.quick)
     require_same_settings(grid.cells)
     tasks: list[Task] = [*grid.references, *grid.cells]
     if options.dry_run:
@@ -103,6 +106,7 @@ def _round(tasks: Sequence[Task], options: Experiment, progress: GridProgress) -
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
             f"stopped; what was done is saved. Go on with: twosome experiment {options.file}"
+            + " --quick" * options.quick
         ) from stop
     return ended
 

@@ -39,6 +39,9 @@ _KEYS = {
     "methods": dict,
     "evaluation": dict,
 }
+QUICK_STEPS = 1536
+QUICK_EPISODES = 50
+"""What a quick version has at most, of each run: a minute or so, and enough to see a curve rise."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -134,8 +137,13 @@ class Grid:
         return {"name": self.name, "runs": runs}
 
 
-def read_grid(file: Path) -> Grid:
+def read_grid(file: Path, *, quick: bool = False) -> Grid:
     """Read an experiment's file and check all of it.
+
+    Args:
+        file: TOML.
+        quick: make the short version of the grid, in a folder of its own: the first world and
+            seed, at most QUICK_STEPS decisions and QUICK_EPISODES episodes.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is misspelt, of a wrong type or out of range.
@@ -143,7 +151,7 @@ def read_grid(file: Path) -> Grid:
     """
     content = _parse(file)
     try:
-        return _Reader(content, file.stem).grid()
+        return _Reader(content, file.stem, quick=quick).grid()
     except TwosomeError as error:
         raise type(error)(f"{file}: {error}") from error
 
@@ -160,9 +168,10 @@ def _parse(file: Path) -> dict[str, Any]:
 class _Reader:
     """Takes a file's content apart, the outermost things first."""
 
-    def __init__(self, content: Mapping[str, Any], stem: str) -> None:
+    def __init__(self, content: Mapping[str, Any], stem: str, *, quick: bool) -> None:
         require_known(content, _KEYS, "the file")
         require_types(content, _KEYS, "the file")
+        self.quick = quick
         self.name: str = content.get("name", stem)
         self.output = Path(content.get("output", f"runs/{self.name}"))
         self.seeds = _distinct(content.get("seeds", [1, 2, 3, 4, 5]), "seeds", int)
@@ -175,6 +184,14 @@ class _Reader:
         self._check_shared("[settings]", self.shared)
         for env, table in self.by_env.items():
             self._check_shared(f"[env.{env}]", _table(table, f"env.{env}"))
+        if quick:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Keep the first world and seed; fewer decisions and episodes; another folder."""
+        self.name, self.output = f"{self.name}-quick", self.output.with_name(f"{self.output.name}-quick")
+        self.envs, self.seeds = self.envs[:1], self.seeds[:1]
+        self.evaluation = replace(self.evaluation, episodes=min(self.evaluation.episodes, QUICK_EPISODES))
 
     def grid(self) -> Grid:
         """All runs, seed by seed, so that an unfinished grid has something of every method."""
@@ -243,6 +260,9 @@ class _Reader:
         path = self._folder(env) / method / f"seed-{seed}"
         try:
             config = configure(kind, env, seed, given, path)
+            if self.quick:
+                given["total_steps"] = min(config.total_steps, QUICK_STEPS)
+                config = configure(kind, env, seed, given, path)
         except ConfigError as error:
             raise ConfigError(f"{method} on {env}: {error}") from error
         return Cell(env, method, seed, kind, given, config, path, self.evaluation)
