@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CLAIMS = ("defects", "goals", "methods", "normalization", "phrase-length", "prompts", "sizes", "tuning")
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 
 
@@ -308,6 +309,15 @@ def speed(name: str) -> str:
         return f"Not measured yet: there is no {Path(missing.filename).name}."
 
 
+def claim(name: str) -> str:
+    """What a page of docs/claims shows."""
+    # Only here: it takes its means from this module.
+    from claims import goals, phrase_length, table
+
+    made = {"goals": goals, "phrase-length": phrase_length}
+    return made[name]() if name in made else table(name)
+
+
 def planning() -> str:
     """What rollouts of many environments put through a model."""
     result = load("planning")
@@ -412,6 +422,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "scratch": scratch,
     "seeds": seeds,
     "training": training,
+    **{f"claim-{name}": partial(claim, name) for name in CLAIMS},
     **{name: partial(speed, name) for name in ("goals", "growth", "iteration", "memory", "scoring", "worlds")},
 }
 MARKED = re.compile(r"<!-- results:([a-z-]+) -->\n(?:.*?\n)??<!-- end -->", re.DOTALL)

@@ -1,0 +1,247 @@
+"""From a finished grid of runs to what its page in docs/claims shows: a small result file, and learning curves.
+
+    twosome experiment benchmarks/experiments/defects.toml
+    python benchmarks/claims.py defects
+
+Writes benchmarks/results/claim-NAME.json and docs/images/claim-NAME-WORLD.png from runs/NAME; `tables.py` makes the
+tables of the result files.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tables import RESULTS, ROOT, load, markdown, source
+
+from twosome.report.chart import curves_png, levels_of
+from twosome.report.collect import Collection, Run, collect
+from twosome.report.statistics import RESAMPLES, probability_of_improvement
+from twosome.report.summary import by_method, summarize
+
+IMAGES = ROOT / "docs" / "images"
+KEPT = ("seed", "return_mean", "return_ci95", "success_rate", "decisions_to_90_percent", "decisions", "seconds")
+BASES = {"normalization": "word", "defects": "none", "methods": "ppo", "sizes": "medium"}
+"""What the other methods of a grid are compared with."""
+
+WANTED = {"TomatoSalad": 1 / 3, "TomatoLettuceSalad": 2 / 3, "FoodPreparation": 1 / 3}
+"""Decisions to 90 % of the optimum that were aimed at, as a part of what PPO from scratch needs."""
+SOLVED = 0.95
+"""Success rate from which a seed counts as having solved a task."""
+SAYCAN_DRAWN = ("random, drawn", "ppo, drawn")
+
+
+def distilled(name: str, collection: Collection) -> dict[str, Any]:
+    """The numbers of a grid, seed by seed, and what they were made with.
+
+    Raises:
+        SystemExit: a run is not finished, or damaged.
+    """
+    summary = summarize(collection)
+    runs = [run for run in collection.runs if run.finished and run.evaluation is not None]
+    if summary["unreadable"] or len(runs) < len(collection.runs):
+        raise SystemExit(f"{len(runs)} of {len(collection.runs)} runs are finished; {summary['unreadable']}")
+    worlds = {
+        world: {
+            "references": found["references"],
+            "methods": {
+                method: {
+                    **{key: row[key] for key in ("return", "success", "median_decisions_to_90_percent")},
+                    "seeds": [{key: seed[key] for key in KEPT} for seed in row["seeds"]],
+                }
+                for method, row in found["methods"].items()
+            },
+            "mean_over_training": {
+                method: _mean_over_training(runs_of)
+                for method, runs_of in by_method([run for run in runs if run.world == world]).items()
+            },
+            "improvement": [pair for pair in found["improvement"] if pair["second"] == BASES.get(name)],
+        }
+        for world, found in summary["worlds"].items()
+    }
+    return {
+        "command": f"twosome experiment benchmarks/experiments/{name}.toml",
+        "date": date.today().isoformat(),
+        "hardware": summary["hardware"],
+        "versions": summary["versions"],
+        "hours": round(sum(run.seconds for run in runs) / 3600, 2),
+        "runs": len(runs),
+        "worlds": worlds,
+    }
+
+
+def _mean_over_training(runs: Sequence[Run]) -> float:
+    """Mean over the updates of the logged return, and over the seeds: what settings are chosen by."""
+    means = [[row["return_mean"] for row in run.metrics if row["return_mean"] is not None] for run in runs]
+    return float(np.mean([np.mean(values) for values in means]))
+
+
+def table(name: str) -> str:
+    """A grid's results: a row for each method in each world, beside those who did not learn."""
+    result, parts = load(f"claim-{name}"), []
+    base = BASES.get(name)
+    for world, found in result["worlds"].items():
+        versus = {pair["first"]: pair for pair in found["improvement"]}
+        rows = [
+            [
+                f"**{method}**" if method == base else method,
+                f"{row['return']['iqm']:.3f} ({_bounds(row['return']['ci95'])})",
+                f"{row['return']['median']:.3f}",
+                f"{min(seed['success_rate'] for seed in row['seeds']):.1%}",
+                _reached(row),
+                *([_chance(versus.get(method))] if base else [f"{found['mean_over_training'][method]:.3f}"]),
+            ]
+            for method, row in found["methods"].items()
+        ]
+        rows += [
+            [f"*{who}*", f"{row['return_mean']:.3f}", "", f"{row['success_rate']:.1%}", "", ""]
+            for who, row in found["references"].items()
+        ]
+        header = [f"`{_bare(world)}`", "return, IQM (95 %)", "median", "worst success", "to 90 %: median (range)"]
+        parts.append(markdown([*header, f"better than {base}" if base else "mean over training"], rows))
+    seeds = sorted({seed["seed"] for found in result["worlds"].values() for seed in _seeds(found)})
+    commits = {str(row.get("commit"))[:7] for row in result["versions"]}
+    cpu = ", ".join(sorted({row["cpu"] for row in result["hardware"]}))
+    parts.append(
+        f"`{result['command']}`, {result['date']}, commit {', '.join(sorted(commits))}, seeds "
+        f"{', '.join(map(str, seeds))}; {result['runs']} runs, {result['hours']:g} hours of training on one "
+        f"thread each, {cpu}."
+    )
+    return "\n\n".join(parts)
+
+
+def phrase_length() -> str:
+    """How strongly an untrained policy prefers long phrases, under each normalization; written by phrase_length.py."""
+    result = load("phrase-length")
+    names = list(next(iter(result["worlds"].values()))["policies"])
+    rows = [
+        [
+            f"`{world}`",
+            f"{found['decisions']:,}",
+            *(f"{found['policies'][name]['correlation']:+.2f}" for name in names),
+        ]
+        for world, found in result["worlds"].items()
+    ]
+    return f"{markdown(['world', 'decisions', *names], rows)}\n\n{source(result)}"
+
+
+def goals() -> str:
+    """What the evidence was meant to show, and what it shows."""
+    scratch, saycan = load("ppo-mlp")["worlds"], load("saycan")["worlds"]
+    rows, rng = [], np.random.default_rng(0)
+    for world, wanted in WANTED.items():
+        ours, other = (
+            _values(seeds, "decisions_to_90_percent") for seeds in (_trained(world), scratch[world]["seeds"])
+        )
+        ratio, interval = _ratio_of_medians(ours, other, rng)
+        goal = f"decisions to 90 %, `{world}`, ours / PPO from scratch"
+        rows.append([goal, f"at most {wanted:.2f}", f"{ratio:.2f} ({_bounds(interval, 2)})", _verdict(ratio <= wanted)])
+    ours, other = _trained("Entertainment"), scratch["Entertainment"]["seeds"]
+    returns = [_values(seeds, "return_mean") for seeds in (ours, other)]
+    difference = float(returns[0].mean() - returns[1].mean())
+    low, high = np.percentile(_drawn(returns[0], rng).mean(axis=1) - _drawn(returns[1], rng).mean(axis=1), [2.5, 97.5])
+    solved = [sum(seed["success_rate"] >= SOLVED for seed in seeds) for seeds in (ours, other)]
+    told = f"{solved[0]} of {len(ours)} / {solved[1]} of {len(other)}"
+    rows.append(
+        [
+            "`Entertainment`, seeds that solve it, ours / PPO from scratch",
+            "all / not all",
+            told,
+            _verdict(solved[0] == len(ours) and solved[1] < len(other)),
+        ]
+    )
+    rows.append(
+        [
+            "`Entertainment`, difference of the mean returns",
+            "interval above 0",
+            f"{difference:.2f} ({_bounds([low, high], 2)})",
+            _verdict(low > 0),
+        ]
+    )
+    for world, seeds in saycan.items():
+        best = max(SAYCAN_DRAWN, key=lambda variant: float(np.median([seed[variant]["return_mean"] for seed in seeds])))
+        ours, other = _values(_trained(world), "return_mean"), np.array([s[best]["return_mean"] for s in seeds])
+        chance = probability_of_improvement([(ours, other)])
+        told = f"{np.median(ours):.3f} / {np.median(other):.3f}, {chance:.0%} of pairs"
+        rows.append([f"return, `{world}`, ours / the best SayCan, drawn", "higher", told, _verdict(chance > 0.5)])
+    return markdown(["goal", "wanted", "measured: 95 % interval", "reached"], rows)
+
+
+def _trained(world: str) -> list[dict[str, Any]]:
+    seeds: list[dict[str, Any]] = load(f"learning-{world}")["seeds"]
+    return seeds
+
+
+def _values(seeds: list[dict[str, Any]], key: str) -> NDArray[np.float64]:
+    """One number for each seed; one that was never reached is infinite."""
+    return np.array([np.inf if seed[key] is None else seed[key] for seed in seeds], np.float64)
+
+
+def _drawn(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Seeds drawn anew: resamples x seeds."""
+    return values[rng.integers(len(values), size=(RESAMPLES, len(values)))]
+
+
+def _ratio_of_medians(
+    ours: NDArray[np.float64], other: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[float, list[float]]:
+    """The ratio with its bootstrap interval over the seeds of both."""
+    ratios = np.median(_drawn(ours, rng), axis=1) / np.median(_drawn(other, rng), axis=1)
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return float(np.median(ours) / np.median(other)), [float(low), float(high)]
+
+
+def _verdict(reached: bool) -> str:
+    return "yes" if reached else "**no**"
+
+
+def _bare(world: str) -> str:
+    return world.removesuffix("-v0")
+
+
+def _seeds(world: dict[str, Any]) -> list[dict[str, Any]]:
+    return [seed for row in world["methods"].values() for seed in row["seeds"]]
+
+
+def _bounds(interval: list[float] | None, digits: int = 3) -> str:
+    return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
+
+
+def _reached(row: dict[str, Any]) -> str:
+    """Median and range; a seed that never got there is a dash."""
+    reached = [seed["decisions_to_90_percent"] for seed in row["seeds"]]
+    told = ["-" if value is None else f"{value:,}" for value in sorted(reached, key=lambda v: (v is None, v))]
+    middle = row["median_decisions_to_90_percent"]
+    return f"{'-' if middle is None else f'{middle:,.0f}'} ({told[0]} to {told[-1]})"
+
+
+def _chance(pair: dict[str, Any] | None) -> str:
+    if pair is None:
+        return ""
+    interval = "" if pair["ci95"] is None else " ({:.0%} to {:.0%})".format(*pair["ci95"])
+    return f"{pair['probability']:.0%}{interval}"
+
+
+def main() -> None:
+    """Read the runs, write the result file and the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="of a grid in benchmarks/experiments")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder that holds the grids' folders")
+    options = parser.parse_args()
+    for name in options.names:
+        collection = collect(options.runs / name)
+        content = distilled(name, collection)
+        (RESULTS / f"claim-{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+        for world, found in content["worlds"].items():
+            runs = [run for run in collection.runs if run.world == world]
+            levels = {who: level for who, level in levels_of(found).items() if who in ("planner", "random")}
+            picture = curves_png(by_method(runs), levels, _bare(world))
+            (IMAGES / f"claim-{name}-{_bare(world)}.png").write_bytes(picture)
+
+
+if __name__ == "__main__":
+    main()
