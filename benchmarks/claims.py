@@ -25,7 +25,7 @@ from twosome.report.summary import by_method, summarize
 
 IMAGES = ROOT / "docs" / "images"
 KEPT = ("seed", "return_mean", "return_ci95", "success_rate", "decisions_to_90_percent", "decisions", "seconds")
-BASES = {"normalization": "word", "defects": "none", "methods": "ppo", "sizes": "medium"}
+BASES = {"normalization": "word", "defects": "none", "methods": "ppo", "sizes": "hearth"}
 """What the other methods of a grid are compared with."""
 
 WANTED = {"TomatoSalad": 1 / 3, "TomatoLettuceSalad": 2 / 3, "FoodPreparation": 1 / 3}
@@ -127,6 +127,25 @@ def phrase_length() -> str:
         for world, found in result["worlds"].items()
     ]
     return f"{markdown(['world', 'decisions', *names], rows)}\n\n{source(result)}"
+
+
+def sizes_models() -> str:
+    """What each size knew before training; written by sizes.py."""
+    result = load("sizes-models")
+    rows = [
+        [
+            name,
+            f"{row['parameters']:,}",
+            f"{row['perplexity']:.3f}",
+            *(f"{probe['accuracy']:.0%}" for probe in row["probe"].values()),
+            *(f"{found['return']:.3f}" for found in row["untrained"].values()),
+        ]
+        for name, row in result["models"].items()
+    ]
+    some = next(iter(result["models"].values()))
+    header = ["size", "parameters", "perplexity", *some["probe"], *(f"`{world}`" for world in some["untrained"])]
+    chance = ", ".join(f"{name} {probe['chance']:.0%}" for name, probe in some["probe"].items())
+    return f"{markdown(header, rows)}\n\nChance: {chance}. {source(result)}"
 
 
 def goals() -> str:

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-CLAIMS = ("defects", "goals", "methods", "normalization", "phrase-length", "prompts", "sizes", "tuning")
+CLAIMS = ("defects", "goals", "methods", "normalization", "phrase-length", "prompts", "sizes", "sizes-models", "tuning")
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 
 
@@ -312,9 +312,9 @@ def speed(name: str) -> str:
 def claim(name: str) -> str:
     """What a page of docs/claims shows."""
     # Only here: it takes its means from this module.
-    from claims import goals, phrase_length, table
+    from claims import goals, phrase_length, sizes_models, table
 
-    made = {"goals": goals, "phrase-length": phrase_length}
+    made = {"goals": goals, "phrase-length": phrase_length, "sizes-models": sizes_models}
     return made[name]() if name in made else table(name)
 
 

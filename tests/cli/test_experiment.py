@@ -16,7 +16,7 @@ import pytest
 
 from twosome.cli import main
 from twosome.errors import RunError
-from twosome.experiment import mlp, work
+from twosome.experiment import mlp, state, work
 from twosome.experiment.grid import read_grid
 from twosome.experiment.settings import recorded
 from twosome.experiment.state import clear_unbegun, state_of
@@ -113,12 +113,27 @@ def test_a_mistake_in_the_file_is_explained_before_anything_runs(file, commands,
     assert not (file.parent / "runs").exists()
 
 
+def test_a_missing_model_is_explained_before_anything_runs(file, commands, capsys):
+    changed(file, 'normalization = "word"', 'model = "runs/models/none"')
+    assert main(["experiment", str(file)]) == 1
+    assert "word on TomatoSalad: there is no folder 'runs/models/none'" in capsys.readouterr().err
+    assert not commands
+    assert not (file.parent / "runs").exists()
+
+
+def test_a_finished_run_does_without_its_model(file, capsys, monkeypatch):
+    monkeypatch.setattr(state, "state_of", lambda cell: "done")
+    changed(file, 'normalization = "word"', 'model = "runs/models/none"')
+    assert main(["experiment", str(file), "--dry-run"]) == 0
+
+
 def test_the_examples_are_valid(tmp_path):
     (page,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "experiments.md").read_text(), re.DOTALL)
     (tmp_path / "page.toml").write_text(page)
     examples = (tmp_path / "page.toml", *(ROOT / "benchmarks" / "experiments").glob("*.toml"))
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
-    assert runs == {"page": 6, "quick": 6, "defects": 70, "methods": 70, "normalization": 50, "tuning": 15}
+    sizes = {"defects": 70, "methods": 70, "normalization": 50, "sizes": 30, "tuning": 15}
+    assert runs == {"page": 6, "quick": 6, **sizes}
 
 
 def test_a_quick_version_is_short_and_stays_out_of_the_way(file):

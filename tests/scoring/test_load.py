@@ -47,6 +47,12 @@ def test_a_name_that_is_nowhere_is_refused():
         ActionScorer.from_pretrained("nobody/nothing")
 
 
+def test_a_path_at_which_there_is_nothing_is_not_taken_for_an_id():
+    for path in ("runs/models/none", "./none", "~/none"):
+        with pytest.raises(ModelError, match=f"there is no folder '{path}'"):
+            ActionScorer.from_pretrained(path)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"holds no model: expected config\.json"):
         ActionScorer.from_pretrained(str(tmp_path))

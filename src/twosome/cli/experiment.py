@@ -16,7 +16,7 @@ from twosome.cli.parse import parse
 from twosome.errors import ConfigError
 from twosome.experiment.grid import Cell, Grid, read_grid
 from twosome.experiment.spread import Events, Task, default_parallel, over_cores, over_ray
-from twosome.experiment.state import budget, latest, require_same_settings, state_of
+from twosome.experiment.state import budget, latest, require_models, require_same_settings, state_of
 from twosome.experiment.work import Outcome
 from twosome.runs import EXPERIMENT, explain_write_errors, write_json
 
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     _check(options)
     grid = read_grid(options.file, quick=options.quick)
     require_same_settings(grid.cells)
+    require_models(grid.cells)
     tasks: list[Task] = [*grid.references, *grid.cells]
     if options.dry_run:
         _print_plan(grid, tasks, as_json=options.json)

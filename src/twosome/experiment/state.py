@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from twosome import models
 from twosome.baselines.mlp_config import MlpConfig
 from twosome.config import TrainConfig
-from twosome.errors import ConfigError, RunError
+from twosome.errors import ConfigError, ModelError, RunError
 from twosome.experiment.grid import Cell, Evaluation, Reference
 from twosome.experiment.settings import recorded
 from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
@@ -83,6 +84,20 @@ def require_same_settings(cells: Iterable[Cell]) -> None:
                     f"{cell.path} was made with {other[0]} = {was!r}, and the file now says {now!r}. Choose another "
                     "output or method name, or delete that folder."
                 )
+
+
+def require_models(cells: Iterable[Cell]) -> None:
+    """Check that the models which are still needed are there, but for those on the Hugging Face Hub.
+
+    Raises:
+        ModelError: one is not.
+    """
+    for cell in cells:
+        if isinstance(cell.config, TrainConfig) and state_of(cell) != "done":
+            try:
+                models.locate(cell.config.model)
+            except ModelError as error:
+                raise ModelError(f"{cell.method} on {cell.env}: {error}") from error
 
 
 def _found(path: Path) -> dict[str, Any]:

@@ -30,3 +30,28 @@ def path(name: str) -> Path:
             "Reinstall twosome, or name another model."
         )
     return folder
+
+
+def locate(name_or_path: str) -> Path | None:
+    """The folder of a model that is embedded or named by its path; None for an id on the Hugging Face Hub.
+
+    Raises:
+        ModelError: there is no folder at a path that cannot be an id, or it holds no model.
+
+    >>> locate("nobody/nothing") is None
+    True
+    """
+    if name_or_path in NAMES:
+        return path(name_or_path)
+    folder = Path(name_or_path).expanduser()
+    if not folder.is_dir():
+        # An id is NAME or OWNER/NAME.
+        if name_or_path.count("/") > 1 or name_or_path.startswith((".", "~", "/")):
+            raise ModelError(
+                f"there is no folder {name_or_path!r} as seen from {Path.cwd()}: expected a model in it, as "
+                "Transformers saves it. Make it first, or correct the path."
+            )
+        return None
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"the folder {folder} holds no model: expected config.json in it.")
+    return folder

@@ -79,13 +79,9 @@ def without_progress_bar(*, is_local: bool) -> Iterator[None]:
 
 
 def _source(name_or_path: str) -> str:
-    if name_or_path in models.NAMES:
-        return str(models.path(name_or_path))
-    folder = Path(name_or_path).expanduser()
-    if not folder.is_dir():
+    folder = models.locate(name_or_path)
+    if folder is None:
         return name_or_path
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"the folder {folder} holds no model: expected config.json in it.")
     if not any(folder.glob("*.safetensors")):
         raise ModelError(_weights_message(name_or_path, str(folder), None))
     return str(folder)
