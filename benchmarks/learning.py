@@ -1,6 +1,7 @@
 """Train with the default preset on seeds 1 to 5 and measure each final policy over fresh episodes.
 
     python benchmarks/learning.py TomatoSalad
+    python benchmarks/learning.py TomatoSalad --name TomatoSalad-none --normalization none
 
 Runs go to runs/benchmark/, the result to benchmarks/results/learning-ENV.json. Finished seeds are not run again.
 """
@@ -44,9 +45,9 @@ def finished_run(env: str, seed: int, threads: int, extra: list[str], name: str 
     return path
 
 
-def train(env: str, seed: int, threads: int, extra: list[str]) -> dict[str, Any]:
+def train(env: str, seed: int, threads: int, extra: list[str], name: str | None = None) -> dict[str, Any]:
     """Train one seed, or take the run that is there; measure the last checkpoint."""
-    path = finished_run(env, seed, threads, extra)
+    path = finished_run(env, seed, threads, extra, name)
     metrics = RunDirectory.open(path).read_metrics()
     measured = twosome("eval", str(path), "--episodes", str(EPISODES), "--seed", "10000", "--threads", "1")
     greedy = twosome("eval", str(path), "--episodes", str(EPISODES), "--seed", "10000", "--greedy", "--threads", "1")
@@ -73,15 +74,18 @@ def main() -> None:
     parser.add_argument("env")
     parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each run")
-    parser.add_argument("--name", default=None, help="name of the result file; by default the environment's")
+    parser.add_argument("--name", default=None, help="of result file and runs; by default the environment's")
+    parser.add_argument("--normalization", default="word")
     options, extra = parser.parse_known_args()
 
     gamma = text.make(options.env).unwrapped.gamma  # type: ignore[attr-defined]
     optimum = twosome("eval", "--env", options.env, "--policy", "planner", "--episodes", "1")["return_mean"]
     random = twosome("eval", "--env", options.env, "--policy", "random", "--episodes", str(EPISODES))
-    untrained = twosome("eval", "--env", options.env, "--model", "hearth", "--episodes", str(EPISODES))
+    ways = ["--normalization", options.normalization]
+    untrained = twosome("eval", "--env", options.env, "--model", "hearth", "--episodes", str(EPISODES), *ways)
+    extra += ways
     with ThreadPoolExecutor(options.parallel) as pool:
-        seeds = list(pool.map(lambda seed: train(options.env, seed, options.threads, extra), SEEDS))
+        seeds = list(pool.map(lambda seed: train(options.env, seed, options.threads, extra, options.name), SEEDS))
     for seed in seeds:
         seed["decisions_to_90_percent"] = decisions_to([row[:2] for row in seed["curve"]], 0.9 * optimum)
         seed["curve"] = seed["curve"][:: max(1, len(seed["curve"]) // 100)]
