@@ -9,8 +9,9 @@ tables of the result files.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ WANTED = {"TomatoSalad": 1 / 3, "TomatoLettuceSalad": 2 / 3, "FoodPreparation": 
 SOLVED = 0.95
 """Success rate from which a seed counts as having solved a task."""
 SAYCAN_DRAWN = ("random, drawn", "ppo, drawn")
+Judged = tuple[str, bool] | None
+"""What was measured, and whether that is the goal; None where nothing was."""
 
 
 def distilled(name: str, collection: Collection) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def phrase_length() -> str:
         [
             f"`{world}`",
             f"{found['decisions']:,}",
-            *(f"{found['policies'][name]['correlation']:+.2f}" for name in names),
+            *("{correlation:+.2f} / {flatness:.2f}".format(**found["policies"][name]) for name in names),
         ]
         for world, found in result["worlds"].items()
     ]
@@ -149,49 +152,75 @@ def sizes_models() -> str:
 
 
 def goals() -> str:
-    """What the evidence was meant to show, and what it shows."""
+    """What the evidence was meant to show, and what it shows: with the default normalization, and without one."""
+    rows = [[*goal, *_judged(default), *_judged(none)] for goal, default, none in _goals()]
+    return markdown(["goal", "wanted", "`word`, the default", "reached", "`none`", "reached"], rows)
+
+
+def _judged(found: Judged) -> list[str]:
+    return ["not measured", ""] if found is None else [found[0], "yes" if found[1] else "**no**"]
+
+
+def _goals() -> list[tuple[tuple[str, str], Judged, Judged]]:
+    """Each goal and what is wanted, then the judgment of both normalizations."""
     scratch, saycan = load("ppo-mlp")["worlds"], load("saycan")["worlds"]
-    rows, rng = [], np.random.default_rng(0)
+
+    def both(world: str, judge: Callable[[list[dict[str, Any]]], Judged]) -> tuple[Judged, Judged]:
+        found = [_trained(world), _trained(f"{world}-none")]
+        default, none = (judge(seeds) if seeds else None for seeds in found)
+        return default, none
+
+    rows: list[tuple[tuple[str, str], Judged, Judged]] = []
     for world, wanted in WANTED.items():
-        ours, other = (
-            _values(seeds, "decisions_to_90_percent") for seeds in (_trained(world), scratch[world]["seeds"])
-        )
-        ratio, interval = _ratio_of_medians(ours, other, rng)
         goal = f"decisions to 90 %, `{world}`, ours / PPO from scratch"
-        rows.append([goal, f"at most {wanted:.2f}", f"{ratio:.2f} ({_bounds(interval, 2)})", _verdict(ratio <= wanted)])
-    ours, other = _trained("Entertainment"), scratch["Entertainment"]["seeds"]
-    returns = [_values(seeds, "return_mean") for seeds in (ours, other)]
-    difference = float(returns[0].mean() - returns[1].mean())
-    low, high = np.percentile(_drawn(returns[0], rng).mean(axis=1) - _drawn(returns[1], rng).mean(axis=1), [2.5, 97.5])
-    solved = [sum(seed["success_rate"] >= SOLVED for seed in seeds) for seeds in (ours, other)]
-    told = f"{solved[0]} of {len(ours)} / {solved[1]} of {len(other)}"
-    rows.append(
-        [
-            "`Entertainment`, seeds that solve it, ours / PPO from scratch",
-            "all / not all",
-            told,
-            _verdict(solved[0] == len(ours) and solved[1] < len(other)),
-        ]
-    )
-    rows.append(
-        [
-            "`Entertainment`, difference of the mean returns",
-            "interval above 0",
-            f"{difference:.2f} ({_bounds([low, high], 2)})",
-            _verdict(low > 0),
-        ]
-    )
+        judge = partial(_sooner, than=scratch[world]["seeds"], wanted=wanted)
+        rows.append(((goal, f"at most {wanted:.2f}"), *both(world, judge)))
+    other = scratch["Entertainment"]["seeds"]
+    goal = "`Entertainment`, seeds that solve it, ours / PPO from scratch"
+    rows.append(((goal, "all / not all"), *both("Entertainment", partial(_solves, unlike=other))))
+    goal = "`Entertainment`, difference of the mean returns"
+    rows.append(((goal, "interval above 0"), *both("Entertainment", partial(_earns_more, than=other))))
     for world, seeds in saycan.items():
-        best = max(SAYCAN_DRAWN, key=lambda variant: float(np.median([seed[variant]["return_mean"] for seed in seeds])))
-        ours, other = _values(_trained(world), "return_mean"), np.array([s[best]["return_mean"] for s in seeds])
-        chance = probability_of_improvement([(ours, other)])
-        told = f"{np.median(ours):.3f} / {np.median(other):.3f}, {chance:.0%} of pairs"
-        rows.append([f"return, `{world}`, ours / the best SayCan, drawn", "higher", told, _verdict(chance > 0.5)])
-    return markdown(["goal", "wanted", "measured: 95 % interval", "reached"], rows)
+        drawn = [[seed[variant] for seed in seeds] for variant in SAYCAN_DRAWN]
+        best = max(drawn, key=lambda measured: float(np.median(_values(measured, "return_mean"))))
+        goal = f"return, `{world}`, ours / the best SayCan, drawn"
+        rows.append(((goal, "higher"), *both(world, partial(_beats, than=best))))
+    return rows
 
 
-def _trained(world: str) -> list[dict[str, Any]]:
-    seeds: list[dict[str, Any]] = load(f"learning-{world}")["seeds"]
+def _sooner(ours: list[dict[str, Any]], than: list[dict[str, Any]], wanted: float) -> Judged:
+    """The ratio of the medians of decisions to 90 %, with its bootstrap interval over the seeds of both."""
+    rng = np.random.default_rng(0)
+    reached = [_values(seeds, "decisions_to_90_percent") for seeds in (ours, than)]
+    ratio = float(np.median(reached[0]) / np.median(reached[1]))
+    ratios = np.median(_drawn(reached[0], rng), axis=1) / np.median(_drawn(reached[1], rng), axis=1)
+    return f"{ratio:.2f} ({_percentiles(ratios, 2)})", ratio <= wanted
+
+
+def _solves(ours: list[dict[str, Any]], unlike: list[dict[str, Any]]) -> Judged:
+    solved, others = (sum(seed["success_rate"] >= SOLVED for seed in seeds) for seeds in (ours, unlike))
+    return f"{solved} of {len(ours)} / {others} of {len(unlike)}", solved == len(ours) and others < len(unlike)
+
+
+def _earns_more(ours: list[dict[str, Any]], than: list[dict[str, Any]]) -> Judged:
+    rng = np.random.default_rng(0)
+    returns = [_values(seeds, "return_mean") for seeds in (ours, than)]
+    differences = _drawn(returns[0], rng).mean(axis=1) - _drawn(returns[1], rng).mean(axis=1)
+    told = f"{returns[0].mean() - returns[1].mean():.2f} ({_percentiles(differences, 2)})"
+    return told, float(np.percentile(differences, 2.5)) > 0
+
+
+def _beats(ours: list[dict[str, Any]], than: list[dict[str, Any]]) -> Judged:
+    earned, theirs = _values(ours, "return_mean"), _values(than, "return_mean")
+    chance = probability_of_improvement([(earned, theirs)])
+    return f"{np.median(earned):.3f} / {np.median(theirs):.3f}, {chance:.0%} of pairs", chance > 0.5
+
+
+def _trained(name: str) -> list[dict[str, Any]]:
+    """The seeds of a result of learning.py; none where there is no such result."""
+    if not (RESULTS / f"learning-{name}.json").exists():
+        return []
+    seeds: list[dict[str, Any]] = load(f"learning-{name}")["seeds"]
     return seeds
 
 
@@ -205,17 +234,8 @@ def _drawn(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.
     return values[rng.integers(len(values), size=(RESAMPLES, len(values)))]
 
 
-def _ratio_of_medians(
-    ours: NDArray[np.float64], other: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[float, list[float]]:
-    """The ratio with its bootstrap interval over the seeds of both."""
-    ratios = np.median(_drawn(ours, rng), axis=1) / np.median(_drawn(other, rng), axis=1)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    return float(np.median(ours) / np.median(other)), [float(low), float(high)]
-
-
-def _verdict(reached: bool) -> str:
-    return "yes" if reached else "**no**"
+def _percentiles(values: NDArray[np.float64], digits: int) -> str:
+    return _bounds([float(bound) for bound in np.percentile(values, [2.5, 97.5])], digits)
 
 
 def _bare(world: str) -> str:

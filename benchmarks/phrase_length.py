@@ -81,6 +81,23 @@ def correlation(decisions: dict[Decision, set[int]], policies: list[NDArray[np.f
     return float(np.mean(found))
 
 
+def flatness(decisions: dict[Decision, set[int]], policies: list[NDArray[np.float64]]) -> float:
+    """Mean over decisions of the entropy as a part of the greatest possible: 1 is uniform, 0 certain."""
+    found = []
+    for decision, policy in zip(decisions, policies, strict=True):
+        likely = policy[policy > 0]
+        found.append(-(likely * np.log(likely)).sum() / np.log(len(decision.available)))
+    return float(np.mean(found))
+
+
+def _summary(decisions: dict[Decision, set[int]], policies: list[NDArray[np.float64]]) -> dict[str, Any]:
+    return {
+        "shares": shares(decisions, policies),
+        "correlation": correlation(decisions, policies),
+        "flatness": flatness(decisions, policies),
+    }
+
+
 def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     """Ranks, equal values sharing their mean."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
@@ -93,9 +110,8 @@ def measure(world: str, scorer: ActionScorer) -> dict[str, Any]:
     rows = {}
     for normalization in get_args(Normalization):
         policies = Actor(scorer, normalization).probabilities(list(decisions))
-        rows[normalization] = {"shares": shares(decisions, policies), "correlation": correlation(decisions, policies)}
-    best = planned(decisions)
-    rows["planner"] = {"shares": shares(decisions, best), "correlation": correlation(decisions, best)}
+        rows[normalization] = _summary(decisions, policies)
+    rows["planner"] = _summary(decisions, planned(decisions))
     return {"decisions": len(decisions), "policies": rows}
 
 
@@ -127,7 +143,7 @@ def main() -> None:
     for world, found in worlds.items():
         for name, row in found["policies"].items():
             told = "  ".join(f"{words}: {share:.2f}" for words, share in row["shares"].items())
-            print(f"{world:20} {name:8} {row['correlation']:+.2f}   {told}")
+            print(f"{world:20} {name:8} {row['correlation']:+.2f} {row['flatness']:.2f}   {told}")
     if options.model == "hearth":  # the page is about the model that ships
         command = " ".join(["python", "benchmarks/phrase_length.py", *sys.argv[1:]])
         RESULT.write_text(json.dumps(document(command, {"model": options.model, "worlds": worlds}), indent=1) + "\n")

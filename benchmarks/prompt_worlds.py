@@ -36,6 +36,7 @@ VARIANTS: Mapping[str, Sequence[str]] = {
     "NoGoal": ("goal",),
     "FixedWording": ("wording",),
     "ClosedPrompt": ("opening",),
+    "NoOpening": ("opening, bare",),
     "AllFour": ("articles", "goal", "wording", "opening"),
 }
 """Name of each registered environment (without "-v0") to the principles that it gives up."""
@@ -46,7 +47,8 @@ class RewordedKitchen(KitchenEnv):
 
     Args:
         without: what is given up: "articles", "goal" (the sentence that says what is wanted), "wording" (that an action
-            is worded to fit the state) and "opening" (that the prompt is a sentence which the phrase completes).
+            is worded to fit the state) and "opening" (that the prompt is a sentence which the phrase completes; it is closed,
+            or with "opening, bare" left out).
         render_mode: None, "ansi" or "rgb_array".
     """
 
@@ -64,6 +66,8 @@ class RewordedKitchen(KitchenEnv):
             phrases = tuple(EMPTY_HANDED[name] if phrase else "" for name, phrase in pairs)
         if "opening" in self.without:
             prompt = prompt.removesuffix(OPENING) + CLOSED
+        if "opening, bare" in self.without:
+            prompt = prompt.removesuffix(f" {OPENING}")
         if "articles" in self.without:
             prompt, *phrases = (ARTICLE.sub("", words) for words in (prompt, *phrases))
         return usual._replace(prompt=prompt, phrases=tuple(phrases))

@@ -170,6 +170,14 @@ def test_a_closed_prompt_differs_in_its_end_alone(played):
         assert all(one == other for _, one, other in moment.phrases)
 
 
+def test_without_its_opening_a_prompt_ends_a_sentence_earlier(played):
+    for moment in played["NoOpening"]:
+        usual, reworded = moment.prompts
+        assert usual == f"{reworded} Now you"
+        assert reworded.endswith(".")
+        assert all(one == other for _, one, other in moment.phrases)
+
+
 def test_all_four_is_each_of_them_after_another(played):
     for bare, fixed, all_four in zip(played["NoArticles"], played["FixedWording"], played["AllFour"], strict=True):
         prompt = bare.prompts[1].removeprefix("You want to serve tomato salad. ")
