@@ -47,8 +47,8 @@ class RewordedKitchen(KitchenEnv):
 
     Args:
         without: what is given up: "articles", "goal" (the sentence that says what is wanted), "wording" (that an action
-            is worded to fit the state) and "opening" (that the prompt is a sentence which the phrase completes; it is closed,
-            or with "opening, bare" left out).
+            is worded to fit the state) and "opening" (that the prompt is a sentence which the phrase completes: it is
+            closed, or with "opening, bare" left out).
         render_mode: None, "ansi" or "rgb_array".
     """
 
