@@ -99,8 +99,9 @@ class TrainConfig:
     """What an action's joint log-probability is divided by (pmi: what is subtracted from it)."""
     context_free_prompt: str = "Now you"
     """For pmi alone: the prompt under which phrases are scored without a situation."""
-    algorithm: Literal["ppo", "grpo"] = "ppo"
-    """What a decision is judged against: a value (ppo), or equal decisions of the rollout, without a critic (grpo)."""
+    algorithm: Literal["ppo", "poad", "grpo"] = "ppo"
+    """What credit goes to: actions, judged by a critic (ppo), or by equal decisions, without one (grpo); or the choices
+    among tokens that make up an action (poad)."""
     seed: int = 1
     """Seed of the adapters, the value head, the worlds and the sampling."""
     total_steps: int = _from_preset()
@@ -196,7 +197,7 @@ class TrainConfig:
         self._check_sharding()
         self._check_divisions()
         self._check_defects()
-        self._check_without_critic()
+        self._check_algorithm()
         self._check_weights()
 
     def _check_choices(self) -> None:
@@ -259,16 +260,25 @@ class TrainConfig:
                 "Change --policy-minibatches or the size of the rollout."
             )
 
-    def _check_without_critic(self) -> None:
-        if self.algorithm != "grpo":
-            return
-        self._require("critic_warmup_steps", self.critic_warmup_steps == 0, "0, since --algorithm grpo has no critic")
-        other = [defect for defect in self.defects if defect != "half-precision"]
-        if other:
-            raise ConfigError(
-                f"--defects {' '.join(other)} concerns the critic or its advantages, which --algorithm grpo does not "
-                "have. Leave it out, or use --algorithm ppo."
+    def _check_algorithm(self) -> None:
+        if self.algorithm == "grpo":
+            ok = self.critic_warmup_steps == 0
+            self._require("critic_warmup_steps", ok, "0, since --algorithm grpo has no critic")
+            self._refuse_defects(
+                {"padded-critic", "minibatch-advantages", "shared-clip", "timeouts-terminal"},
+                "concerns the critic or its advantages, which --algorithm grpo does not have",
             )
+        if self.algorithm == "poad":
+            self._refuse_defects(
+                {"padded-critic", "minibatch-advantages"},
+                "concerns a batch of whole decisions, which --algorithm poad does not have: its critic and its "
+                "advantages are about the choices in them",
+            )
+
+    def _refuse_defects(self, refused: set[Defect], reason: str) -> None:
+        other = [defect for defect in self.defects if defect in refused]
+        if other:
+            raise ConfigError(f"--defects {' '.join(other)} {reason}. Leave it out, or use --algorithm ppo.")
 
     def _check_weights(self) -> None:
         """Settings that need the model's own weights, or weights that stay."""

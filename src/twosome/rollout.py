@@ -83,11 +83,13 @@ class EpisodeCounter:
 class Rollout:
     """T decisions in each of E environments, and what followed.
 
-    ``decisions`` and ``next_prompts`` are lists of T rows of E. See `estimate_advantages` for the arrays.
+    ``decisions``, ``next_prompts`` and ``probabilities``, the policy at each decision, are lists of T rows of E. See
+    `estimate_advantages` for the arrays.
     """
 
     decisions: list[list[Decision]]
     next_prompts: list[list[str]]
+    probabilities: list[list[NDArray[np.float64]]]
     actions: Int[NDArray[np.int64], "T E"]
     logp: Float[NDArray[np.float32], "T E"]
     rewards: Float[NDArray[np.float32], "T E"]
@@ -134,6 +136,7 @@ class Collector:
         rollout = Rollout(
             decisions=[],
             next_prompts=[],
+            probabilities=[],
             actions=np.zeros((T, E), np.int64),
             logp=np.zeros((T, E), np.float32),
             rewards=np.zeros((T, E), np.float32),
@@ -148,6 +151,7 @@ class Collector:
             actions = np.array([sample_at(row, draw) for row, draw in zip(probabilities, draws, strict=True)])
             observation, rewards, terminated, truncated, infos = self.envs.step(actions)
             rollout.decisions.append(self.current)
+            rollout.probabilities.append(probabilities)
             self.current = decisions_from(observation, E)
             rollout.actions[t] = actions
             rollout.logp[t] = [np.log(row[action]) for row, action in zip(probabilities, actions, strict=True)]
@@ -208,7 +212,7 @@ class Collector:
 
 def merge(rollouts: Sequence[Rollout]) -> Rollout:
     """One rollout out of those of several processes, in the order of their environments."""
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=1)
         for name in ("actions", "logp", "rewards", "durations", "terminated", "truncated")
     }
@@ -216,9 +220,12 @@ def merge(rollouts: Sequence[Rollout]) -> Rollout:
     owner = np.repeat(np.arange(len(rollouts)), [rollout.actions.shape[1] for rollout in rollouts])
     finished = [iter(rollout.episodes) for rollout in rollouts]
     ends = np.argwhere(arrays["terminated"] | arrays["truncated"])
+    rows: dict[str, Any] = {
+        name: [list(chain(*parts)) for parts in zip(*(getattr(rollout, name) for rollout in rollouts), strict=True)]
+        for name in ("decisions", "next_prompts", "probabilities")
+    }
     return Rollout(
-        decisions=[list(chain(*rows)) for rows in zip(*(part.decisions for part in rollouts), strict=True)],
-        next_prompts=[list(chain(*rows)) for rows in zip(*(part.next_prompts for part in rollouts), strict=True)],
+        **rows,
         **arrays,
         episodes=[next(finished[owner[i]]) for _, i in ends],
     )

@@ -98,11 +98,11 @@ def test_with_timeouts_terminal_nothing_is_expected_after_a_time_limit(config):
     trainer = Trainer(config)
     rollout = trainer.collector.collect(trainer.actor, 16, trainer.rng)
     assert rollout.truncated.any()
-    values, right = trainer.estimate(rollout)
+    _, values, right = trainer.estimate(rollout)
     trainer.config = replace(trainer.config, defects=("timeouts-terminal",))
-    _, wrong = trainer.estimate(rollout)
-    cut = torch.from_numpy(rollout.truncated)
-    assert torch.equal(wrong.returns[cut], torch.from_numpy(rollout.rewards)[cut])
+    *_, wrong = trainer.estimate(rollout)
+    cut = torch.from_numpy(rollout.truncated).flatten()
+    assert torch.equal(wrong.returns[cut], torch.from_numpy(rollout.rewards).flatten()[cut])
     assert not torch.isclose(right.returns[cut], wrong.returns[cut]).any()
     assert torch.isfinite(values).all()
 
@@ -115,11 +115,11 @@ def test_with_shared_clip_a_large_gradient_of_the_value_head_shrinks_the_policys
         adapters = trainable(trainer.scorer.model)
         trainer.optimizers["actor"] = torch.optim.SGD(adapters, lr=1.0)
         rollout = trainer.collector.collect(trainer.actor, 16, trainer.rng)
-        _, estimates = trainer.estimate(rollout)
+        choices, _, estimates = trainer.estimate(rollout)
         before = [parameter.detach().clone() for parameter in adapters]
         for parameter in trainer.critic.head.parameters():
             parameter.grad = torch.full_like(parameter, critic_gradient)
-        trainer.improve_policy(rollout, estimates)
+        trainer.improve_policy(rollout, choices, estimates)
         steps = [(a - b).flatten() for a, b in zip(adapters, before, strict=True)]
         return torch.cat(steps).norm().item()
 
@@ -149,10 +149,10 @@ def test_with_padded_critic_the_value_head_learns_from_padded_prompts(config):
         trainer = Trainer(replace(config, defects=defects))
         rollout = trainer.collector.collect(trainer.actor, 16, trainer.rng)
         prompts = [["You wait. Now you", "You are very tired of waiting. Now you"]] * 16
-        decisions = [[Decision(prompt, ("go", "stay")) for prompt in row] for row in prompts]
+        decisions = [[Decision(prompt, ("go", "stay", "sit")) for prompt in row] for row in prompts]
         rollout = replace(rollout, decisions=decisions)
-        values, estimates = trainer.estimate(rollout)
-        trainer.improve_critic(rollout, values, estimates)
+        choices, values, estimates = trainer.estimate(rollout)
+        trainer.improve_critic(choices, values, estimates)
         assert any(PAD in prompt for prompt in trainer.critic.known) == padded
 
 

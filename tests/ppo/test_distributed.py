@@ -84,7 +84,7 @@ def assert_equal_checkpoints(one: Path, other: Path) -> None:
 
 def order(tensors: dict[str, torch.Tensor]) -> list[int]:
     prompts = json.loads(tensors["prompts"].numpy().tobytes())
-    return sorted(range(len(prompts)), key=prompts.__getitem__)
+    return sorted(range(len(prompts)), key=lambda i: str(prompts[i]))
 
 
 def test_two_ranks_with_two_environments_each_make_the_updates_of_one_process_with_four(alone, tmp_path):
@@ -93,6 +93,14 @@ def test_two_ranks_with_two_environments_each_make_the_updates_of_one_process_wi
     assert_equal_runs(alone, two)
     steps = [row["policy_steps"] for row in metrics(alone)]
     assert min(steps) < 4 <= max(steps), "the KL should end some updates, and not others"
+
+
+@pytest.mark.slow
+def test_two_ranks_decompose_actions_as_one_process_does(config, tmp_path):
+    config = replace(config, algorithm="poad")
+    alone, two = train(config), tmp_path / "two"
+    assert on_ranks(train, replace(config, output=two)) == [two, two]
+    assert_equal_runs(alone, two)
 
 
 @pytest.mark.parametrize("gradient_checkpointing", [pytest.param(False, marks=pytest.mark.slow), True])

@@ -41,6 +41,7 @@ def test_a_return_counts_macro_actions_and_ends_with_its_episode_and_with_the_ro
     rollout = Rollout(
         decisions=[[a], [b], [a], [b]],
         next_prompts=[["b"], ["a"], ["b"], ["a"]],
+        probabilities=[[np.array([0.5, 0.5])]] * 4,
         actions=column([[0], [0], [1], [1]]),
         logp=np.zeros((4, 1), np.float32),
         rewards=column([[0], [1], [0], [0.5]], dtype=np.float32),

@@ -175,7 +175,9 @@ def test_a_world_that_cannot_restore_its_state_is_named_when_a_run_is_resumed(co
     assert len(metrics_without_times(path)) == 3
 
 
-@pytest.mark.parametrize("setting", [{"critic_warmup_steps": 64}, {"normalization": "pmi"}], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{"critic_warmup_steps": 64}, {"normalization": "pmi"}, {"algorithm": "poad"}], ids=str
+)
 def test_from_any_checkpoint_a_run_goes_on_as_it_did(config, tmp_path, setting):
     every = replace(config, checkpoint_every=32, keep_checkpoints=9, **setting)
     path = train(every)
@@ -187,7 +189,7 @@ def test_from_any_checkpoint_a_run_goes_on_as_it_did(config, tmp_path, setting):
         resume(copy)
         assert metrics_without_times(copy) == metrics_without_times(path)
         last = RunDirectory.open(path).checkpoint().name
-        for name in ("adapter_model.safetensors", "critic.safetensors"):
+        for name in ("adapter_model.safetensors", "critic.safetensors", "features.safetensors"):
             assert (copy / "checkpoints" / last / name).read_bytes() == (
                 path / "checkpoints" / last / name
             ).read_bytes()

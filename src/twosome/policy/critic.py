@@ -1,7 +1,7 @@
-"""The value head: an MLP on what the frozen model makes of a prompt.
+"""The value head: an MLP on what the frozen model makes of a prompt, or of a prompt and the beginning of an action.
 
-The features are the last hidden state at the last real token of the prompt, with the adapters switched
-off. They never change while training, so each distinct prompt is read by the model once in a run.
+The features are the last hidden state at the last real token, with the adapters switched off. They never change while
+training, so each distinct state is read by the model once in a run.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+State = str | tuple[int, ...]
+"""What the critic reads: a prompt, or the tokens of a prompt and of an action's beginning."""
 
 
 class ValueHead(nn.Module):
@@ -37,28 +40,28 @@ class ValueHead(nn.Module):
 
 
 class Critic:
-    """A value head together with the features of every prompt met so far.
+    """A value head together with the features of every state met so far.
 
     Args:
         head: the trained part.
-        read: gives the features ``[B, D]`` of prompts; called once for each distinct prompt.
+        read: gives the features ``[B, D]`` of states; called once for each distinct state.
     """
 
-    def __init__(self, head: ValueHead, read: Callable[[Sequence[str]], Tensor]) -> None:
+    def __init__(self, head: ValueHead, read: Callable[[Sequence[State]], Tensor]) -> None:
         self.head = head
         self._read = read
-        self.known: dict[str, Tensor] = {}
+        self.known: dict[State, Tensor] = {}
 
-    def features(self, prompts: Sequence[str]) -> Float[Tensor, "B D"]:
-        """Features of the prompts, from memory where they are known; no gradient."""
-        unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.known]
+    def features(self, states: Sequence[State]) -> Float[Tensor, "B D"]:
+        """Features of the states, from memory where they are known; no gradient."""
+        unknown = [state for state in dict.fromkeys(states) if state not in self.known]
         if unknown:
             with torch.no_grad():
                 self.known.update(zip(unknown, self._read(unknown).unbind(0), strict=True))
-        return torch.stack([self.known[prompt] for prompt in prompts])
+        return torch.stack([self.known[state] for state in states])
 
     @torch.no_grad()
-    def values(self, prompts: Sequence[str]) -> Float[Tensor, " B"]:
-        """Value of each prompt under the current head; no gradient."""
-        values: Tensor = self.head(self.features(prompts))
+    def values(self, states: Sequence[State]) -> Float[Tensor, " B"]:
+        """Value of each state under the current head; no gradient."""
+        values: Tensor = self.head(self.features(states))
         return values

@@ -13,6 +13,7 @@ from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from twosome.errors import CheckpointError, ModelError
+from twosome.policy.critic import State
 from twosome.scoring import ActionScorer, adapters_off, inner_model
 
 
@@ -125,10 +126,10 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def frozen_features(scorer: ActionScorer, prompts: Sequence[str]) -> torch.Tensor:
-    """What the frozen model makes of each prompt: its features for the critic, ``[B, D]`` in float32."""
+def frozen_features(scorer: ActionScorer, states: Sequence[State]) -> torch.Tensor:
+    """What the frozen model makes of each text, or tokens: its features for the critic, ``[B, D]`` in float32."""
     with adapters_off(scorer.model), torch.no_grad():
-        features: torch.Tensor = scorer.prompt_features(prompts)
+        features: torch.Tensor = scorer.prompt_features(states)
     return features
 
 

@@ -26,10 +26,9 @@ FEATURES = "features.safetensors"
 def save_critic(critic: Critic, folder: Path) -> None:
     """Write the value head and the features it knows."""
     save_file(critic.head.state_dict(), folder / CRITIC)
-    prompts = list(critic.known)
-    features = torch.stack([critic.known[prompt] for prompt in prompts]) if prompts else torch.zeros(0, 0)
+    features = torch.stack(list(critic.known.values())) if critic.known else torch.zeros(0, 0)
     # As a tensor of bytes, because the header of a safetensors file is bounded and prompts may be many.
-    encoded = torch.frombuffer(bytearray(json.dumps(prompts).encode()), dtype=torch.uint8)
+    encoded = torch.frombuffer(bytearray(json.dumps(list(critic.known)).encode()), dtype=torch.uint8)
     save_file({"features": features.contiguous(), "prompts": encoded}, folder / FEATURES)
 
 
@@ -42,8 +41,10 @@ def load_critic(critic: Critic, folder: Path, device: torch.device) -> None:
     _load_into(critic.head, folder / CRITIC, device)
     try:
         tensors = load_file(folder / FEATURES)
-        prompts = json.loads(tensors["prompts"].numpy().tobytes())
-        critic.known = dict(zip(prompts, tensors["features"].to(device), strict=True))
+        states = json.loads(tensors["prompts"].numpy().tobytes())
+        # JSON has made lists of tokens.
+        keys = [state if isinstance(state, str) else tuple(state) for state in states]
+        critic.known = dict(zip(keys, tensors["features"].to(device), strict=True))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise _damaged(folder / FEATURES, error) from error
 

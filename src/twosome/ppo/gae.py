@@ -17,15 +17,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Estimates:
-    """What a rollout says about its decisions.
+    """What a rollout says about its decisions, or the choices in them.
 
     Attributes:
-        advantages: how much better than the critic expected each decision turned out.
+        advantages: how much better than the critic expected each turned out.
         returns: targets for the critic, ``advantages + values``.
     """
 
-    advantages: Float[Tensor, "T E"]
-    returns: Float[Tensor, "T E"]
+    advantages: Float[Tensor, "*shape"]
+    returns: Float[Tensor, "*shape"]
 
 
 def estimate_advantages(
@@ -43,7 +43,7 @@ def estimate_advantages(
 
     Args:
         rewards: reward of each decision, already discounted per primitive step inside the decision.
-        durations: primitive steps that each decision took, at least 1.
+        durations: primitive steps that each decision took; 0 is for a choice inside of one (`estimate_choices`).
         values: critic at the state in which the decision was taken.
         next_values: critic at the state that the decision led to. Where an episode was truncated this is
             the last state of *that* episode, not the first of the next. Ignored where terminated.
@@ -69,7 +69,7 @@ def estimate_advantages(
     return Estimates(advantages, advantages + values)
 
 
-def normalize_advantages(advantages: Float[Tensor, "T E"], std_floor: float = 0.1) -> Float[Tensor, "T E"]:
+def normalize_advantages(advantages: Float[Tensor, "*shape"], std_floor: float = 0.1) -> Float[Tensor, "*shape"]:
     """Advantages of a whole rollout, centered and divided by ``max(std, std_floor)``.
 
     Without the floor a rollout in which nothing was rewarded has only the critic's noise for a spread, and

@@ -32,7 +32,7 @@ def policy_loss(
     clip: float,
     entropy_coef: float,
 ) -> PolicyLoss:
-    """Clipped surrogate with an entropy bonus.
+    """Clipped surrogate with an entropy bonus, for actions as they are.
 
     Args:
         log_policy: log pi(action | prompt) in nats, each row summing to one in probability; -inf where an
@@ -44,13 +44,43 @@ def policy_loss(
         entropy_coef: weight of the mean entropy (nats) of the policy.
 
     Returns:
-        The loss to minimize. ``approx_kl`` is the estimator ``(r - 1) - log r``, which is never negative
-        (Schulman, 2020, "Approximating KL divergence").
+        The loss to minimize.
     """
-    new_logp = log_policy.gather(1, actions[:, None])[:, 0]
+    new_logp = log_policy.gather(1, actions[:, None])
+    rest = (old_logp[:, None], advantages[:, None])
+    return path_policy_loss(log_policy, new_logp, *rest, clip=clip, entropy_coef=entropy_coef)
+
+
+def path_policy_loss(
+    log_policy: Float[Tensor, "B A"],
+    new_logp: Float[Tensor, "B J"],
+    old_logp: Float[Tensor, "B J"],
+    advantages: Float[Tensor, "B J"],
+    *,
+    clip: float,
+    entropy_coef: float,
+) -> PolicyLoss:
+    """The same for actions that are paths of choices: each has its ratio, its advantage and its clipping.
+
+    The surrogate, and the approximate KL, are sums over an action's choices: log pi and the KL between policies add up
+    along a path, so that with equal advantages the gradient is that of the whole action.
+
+    Args:
+        log_policy: as in `policy_loss`. Its entropy is that of the actions.
+        new_logp: log-probability of each choice; where an action has fewer than J, the same as `old_logp`.
+        old_logp: log-probability of each choice when it was made.
+        advantages: one for each choice, normalized; 0 where an action has fewer than J.
+        clip: how far the probability ratio of a choice may move before it stops paying.
+        entropy_coef: weight of the mean entropy (nats) of the policy.
+
+    Returns:
+        The loss to minimize. ``approx_kl`` is the estimator ``(r - 1) - log r``, which is never negative
+        (Schulman, 2020, "Approximating KL divergence"). ``clip_fraction`` is the share of decisions with a choice
+        whose ratio has left the interval.
+    """
     log_ratio = new_logp - old_logp
     ratio = log_ratio.exp()
-    surrogate = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+    surrogate = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).sum(-1).mean()
 
     # p log p is 0 where p is 0, but its gradient through -inf is not a number: take such actions out first.
     available = log_policy.isfinite()
@@ -58,8 +88,8 @@ def policy_loss(
     entropy = -(safe_logp.exp() * safe_logp * available).sum(-1).mean()
 
     with torch.no_grad():
-        approx_kl = ((ratio - 1) - log_ratio).mean()
-        clip_fraction = ((ratio - 1).abs() > clip).float().mean()
+        approx_kl = ((ratio - 1) - log_ratio).sum(-1).mean()
+        clip_fraction = ((ratio - 1).abs() > clip).any(-1).float().mean()
     return PolicyLoss(-surrogate - entropy_coef * entropy, entropy.detach(), approx_kl, clip_fraction)
 
 

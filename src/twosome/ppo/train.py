@@ -12,8 +12,6 @@ Departures from the paper's published code, each with its reason:
 Each can be undone with `--defects`, alone or together, to measure what it is worth (`twosome.ppo.defects`).
 """
 
-import signal
-import threading
 import time
 import warnings
 from collections import deque
@@ -26,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -38,16 +36,18 @@ from twosome.envs import text
 from twosome.errors import DivergedError
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
-from twosome.policy.critic import Critic, ValueHead
+from twosome.policy.critic import Critic, State, ValueHead
 from twosome.policy.lm import frozen_features, recompute_layers, trainable
 from twosome.policy.sharding import load_sharded_scorer
 from twosome.policy.tuning import begin_tuning, frozen_copy, load_tuned, save_tuned
 from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
 from twosome.ppo.cloning import imitate
+from twosome.ppo.decomposition import Choices, choice_log_probs, decompose, estimate_choices, whole_actions
 from twosome.ppo.defects import HalfPrecisionAdamW, normalize_by_fours, padded_features, padded_together
-from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
+from twosome.ppo.gae import Estimates, normalize_advantages
 from twosome.ppo.groups import estimate_in_groups
-from twosome.ppo.loss import PolicyLoss, policy_loss, value_loss
+from twosome.ppo.interrupt import interruptible
+from twosome.ppo.loss import PolicyLoss, path_policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
 from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states
 from twosome.runs import STATE, RunDirectory, read_json, write_json
@@ -187,21 +187,21 @@ class Trainer:
             _, width = frozen_features(self.frozen, [self.collector.current[0].prompt]).shape
             return ValueHead(width).to(self.scorer.device)
 
-    def _read_features(self, prompts: Sequence[str]) -> Float[Tensor, "B D"]:
-        """Each rank reads its share of the prompts: so the time is shared, and the bits are the same everywhere."""
+    def _read_features(self, states: Sequence[State]) -> Float[Tensor, "B D"]:
+        """Each rank reads its share of the states: so the time is shared, and the bits are the same everywhere."""
 
         def read() -> Tensor:
-            own = [prompts[i] for i in self.ranks.share(len(prompts))]
+            own: Sequence[Any] = [states[i] for i in self.ranks.share(len(states))]
             features = padded_features if "padded-critic" in self.config.defects else frozen_features
             return features(self.frozen, own).cpu() if own else torch.empty(0)
 
         return torch.cat([part for part in self.ranks.gather(read) if len(part)]).to(self.scorer.device)
 
-    def _as_read(self, prompts: Sequence[str], batch_size: int) -> Sequence[str]:
-        """Prompts as the critic reads them: each by itself."""
+    def _as_read(self, states: Sequence[State], batch_size: int) -> Sequence[State]:
+        """States as the critic reads them: each by itself."""
         if "padded-critic" in self.config.defects:
-            return padded_together(self.scorer, prompts, batch_size)
-        return prompts
+            return padded_together(self.scorer, [state for state in states if isinstance(state, str)], batch_size)
+        return states
 
     def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         adamw = HalfPrecisionAdamW if "half-precision" in self.config.defects else torch.optim.AdamW
@@ -236,7 +236,7 @@ class Trainer:
             return num_bytes
 
         trackers = self.ranks.held_by_main(lambda: Tracker(run.path, self.config, self.update))
-        with trackers as tracker, _interruptible(alone=self.ranks.size == 1) as interrupted:
+        with trackers as tracker, interruptible(alone=self.ranks.size == 1) as interrupted:
             saved_at = self.update
             while self.update < self.config.num_updates:
                 metrics = self.step()
@@ -260,14 +260,14 @@ class Trainer:
         with clock("rollout_s"):
             rollout = merge(self.ranks.gather(self._collect))
         with clock("estimate_s"):
-            old_values, estimates = self.estimate(rollout)
+            choices, old_values, estimates = self.estimate(rollout)
         losses: dict[str, Any] = {}
-        if self.config.algorithm == "ppo":
+        if self.config.algorithm != "grpo":
             with clock("value_s"):
-                losses |= self.improve_critic(rollout, old_values, estimates)
+                losses |= self.improve_critic(choices, old_values, estimates)
         with clock("policy_s"):
             if self.update * self.config.batch_size >= self.config.critic_warmup_steps:
-                losses |= self.improve_policy(rollout, estimates)
+                losses |= self.improve_policy(rollout, choices, estimates)
         # Also where the model has not changed: what is remembered was computed in the company of other decisions, so
         # its last bits depend on history that a resumed run does not have.
         self.actor.forget()
@@ -281,45 +281,52 @@ class Trainer:
         except DivergedError as error:
             raise self._diverged(str(error), "policy") from error
 
-    def estimate(self, rollout: Rollout) -> tuple[Float[Tensor, "T E"], Estimates]:
-        """The critic's values of the rollout's prompts, and advantages and returns from them.
+    def estimate(self, rollout: Rollout) -> tuple[Choices, Float[Tensor, " N"], Estimates]:
+        """The choices that credit goes to, the critic's values before them, and advantages and returns from these.
 
-        Without a critic the values are 0, and the advantages are relative to equal decisions.
+        A choice is a whole action, except in action decomposition. Without a critic the values are 0, and the
+        advantages are relative to equal decisions.
         """
         T, E = rollout.actions.shape
         if self.config.algorithm == "grpo":
             floor = self.config.advantage_std_floor
-            return torch.zeros(T, E), estimate_in_groups(rollout, gamma=self.gamma, std_floor=floor)
-        prompts = [decision.prompt for row in rollout.decisions for decision in row]
+            estimates = estimate_in_groups(rollout, gamma=self.gamma, std_floor=floor)
+            flat = Estimates(estimates.advantages.flatten(), estimates.returns.flatten())
+            return whole_actions(rollout), torch.zeros(T * E), flat
+        poad = self.config.algorithm == "poad"
+        choices = decompose(rollout, self.scorer.spans) if poad else whole_actions(rollout)
         following = [prompt for row in rollout.next_prompts for prompt in row]
-        values = self.critic.values(self._as_read(prompts + following, E)).cpu().view(2, T, E)
+        values = self.critic.values(self._as_read([*choices.states, *following], E)).cpu()
+        old_values, next_values = values[: len(choices.states)], values[len(choices.states) :].view(T, E)
         terminated = torch.from_numpy(rollout.terminated)
         truncated = torch.from_numpy(rollout.truncated)
         if "timeouts-terminal" in self.config.defects:
             terminated = terminated | truncated
-        estimates = estimate_advantages(
+        estimates = estimate_choices(
+            choices.is_choice.sum(1).view(T, E),
             torch.from_numpy(rollout.rewards),
             torch.from_numpy(rollout.durations),
-            values[0],
-            values[1],
+            old_values,
+            next_values,
             terminated,
             truncated,
             gamma=self.gamma,
             gae_lambda=self.config.gae_lambda,
         )
-        return values[0], estimates
+        return choices, old_values, estimates
 
     def improve_critic(
-        self, rollout: Rollout, old_values: Float[Tensor, "T E"], estimates: Estimates
+        self, choices: Choices, old_values: Float[Tensor, " N"], estimates: Estimates
     ) -> dict[str, float]:
         """Fit the value head to the returns."""
         device = self.scorer.device
-        prompts = [decision.prompt for row in rollout.decisions for decision in row]
-        old, returns = old_values.flatten().to(device), estimates.returns.flatten().to(device)
+        old, returns = old_values.to(device), estimates.returns.to(device)
         losses = []
         for index in self._minibatches(self.config.value_minibatches):
-            values = self.critic.head(self.critic.features(self._as_read([prompts[i] for i in index], len(index))))
-            loss = value_loss(values, old[index], returns[index], clip=self.config.clip)
+            numbers = choices.numbers(index)
+            states = [choices.states[i] for i in numbers.tolist()]
+            values = self.critic.head(self.critic.features(self._as_read(states, len(index))))
+            loss = value_loss(values, old[numbers], returns[numbers], clip=self.config.clip)
             self._check_finite("value loss", loss)
             self.optimizers["critic"].zero_grad()
             torch.autograd.backward(self.config.value_coef * loss)
@@ -332,16 +339,15 @@ class Trainer:
         residual = (estimates.returns - old_values).var(correction=0) / estimates.returns.var(correction=0)
         return {"value_loss": _mean(losses), "explained_variance": 1 - residual.clamp(max=1e6).nan_to_num(1.0).item()}
 
-    def improve_policy(self, rollout: Rollout, estimates: Estimates) -> dict[str, float]:
+    def improve_policy(self, rollout: Rollout, choices: Choices, estimates: Estimates) -> dict[str, float]:
         """Clipped policy-gradient steps, until the policy has moved far enough."""
         device = self.scorer.device
         decisions = [decision for row in rollout.decisions for decision in row]
-        actions = torch.from_numpy(rollout.actions).flatten().to(device)
-        old_logp = torch.from_numpy(rollout.logp).flatten().to(device)
-        advantages = estimates.advantages
-        if self.config.algorithm == "ppo":  # within groups they are normalized already
-            advantages = normalize_advantages(advantages, self.config.advantage_std_floor)
-        advantages = advantages.flatten().to(device)
+        remaining, old_logp = choices.remaining.to(device), choices.old_logp.to(device)
+        flat = estimates.advantages
+        if self.config.algorithm != "grpo":  # within groups they are normalized already
+            flat = normalize_advantages(flat, self.config.advantage_std_floor)
+        advantages = choices.padded(flat).to(device)
         parameters = trainable(self.scorer.model)
         # The value head's gradients are still those of its last minibatch.
         clipped = [*parameters, *self.critic.head.parameters()] if "shared-clip" in self.config.defects else parameters
@@ -349,9 +355,9 @@ class Trainer:
         steps = 0
         for index in self._minibatches(self.config.policy_minibatches):
             if "minibatch-advantages" in self.config.defects:
-                advantages[index] = normalize_by_fours(estimates.advantages.flatten()[index]).to(device)
+                advantages[index] = normalize_by_fours(estimates.advantages[index])[:, None].to(device)
             group = [
-                self._accumulate(decisions, part, actions, old_logp, advantages)
+                self._accumulate(decisions, part, remaining, old_logp, advantages)
                 for part in np.split(index, self.config.gradient_accumulation)
             ]
             means = self.ranks.sum({name: _mean([part[name] for part in group]) for name in group[0]})
@@ -372,9 +378,9 @@ class Trainer:
         self,
         decisions: Sequence[Decision],
         part: NDArray[np.int64],
-        actions: Tensor,
-        old_logp: Tensor,
-        advantages: Tensor,
+        remaining: Bool[Tensor, "B J A"],
+        old_logp: Float[Tensor, "B J"],
+        advantages: Float[Tensor, "B J"],
     ) -> dict[str, float]:
         """Add the gradient of this rank's share of an equal part of a minibatch.
 
@@ -383,9 +389,10 @@ class Trainer:
         """
 
         def loss_of(index: NDArray[np.int64]) -> PolicyLoss:
-            return policy_loss(
-                self.actor.log_policy([decisions[i] for i in index]),
-                actions[index],
+            log_policy = self.actor.log_policy([decisions[i] for i in index])
+            return path_policy_loss(
+                log_policy,
+                choice_log_probs(log_policy, remaining[index]),
                 old_logp[index],
                 advantages[index],
                 clip=self.config.clip,
@@ -447,7 +454,7 @@ class Trainer:
             "episodes": self.num_episodes,
             **episode_means(self.recent),
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
-            "distinct_prompts": len(self.critic.known),
+            "distinct_prompts": sum(isinstance(state, str) for state in self.critic.known),
         }
 
     def _fresh_seed(self) -> int:
@@ -513,29 +520,6 @@ class _Clock:
         start = time.perf_counter()
         yield
         self.seconds[phase] = time.perf_counter() - start
-
-
-@contextmanager
-def _interruptible(*, alone: bool) -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that the update under way can end; a second one stops at once.
-
-    Among ranks there is no second one: launchers pass on the same Ctrl-C, some twice, and know how to kill.
-    """
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-
-    def handle(_signal: int, _frame: Any) -> None:
-        interrupted.set()
-        if alone:
-            signal.signal(signal.SIGINT, previous)
-
-    previous = signal.signal(signal.SIGINT, handle)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def _mean(values: Sequence[float]) -> float:

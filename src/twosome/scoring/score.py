@@ -215,17 +215,21 @@ class ActionScorer:
                 tables[row][action] = list(zip(texts, logp[: len(texts)], strict=True))
         return [tables[row] for row in inverse]
 
-    def prompt_features(self, prompts: Sequence[str]) -> Float[Tensor, "B D"]:
+    def spans(self, decision: Decision) -> Spans:
+        """The decision's tokens and where its actions begin, as they are scored; see `SpanEncoder.encode`."""
+        return self._prepared.get(decision, self._prepare_one).spans
+
+    def prompt_features(self, prompts: Sequence[str | tuple[int, ...]]) -> Float[Tensor, "B D"]:
         """What the model makes of each prompt: the last layer's output, after the final norm, at its last token.
 
-        The last token is the last of the prompt as tokenized on its own. In float32 (float64 for a model in
-        float64). Equal prompts are evaluated once.
+        The last token is the last of the prompt as tokenized on its own; or tokens are given in place of a text. In
+        float32 (float64 for a model in float64). Equal prompts are evaluated once.
         """
         if not prompts:
             raise ConfigError("there is no prompt to read; expected at least one.")
         require_no_dropout(self.model)
         distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
-        ids = [self.encoder.prompt_ids(prompt) for prompt in distinct]
+        ids = [self.encoder.prompt_ids(prompt) if isinstance(prompt, str) else prompt for prompt in distinct]
         order = sorted(range(len(ids)), key=lambda row: (-len(ids[row]), row))
         parts, done = [], 0
         while done < len(order):
