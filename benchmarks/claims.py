@@ -9,6 +9,7 @@ tables of the result files.
 
 import argparse
 import json
+import statistics
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import RESULTS, ROOT, load, markdown, source
+from tables import RESULTS, ROOT, WORLDS, load, markdown, source
 
 from twosome.report.chart import curves_png, levels_of
 from twosome.report.collect import Collection, Run, collect
@@ -161,6 +162,28 @@ def _judged(found: Judged) -> list[str]:
     return ["not measured", ""] if found is None else [found[0], "yes" if found[1] else "**no**"]
 
 
+def without_normalization() -> str:
+    """The four tasks with `word` and with `none`: return, worst success and decisions to 90 %."""
+    rows = []
+    for world in WORLDS:
+        for name, seeds in (("word", _trained(world)), ("none", _trained(f"{world}-none"))):
+            if seeds:
+                returns = [seed["return_mean"] for seed in seeds]
+                reached = sorted(_values(seeds, "decisions_to_90_percent"))
+                rows.append(
+                    [
+                        f"`{world}`, {name}",
+                        f"{seeds[0]['decisions']:,}",
+                        f"{load(f'learning-{world}' + '-none' * (name == 'none'))['untrained']['return_mean']:.3f}",
+                        f"{statistics.median(returns):.3f} ({min(returns):.3f} to {max(returns):.3f})",
+                        f"{min(seed['success_rate'] for seed in seeds):.1%}",
+                        f"{_count(statistics.median(reached))} ({_count(reached[0])} to {_count(reached[-1])})",
+                    ]
+                )
+    header = ["world, normalization", "decisions", "untrained", "return: median (range)", "worst success"]
+    return markdown([*header, "to 90 %: median (range)"], rows)
+
+
 def _goals() -> list[tuple[tuple[str, str], Judged, Judged]]:
     """Each goal and what is wanted, then the judgment of both normalizations."""
     scratch, saycan = load("ppo-mlp")["worlds"], load("saycan")["worlds"]
@@ -248,6 +271,10 @@ def _seeds(world: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _bounds(interval: list[float] | None, digits: int = 3) -> str:
     return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
+
+
+def _count(decisions: float) -> str:
+    return "-" if np.isinf(decisions) else f"{decisions:,.0f}"
 
 
 def _reached(row: dict[str, Any]) -> str:

@@ -19,7 +19,18 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-CLAIMS = ("defects", "goals", "methods", "normalization", "phrase-length", "prompts", "sizes", "sizes-models", "tuning")
+CLAIMS = (
+    "defects",
+    "goals",
+    "methods",
+    "none",
+    "normalization",
+    "phrase-length",
+    "prompts",
+    "sizes",
+    "sizes-models",
+    "tuning",
+)
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 
 
@@ -312,10 +323,15 @@ def speed(name: str) -> str:
 def claim(name: str) -> str:
     """What a page of docs/claims shows."""
     # Only here: it takes its means from this module.
-    from claims import goals, phrase_length, sizes_models, table
+    import claims
 
-    made = {"goals": goals, "phrase-length": phrase_length, "sizes-models": sizes_models}
-    return made[name]() if name in made else table(name)
+    made = {
+        "goals": claims.goals,
+        "none": claims.without_normalization,
+        "phrase-length": claims.phrase_length,
+        "sizes-models": claims.sizes_models,
+    }
+    return made[name]() if name in made else claims.table(name)
 
 
 def planning() -> str:
