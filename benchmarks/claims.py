@@ -107,15 +107,19 @@ def table(name: str) -> str:
         ]
         header = [f"`{_bare(world)}`", "return, IQM (95 %)", "median", "worst success", "to 90 %: median (range)"]
         parts.append(markdown([*header, f"better than {base}" if base else "mean over training"], rows))
+    return "\n\n".join([*parts, _made_by(result)])
+
+
+def _made_by(result: dict[str, Any]) -> str:
+    """The command of a grid, and with what it was carried out."""
     seeds = sorted({seed["seed"] for found in result["worlds"].values() for seed in _seeds(found)})
     commits = {str(row.get("commit"))[:7] for row in result["versions"]}
     cpu = ", ".join(sorted({row["cpu"] for row in result["hardware"]}))
-    parts.append(
+    return (
         f"`{result['command']}`, {result['date']}, commit {', '.join(sorted(commits))}, seeds "
         f"{', '.join(map(str, seeds))}; {result['runs']} runs, {result['hours']:g} hours of training on one "
         f"thread each, {cpu}."
     )
-    return "\n\n".join(parts)
 
 
 def phrase_length() -> str:
@@ -160,6 +164,27 @@ def goals() -> str:
 
 def _judged(found: Judged) -> list[str]:
     return ["not measured", ""] if found is None else [found[0], "yes" if found[1] else "**no**"]
+
+
+def prompts() -> str:
+    """The ablation of prompts: each world a row, before and after training."""
+    result = load("claim-prompts")
+    rows = []
+    for world, found in sorted(result["worlds"].items(), key=lambda item: item[0] != "TomatoSalad-v0"):
+        (method,), references = found["methods"].values(), found["references"]
+        untrained = references["hearth, untrained, word"]
+        rows.append(
+            [
+                f"`{_bare(world)}`",
+                f"{untrained['return_mean']:.3f}",
+                f"{untrained['success_rate']:.1%}",
+                f"{method['return']['iqm']:.3f} ({_bounds(method['return']['ci95'])})",
+                f"{min(seed['success_rate'] for seed in method['seeds']):.1%}",
+                _reached(method),
+            ]
+        )
+    header = ["world", "untrained", "success", "trained, IQM (95 %)", "worst success", "to 90 %: median (range)"]
+    return f"{markdown(header, rows)}\n\n{_made_by(result)}"
 
 
 def without_normalization() -> str:
@@ -262,7 +287,7 @@ def _percentiles(values: NDArray[np.float64], digits: int) -> str:
 
 
 def _bare(world: str) -> str:
-    return world.removesuffix("-v0")
+    return world.removesuffix("-v0").rpartition(":")[2]
 
 
 def _seeds(world: dict[str, Any]) -> list[dict[str, Any]]:
@@ -302,11 +327,18 @@ def main() -> None:
         collection = collect(options.runs / name)
         content = distilled(name, collection)
         (RESULTS / f"claim-{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-        for world, found in content["worlds"].items():
-            runs = [run for run in collection.runs if run.world == world]
-            levels = {who: level for who, level in levels_of(found).items() if who in ("planner", "random")}
-            picture = curves_png(by_method(runs), levels, _bare(world))
-            (IMAGES / f"claim-{name}-{_bare(world)}.png").write_bytes(picture)
+        _draw(name, collection, content["worlds"])
+
+
+def _draw(name: str, collection: Collection, worlds: dict[str, Any]) -> None:
+    """A picture of each world; of prompts, where the worlds differ in words alone, a single one."""
+    by_world = {world: [run for run in collection.runs if run.world == world] for world in worlds}
+    curves = {world: by_method(runs) for world, runs in by_world.items()}
+    if name == "prompts":
+        curves = {"TomatoSalad-v0": {_bare(world): runs for world, runs in by_world.items()}}
+    for world, methods in curves.items():
+        levels = {who: at for who, at in levels_of(worlds[world]).items() if who in ("planner", "random")}
+        (IMAGES / f"claim-{name}-{_bare(world)}.png").write_bytes(curves_png(methods, levels, _bare(world)))
 
 
 if __name__ == "__main__":

@@ -329,6 +329,7 @@ def claim(name: str) -> str:
         "goals": claims.goals,
         "none": claims.without_normalization,
         "phrase-length": claims.phrase_length,
+        "prompts": claims.prompts,
         "sizes-models": claims.sizes_models,
     }
     return made[name]() if name in made else claims.table(name)
