@@ -13,8 +13,10 @@ help: ## list the targets
 train: $(VENV)/.installed ## train the embedded model on TomatoSalad and show what it learned
 	$(BIN)/twosome train
 
+# Two processes, for tests of one thread each; a file stays whole, so that its runs and models are made once, and files
+# come in their order, the quick ones last.
 test: $(VENV)/.installed-dev ## run the whole default test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed-dev ## run the tests that are too slow for every day
 	$(BIN)/python -m pytest -m slow

@@ -1,17 +1,35 @@
-"""Several processes that train together, started without torchrun and its seconds of imports."""
+"""Processes of our own, started without the seconds that Python, and torchrun, take to import everything."""
 
+import contextlib
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
+from twosome.cli import main
+
 _CONTEXT = multiprocessing.get_context("forkserver")
-# Imported once by the server that all ranks are forked from.
-_CONTEXT.set_forkserver_preload(["twosome.ppo.train", "tests.worlds"])
+# Imported once by the server that all processes are forked from.
+_CONTEXT.set_forkserver_preload(["twosome.cli.train", "tests.worlds"])
 
 
-def on_ranks(function: Callable[..., Any], *arguments: Any, size: int = 2, timeout_s: float = 60) -> list[Any]:
+def begin_command(arguments: Sequence[str], output: Path) -> BaseProcess:
+    """The command `twosome` with these arguments in a process of its own; what it prints goes into a file."""
+    process = _CONTEXT.Process(target=_command, args=(arguments, output))
+    process.start()
+    return process
+
+
+def _command(arguments: Sequence[str], output: Path) -> None:
+    with open(output, "w") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        sys.exit(main(arguments))
+
+
+def on_ranks(function: Callable[..., Any], *arguments: Any, size: int = 2, timeout_s: float = 180) -> list[Any]:
     """What the function returned on each rank; of an exception its name and message, of a dead rank its exit code."""
     port = _free_port()
     pipes = [_CONTEXT.Pipe() for _ in range(size)]

@@ -19,7 +19,7 @@ assert tests.worlds  # registers the world
 
 
 def config(**changes) -> MlpConfig:
-    return MlpConfig(**{"env": COUNTING, "total_steps": 2560, "num_envs": 2, "rollout_steps": 16, **changes})
+    return MlpConfig(**{"env": COUNTING, "total_steps": 1280, "num_envs": 2, "rollout_steps": 16, **changes})
 
 
 def test_the_best_action_is_learnt():

@@ -16,7 +16,7 @@ from twosome.policy.agent import Agent
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
 
-TRAIN = ["train", "--total-steps", "256", "--threads", "1"]
+TRAIN = ["train", "--num-envs", "2", "--rollout-steps", "32", "--total-steps", "128"]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_train_in_json_says_where_the_run_is_and_how_it_ended(tmp_path, capsys):
     assert main([*TRAIN, "--output", str(tmp_path / "run"), "--json"]) == 0
     result = document(capsys)
     assert result["run"] == str(tmp_path / "run")
-    assert result["last"]["decisions"] == 256
+    assert result["last"]["decisions"] == 128
     assert result["config"]["env"] == "twosome/TomatoSalad-v0"
 
 
@@ -91,7 +91,7 @@ def test_eval_says_what_was_measured_and_repeats_itself(run, capsys):
 def test_eval_of_baselines_and_of_the_untrained_model(capsys):
     returns = {}
     for arguments in (["--policy", "random"], ["--model", "hearth"], ["--policy", "planner"]):
-        assert main(["eval", *arguments, "--env", "TomatoSalad", "--episodes", "60", "--json"]) == 0
+        assert main(["eval", *arguments, "--env", "TomatoSalad", "--episodes", "20", "--json"]) == 0
         returns[arguments[1]] = document(capsys)["return_mean"]
     assert returns["random"] < returns["hearth"] < returns["planner"]
     assert returns["planner"] == pytest.approx(0.920518092564195)
@@ -313,7 +313,7 @@ def test_output_that_nobody_reads_to_the_end_is_no_error():
 
 def test_a_dry_run_says_what_a_run_would_take_and_makes_none(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    small = [*TRAIN, "--num-envs", "2", "--rollout-steps", "8", "--dry-run"]
+    small = ["train", "--num-envs", "2", "--rollout-steps", "8", "--total-steps", "256", "--dry-run"]
     assert main([*small, "--json"]) == 0
     plan = document(capsys)
     memory = plan["memory"]

@@ -21,8 +21,8 @@ needs_harness = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "food"
-    train = ["train", "--env", "FoodPreparation", "--total-steps", "256", "--output", str(path), "--no-show"]
-    assert main(train) == 0
+    size = ["--num-envs", "2", "--rollout-steps", "16", "--total-steps", "32"]
+    assert main(["train", "--env", "FoodPreparation", *size, "--output", str(path), "--no-show"]) == 0
     return path
 
 

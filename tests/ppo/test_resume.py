@@ -1,44 +1,51 @@
 """A run that is killed at any moment and resumed ends exactly as one that was never killed."""
 
+import os
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import pytest
+
+from tests.ranks import begin_command
 from twosome.runs import RunDirectory
 
-ARGUMENTS = [
-    "--env",
-    "TomatoSalad",
-    "--total-steps",
-    "1024",
-    "--checkpoint-every",
-    "256",
-    "--threads",
-    "1",
-    "--no-show",
-]
+BEGIN = ["train", "--env", "TomatoSalad", "--rollout-steps", "16", "--checkpoint-every", "128", "--no-show"]
+UPDATES = 8
+WHOLE = [*BEGIN, "--total-steps", str(64 * UPDATES)]
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "twosome", "train", *arguments]
+@pytest.fixture
+def output(tmp_path) -> Path:
+    """What the last process printed."""
+    return tmp_path / "output"
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def wait_for(condition, process: BaseProcess, output: Path) -> None:
+    while not condition():
+        assert process.is_alive(), output.read_text()
+        time.sleep(0.001)
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.communicate()
-
-
-def wait_for_updates(path: Path, count: int, process: subprocess.Popen[str]) -> None:
+def num_updates(path: Path) -> int:
     metrics = path / "metrics.jsonl"
-    while not (metrics.exists() and metrics.read_bytes().count(b"\n") >= count):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
+    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+
+def wait_for_updates(path: Path, count: int, process: BaseProcess, output: Path) -> None:
+    wait_for(lambda: num_updates(path) >= count, process, output)
+
+
+def kill(process: BaseProcess) -> None:
+    process.kill()
+    process.join()
+
+
+def carry_out(arguments: list[str], output: Path) -> None:
+    process = begin_command(arguments, output)
+    process.join()
+    assert process.exitcode == 0, output.read_text()
 
 
 def assert_same_result(one: Path, other: Path) -> None:
@@ -48,42 +55,41 @@ def assert_same_result(one: Path, other: Path) -> None:
         for run in runs
     )
     assert first == second
-    assert len(first) == 8
+    assert len(first) == UPDATES
     for name in ("adapter_model.safetensors", "critic.safetensors", "optimizers.safetensors", "features.safetensors"):
         contents = [(run.checkpoint("last") / name).read_bytes() for run in runs]
         assert contents[0] == contents[1], name
 
 
-def test_killed_twice_and_interrupted_once_a_resumed_run_ends_byte_for_byte_the_same(tmp_path):
+def test_killed_twice_and_interrupted_once_a_resumed_run_ends_byte_for_byte_the_same(tmp_path, output):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(command(*ARGUMENTS, "--output", str(whole)), check=True, capture_output=True)
+    carry_out([*WHOLE, "--output", str(whole)], output)
 
-    process = start(*ARGUMENTS, "--output", str(broken))
-    wait_for_updates(broken, 3, process)
+    process = begin_command([*WHOLE, "--output", str(broken)], output)
+    wait_for_updates(broken, 3, process, output)
     kill(process)
 
-    process = start("--resume", str(broken))
-    wait_for_updates(broken, 5, process)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert process.returncode == 130
-    assert "everything is saved" in errors
-    assert f"twosome train --resume {broken}" in errors
+    process = begin_command(["train", "--resume", str(broken), "--no-show"], output)
+    wait_for_updates(broken, num_updates(broken) + 1, process, output)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode == 130
+    assert "everything is saved" in output.read_text()
+    assert f"twosome train --resume {broken}" in output.read_text()
 
-    process = start("--resume", str(broken))
-    wait_for_updates(broken, 7, process)
+    process = begin_command(["train", "--resume", str(broken), "--no-show"], output)
+    wait_for_updates(broken, num_updates(broken) + 1, process, output)
     kill(process)
 
-    subprocess.run(command("--resume", str(broken), "--no-show"), check=True, capture_output=True)
+    carry_out(["train", "--resume", str(broken), "--no-show"], output)
     assert_same_result(whole, broken)
 
 
-def test_killed_before_the_first_checkpoint_a_run_can_still_be_resumed(tmp_path):
+def test_killed_before_the_first_checkpoint_a_run_can_still_be_resumed(tmp_path, output):
     path = tmp_path / "run"
-    process = start(*ARGUMENTS, "--output", str(path))
-    while not (path / "config.json").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.001)
+    process = begin_command([*BEGIN, "--total-steps", "64", "--output", str(path)], output)
+    wait_for((path / "config.json").exists, process, output)
     kill(process)
-    subprocess.run(command("--resume", str(path), "--no-show"), check=True, capture_output=True)
-    assert len(RunDirectory.open(path).read_metrics()) == 8
+    carry_out(["train", "--resume", str(path), "--no-show"], output)
+    assert len(RunDirectory.open(path).read_metrics()) == 1

@@ -42,7 +42,7 @@ def compare(task: Task, episodes: int, seed: int) -> list[tuple[str, State, Stat
 
 
 @needs_package
-@pytest.mark.parametrize("episodes", [250, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("episodes", [40, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TASKS)
 def test_named_tasks_agree_with_virtualhome_over_random_episodes(name: str, episodes: int) -> None:
     assert compare(TASKS[name], episodes, seed=1) == []
