@@ -1,6 +1,7 @@
 """Settings: presets fill in, flags win, nonsense is refused by the flag's name."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,9 @@ def test_settings_survive_the_way_through_json():
         ({"policy_minibatches": 3}, "--policy-minibatches"),
         ({"gradient_accumulation": 64}, "--gradient-accumulation"),
         ({"entropy_coef": -1.0}, "--entropy-coef"),
+        ({"actor_lr": math.inf}, "--actor-lr is inf; expected greater than 0 and finite"),
+        ({"critic_lr": math.nan}, "--critic-lr is nan"),
+        ({"target_kl": math.inf}, "--target-kl is inf"),
     ],
 )
 def test_nonsense_is_refused_by_the_name_of_its_flag(settings, flag):
@@ -80,7 +84,13 @@ def test_updates_are_the_whole_rollouts_that_the_budget_pays_for():
 
 
 @pytest.mark.parametrize(
-    ("setting", "allowed"), [("preset='papre'", "default"), ("normalization='wrod'", "none, token, word")]
+    ("setting", "allowed"),
+    [
+        ("preset='papre'", "default"),
+        ("normalization='wrod'", "none, token, word"),
+        ("defects='shared-clip'", "('padded-critic',)"),
+        ("lora_targets='q_proj'", "('q_proj',)"),
+    ],
 )
 def test_a_misspelt_choice_is_refused_without_any_type_checker(setting, allowed):
     code = f"import twosome.config as c; c.TrainConfig({setting})"

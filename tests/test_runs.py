@@ -1,6 +1,7 @@
 """The run directory: whole checkpoints or none, clear refusals, nothing lost."""
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from safetensors import SafetensorError
 
 from twosome import runs
 from twosome.errors import CheckpointError, RunError
-from twosome.runs import RunDirectory
+from twosome.runs import RunDirectory, sha256
 
 
 @pytest.fixture
@@ -109,6 +110,13 @@ def test_a_changed_file_is_noticed_and_the_message_names_the_checkpoint_before(r
     with pytest.raises(CheckpointError, match=r"weights.*Delete .*step-0000000002 to go on from step-0000000001"):
         run.verified_checkpoint("last")
     run.verified_checkpoint("step-0000000001")
+
+
+@pytest.mark.parametrize("size", [0, 2**20, 2**20 + 7])
+def test_a_hash_is_of_the_whole_file_read_piece_by_piece(tmp_path, size):
+    content = bytes(i % 251 for i in range(size))
+    (tmp_path / "file").write_bytes(content)
+    assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
 
 
 def test_an_unknown_checkpoint_is_refused_with_those_that_exist(run):

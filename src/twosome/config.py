@@ -201,6 +201,11 @@ class TrainConfig:
         self._check_weights()
 
     def _check_choices(self) -> None:
+        for name, example in (("defects", "padded-critic"), ("lora_targets", "q_proj")):
+            value = getattr(self, name)
+            # A text would be taken letter by letter.
+            texts = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+            self._require(name, texts, f"a tuple of texts, such as {(example,)!r}")
         for name, hint in get_type_hints(type(self)).items():
             options = [
                 option for part in (hint, *get_args(hint)) if get_origin(part) is Literal for option in get_args(part)
@@ -218,10 +223,9 @@ class TrainConfig:
         )
         for name in positive.split():
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("actor_lr", "critic_lr", "clip", "max_grad_norm"):
-            self._require(name, getattr(self, name) > 0, "greater than 0")
-        budget = self.memory_budget_gib
-        self._require("memory_budget_gib", budget is None or 0 < budget < math.inf, "greater than 0 and finite")
+        for name in ("actor_lr", "critic_lr", "clip", "max_grad_norm", "memory_budget_gib"):
+            value = getattr(self, name)
+            self._require(name, value is None or 0 < value < math.inf, "greater than 0 and finite")
         for name in ("gamma", "gae_lambda"):
             value = getattr(self, name)
             self._require(name, value is None or 0 <= value <= 1, "between 0 and 1")
@@ -230,7 +234,7 @@ class TrainConfig:
             "warm_start_episodes"
         )
         for name in non_negative.split():
-            self._require(name, getattr(self, name) >= 0, "at least 0")
+            self._require(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
 
     def _check_sharding(self) -> None:
         if self.shard_model and self.memory_budget_gib is not None:

@@ -170,8 +170,8 @@ def saved_bytes(model: nn.Module, function: Callable[[], Tensor]) -> int:
 
 
 @contextmanager
-def recorded(scorer: ActionScorer) -> Iterator[list[Forward]]:
-    """The shapes of all forwards of the scorer's model while the context lasts; for use without gradients."""
+def recorded(*scorers: ActionScorer) -> Iterator[list[Forward]]:
+    """The shapes of all forwards of the scorers' models while the context lasts; for use without gradients."""
     found: list[Forward] = []
     kept = [0]
 
@@ -183,10 +183,14 @@ def recorded(scorer: ActionScorer) -> Iterator[list[Forward]]:
         found.append(Forward(num_rows, length, kept[0]))
         kept[0] = 0  # Prompts alone are read without logits.
 
-    hooks = (
-        scorer.model.register_forward_pre_hook(before, with_kwargs=True),
-        scorer.model.get_input_embeddings().register_forward_hook(embedded),
-    )
+    hooks = [
+        hook
+        for model in {scorer.model: None for scorer in scorers}
+        for hook in (
+            model.register_forward_pre_hook(before, with_kwargs=True),
+            model.get_input_embeddings().register_forward_hook(embedded),
+        )
+    ]
     try:
         yield found
     finally:

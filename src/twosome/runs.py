@@ -45,6 +45,7 @@ EXPERIMENT = "experiment.json"
 EVALUATION = "evaluation.json"
 UNTRAINED = "untrained.json"
 _ASIDE = ".writing-"
+_PIECE_BYTES = 2**20
 
 
 class RunDirectory:
@@ -299,8 +300,12 @@ def _locks(descriptor: int) -> bool:
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file's content, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Hash of a file's content, in hexadecimal; of the file no more than a piece is in memory at a time."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """PPO from scratch: it reads the symbolic observation, keeps to what is offered, learns, and repeats itself."""
 
 import json
+import math
 
 import gymnasium
 import numpy as np
@@ -70,7 +71,15 @@ def test_a_step_changes_policy_and_value_each_by_its_own_loss():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"total_steps": 8}, "at least one rollout of 32"), ({"minibatches": 5}, "must divide into minibatches = 5")],
+    [
+        ({"total_steps": 8}, "at least one rollout of 32"),
+        ({"minibatches": 5}, "must divide into minibatches = 5"),
+        ({"num_envs": 0}, "num_envs is 0; expected at least 1"),
+        ({"learning_rate": math.inf}, "learning_rate is inf"),
+        ({"clip": -0.1}, "clip is -0.1"),
+        ({"entropy_coef": math.nan}, "entropy_coef is nan"),
+        ({"gae_lambda": 1.1}, "gae_lambda is 1.1"),
+    ],
 )
 def test_settings_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ConfigError, match=message):

@@ -47,3 +47,5 @@ def test_a_way_that_is_left_out_is_named_with_the_reason(document, capsys):
 def test_what_cannot_be_measured_is_refused_with_the_flag(capsys):
     assert main(["bench", "--actions", "0"]) == 1
     assert "--actions" in capsys.readouterr().err
+    assert main(["bench", "--prompt-tokens", "1000000"]) == 1
+    assert "prompts of 1000000 tokens" in capsys.readouterr().err

@@ -10,6 +10,8 @@ import pytest
 
 from twosome import models
 from twosome.cli import COMMANDS, main
+from twosome.cli.progress import Progress
+from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.evaluate.subject import subject_of
 from twosome.policy.agent import Agent
@@ -240,6 +242,15 @@ def test_a_model_is_loaded_as_the_flags_say(command, monkeypatch, capsys):
     assert asked == wanted
     if command[0] == "eval":
         assert document(capsys)["loading"] == wanted, "needed to repeat the measurement"
+
+
+def test_what_rounds_to_nothing_has_no_sign(capsys):
+    row = {"update": 1, "decisions": 128, "env_steps": 300, "return_mean": -0.0001, "success_rate": None}
+    with Progress(TrainConfig()) as progress:
+        progress.update({**row, "approx_kl": -1e-9, "entropy": -0.01})
+    printed = capsys.readouterr().err
+    for text in ("return +0.000", "KL 0.0000", "entropy -0.01"):
+        assert text in printed
 
 
 def test_what_the_user_wrote_is_printed_as_it_is(capsys):

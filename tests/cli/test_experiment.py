@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 
 from twosome.cli import main
+from twosome.cli.parse import parse
+from twosome.cli.train import Train
+from twosome.config import TrainConfig
 from twosome.errors import RunError
 from twosome.experiment import mlp, state, work
 from twosome.experiment.grid import read_grid
-from twosome.experiment.settings import recorded
+from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import clear_unbegun, state_of
 from twosome.runs import RunDirectory, exclusively
 
@@ -102,6 +105,9 @@ def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
         ("episodes = 2", "episodes = 0", "at least 1"),
         ("methods.word", 'methods."a/b"', "a folder too"),
         ("[settings]", "[settings", "not TOML"),
+        ("[settings]", '[settings]\nlora_targets = ["--trust-remote-code"]', "begins with a dash"),
+        ('"tiny"', '" "', "expected a folder"),
+        ('output = "', 'output = "" # "', "expected a folder"),
     ],
 )
 def test_a_mistake_in_the_file_is_explained_before_anything_runs(file, commands, capsys, old, new, said):
@@ -292,6 +298,12 @@ def test_a_process_that_fails_says_why_and_the_log_has_all_of_it(file):
         pytest.raises(RunError, match=r"there is no command 'trane'.*seed-1\.log"),
     ):
         work.Worker()._run(["twosome", "trane"], cell, claim)
+
+
+def test_a_text_that_looks_like_a_flag_stays_a_value():
+    given = {"context_free_prompt": "--seed", "epochs": 2, "lora_targets": ["q_proj"], "env_kwargs": {"layout": "B"}}
+    config = parse(Train, "train", [*flags(given), "--json"], Train(TrainConfig())).config
+    assert {name: getattr(config, name) for name in given} == {**given, "lora_targets": ("q_proj",)}
 
 
 @pytest.fixture

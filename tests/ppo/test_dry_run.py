@@ -9,6 +9,7 @@ from twosome import TrainConfig
 from twosome.bench.memory import peak_tensor_bytes
 from twosome.errors import ConfigError
 from twosome.estimate import GIB, tensor_bytes
+from twosome.policy.lm import trainable
 from twosome.ppo.dry_run import dry_run
 from twosome.ppo.train import Trainer
 
@@ -35,6 +36,42 @@ def test_the_plan_is_near_what_happens_and_leaves_nothing_behind(tmp_path, monke
     assert plan.run_s == 20 * plan.update_s
     # Distinct decisions alone go through the model, so far fewer than 32 prompts with their actions.
     assert 0 < plan.policy_tokens < 32 * 53
+
+
+SMALL = replace(CONFIG, num_envs=2, rollout_steps=4)
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Fewer updates and passes than a real dry run times."""
+    monkeypatch.setattr("twosome.ppo.dry_run._TIMED_UPDATES", 1)
+    monkeypatch.setattr("twosome.ppo.cloning.PASSES", 2)
+    monkeypatch.setattr("twosome.ppo.dry_run.PASSES", 2)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_a_frozen_copy_reads_counts_as_what_the_model_itself_reads_with_its_adapters_off():
+    adapted, full = dry_run(SMALL), dry_run(replace(SMALL, tuning="full"))
+    assert full.rollout_tokens == adapted.rollout_tokens
+
+
+@pytest.mark.usefixtures("hurried")
+def test_without_a_critic_the_value_head_is_not_trained():
+    config = replace(SMALL, algorithm="grpo")
+    plan, trainer = dry_run(config), Trainer(config)
+    assert plan.trainable == sum(p.numel() for p in trainable(trainer.scorer.model))
+    assert plan.memory.value_head == tensor_bytes(trainer.critic.head.parameters())
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_warm_start_counts_in_time_and_memory():
+    """Its minibatches are the largest forwards here: of 32 decisions, where the updates' are of four."""
+    config = replace(SMALL, env="FoodPreparation", total_steps=0, warm_start_episodes=5)
+    plan = dry_run(config)
+    assert plan.run_s == plan.warm_start_s > 0
+    trainer = Trainer(config)
+    peak = tensor_bytes(trainer.scorer.model.parameters()) + peak_tensor_bytes(trainer.warm_start)
+    assert plan.memory.total - plan.memory.value_head == pytest.approx(peak, rel=0.2)
 
 
 def test_a_budget_bounds_the_memory_of_training():

@@ -1,6 +1,7 @@
 """The report of many runs: its numbers are those of the runs, and what is missing or damaged is named, not counted."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from twosome.report.collect import collect
 from twosome.report.summary import summarize
 
 WORLD = "twosome/TomatoSalad-v0"
+ROW = {"decisions": 128, "episodes": 15, "return_mean": 0.5, "success_rate": 0.5}
 
 
 def measured(mean: float, **others) -> dict:
@@ -95,7 +97,46 @@ def test_sample_efficiency_is_read_from_the_curve_and_the_planner(experiment):
 def test_sample_efficiency_is_unknown_where_returns_are_discounted_otherwise(experiment):
     config = experiment / "T" / "a" / "seed-1" / "config.json"
     config.write_text(config.read_text().replace("0.99", "0.5"))
-    assert world(experiment)["methods"]["a"]["seeds"][0]["decisions_to_90_percent"] is None
+    (seed,) = world(experiment)["methods"]["a, gamma 0.5"]["seeds"]
+    assert seed["decisions_to_90_percent"] is None
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_runs_that_differ_in_a_setting_are_no_seeds_of_one_method(experiment, by_hand):
+    make_run(experiment / "T" / "b" / "seed-3", 3, 0.9, actor_lr=2e-3, gamma=0.5)
+    file = experiment / "experiment.json"
+    runs = json.loads(file.read_text())
+    runs["runs"].append({"path": "T/b/seed-3", "method": "b"})
+    file.unlink() if by_hand else file.write_text(json.dumps(runs))
+    found = world(experiment)
+    seeds = {name: [seed["seed"] for seed in method["seeds"]] for name, method in found["methods"].items()}
+    assert [seeds[name] for name in seeds if "gamma 0.5" in name] == [[3]]
+    assert sorted(seeds.values()) == [[1, 2], [1, 2, 3, 4], [3]]
+    assert set(found["settings"]["gamma"].values()) == {0.99, 0.5}
+
+
+def test_the_same_seed_twice_counts_once_and_is_named(experiment):
+    make_run(experiment / "T" / "a" / "again", 4, None, updates=3, actor_lr=1e-3)
+    runs = json.loads((experiment / "experiment.json").read_text())
+    runs["runs"].append({"path": "T/a/again", "method": "a"})
+    (experiment / "experiment.json").write_text(json.dumps(runs))
+    collection = collect(experiment)
+    assert {run.path.name for run in collection.runs if run.method == "a"} == {f"seed-{i}" for i in (1, 2, 3, 4)}
+    ((where, reason),) = collection.unreadable.items()
+    assert where == "T/a/again"
+    assert "seed as T/a/seed-4" in reason
+
+
+def test_a_world_is_the_same_whichever_module_registers_it(experiment):
+    make_run(experiment / "T" / "b" / "seed-3", 3, 0.9, actor_lr=2e-3, env=f"kitchens:{WORLD}")
+    assert len(world(experiment)["methods"]["hearth"]["seeds"]) == 1
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"runs": [{"path": "T/a/seed-1"}]}', '{"runs": [3]}'])
+def test_a_damaged_experiment_is_named_and_its_runs_are_named_by_their_settings(experiment, content):
+    (experiment / "experiment.json").write_text(content)
+    assert list(collect(experiment).unreadable) == ["experiment.json"]
+    assert set(world(experiment)["methods"]) == {"hearth, actor_lr 0.001", "hearth, actor_lr 0.002"}
 
 
 def test_methods_are_compared_pair_by_pair(experiment):
@@ -140,6 +181,10 @@ def test_runs_that_are_just_begun_or_damaged_are_on_the_page(experiment):
         ("config.json", None, "no config.json"),
         ("evaluation.json", b"{", "evaluation.json cannot be read"),
         ("evaluation.json", b"{}", "env"),
+        ("metrics.jsonl", json.dumps(ROW | {"return_mean": math.nan}).encode() + b"\n", "its return_mean is nan"),
+        ("metrics.jsonl", json.dumps(ROW | {"policy_s": math.inf}).encode() + b"\n", "its seconds is inf"),
+        ("evaluation.json", json.dumps(measured(math.nan)).encode(), "its return_mean is nan"),
+        ("evaluation.json", json.dumps(measured(0.9, return_ci95=[0.1, math.inf])).encode(), "its upper bound is inf"),
     ],
 )
 def test_a_damaged_run_is_named_with_the_reason_and_the_others_are_counted(experiment, file, content, said):

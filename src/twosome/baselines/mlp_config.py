@@ -1,5 +1,6 @@
 """Settings of PPO from scratch, apart from it so that they can be read and checked without torch."""
 
+import math
 from dataclasses import dataclass
 
 from twosome.errors import ConfigError
@@ -39,10 +40,20 @@ class MlpConfig:
     """Advantages are divided by their spread over the rollout, but by no less than this."""
 
     def __post_init__(self) -> None:
+        for name in ("num_envs", "rollout_steps", "epochs", "minibatches", "hidden"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("learning_rate", "clip", "max_grad_norm"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "greater than 0 and finite")
+        for name in ("seed", "entropy_coef", "advantage_std_floor"):
+            self._require(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
+        self._require("gae_lambda", 0 <= self.gae_lambda <= 1, "between 0 and 1")
         batch = self.num_envs * self.rollout_steps
-        if self.total_steps < batch:
-            raise ConfigError(f"total_steps is {self.total_steps}; expected at least one rollout of {batch} decisions.")
+        self._require("total_steps", self.total_steps >= batch, f"at least one rollout of {batch} decisions")
         if batch % self.minibatches:
             raise ConfigError(
                 f"a rollout of {batch} decisions must divide into minibatches = {self.minibatches} parts."
             )
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {expected}.")

@@ -72,7 +72,16 @@ def decisions(
     """Decisions with prompts of random words that begin with words of their own, all with the same actions.
 
     A prompt has `prompt_tokens` tokens, or as few less as its words allow.
+
+    Raises:
+        ConfigError: the model does not take so many.
     """
+    limit = scorer.encoder.max_length
+    if limit is not None and prompt_tokens >= limit:
+        # Said before so many words are made of tokens again and again.
+        raise ConfigError(
+            f"prompts of {prompt_tokens} tokens are wanted; the model takes at most {limit}, their actions among them."
+        )
     rng = np.random.default_rng(seed)
     made = []
     for i in range(count):

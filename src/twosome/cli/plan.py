@@ -33,10 +33,11 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
     console = plain_console()
     console.print(table)
     console.print(
-        f"{plan.parameters:,} parameters, {plan.trainable:,} trained (the value head among them).\n"
+        f"{plan.parameters:,} parameters of the model. Trained, the value head's among them: {plan.trainable:,}.\n"
         f"An update: {plan.rollout_tokens:,} tokens to play and to value, {plan.policy_tokens:,} with gradients in "
         f"{plan.micro_batches} micro-batches of at most {plan.max_tokens_per_forward:,}.\n"
-        f"Measured here: {plan.update_s:.2f} s for an update, so {_duration(plan.run_s)} for {plan.updates:,}."
+        f"Measured here: {plan.update_s:.2f} s for an update, so {_duration(plan.run_s)} for {plan.updates:,}"
+        + (f", {_duration(plan.warm_start_s)} of them for the warm start." if plan.warm_start_s else ".")
     )
 
 

@@ -91,4 +91,8 @@ class Progress:
 
 
 def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)
+    if value is None:
+        return "-"
+    text = form.format(value)
+    # What rounds to nothing has no sign: "{:z}" of Python 3.11.
+    return form.format(0.0) if text.startswith("-") and not text.strip("-0.%") else text

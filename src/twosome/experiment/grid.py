@@ -173,7 +173,11 @@ class _Reader:
         require_types(content, _KEYS, "the file")
         self.quick = quick
         self.name: str = content.get("name", stem)
-        self.output = Path(content.get("output", f"runs/{self.name}"))
+        output: str = content.get("output", f"runs/{self.name}")
+        for key, value, nothing in (("name", self.name, " ."), ("output", output, " ")):
+            if not value.strip(nothing):
+                raise ConfigError(f"{key} is {value!r}; expected a folder for the runs of this file alone.")
+        self.output = Path(output)
         self.seeds = _distinct(content.get("seeds", [1, 2, 3, 4, 5]), "seeds", int)
         self.envs = _distinct(content.get("envs", []), "envs", str)
         self.methods = self._methods(content.get("methods", {}))

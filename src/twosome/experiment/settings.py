@@ -61,6 +61,8 @@ def require_types(given: Mapping[str, Any], hints: Mapping[str, Any], where: str
     """
     for name, value in given.items():
         hint = hints[name]
+        if isinstance(value, list) and any(isinstance(item, str) and item.startswith("-") for item in value):
+            raise ConfigError(f"{where} gives {name} = {value!r}; expected names, none of which begins with a dash.")
         if not fits(value, hint):
             meant = suggestion(value, _words(hint))
             raise ConfigError(f"{where} gives {name} = {value!r}; expected {_type_name(hint)}.{meant}")
@@ -129,10 +131,10 @@ def recorded(config: Config) -> dict[str, Any]:
 
 
 def flags(given: Mapping[str, Any]) -> list[str]:
-    """Settings as flags of `twosome train`.
+    """Settings as flags of `twosome train`; a value in one word with its flag, for it may look like a flag itself.
 
     >>> flags({"actor_lr": 0.001, "lora_targets": ["q_proj", "v_proj"], "trust_remote_code": False})
-    ['--actor-lr', '0.001', '--lora-targets', 'q_proj', 'v_proj']
+    ['--actor-lr=0.001', '--lora-targets', 'q_proj', 'v_proj']
     """
     words: list[str] = []
     for name, value in given.items():
@@ -142,5 +144,5 @@ def flags(given: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, list):
             words += [flag, *value]
         else:
-            words += [flag, json.dumps(value) if isinstance(value, dict) else str(value)]
+            words.append(f"{flag}={json.dumps(value) if isinstance(value, dict) else value}")
     return words

@@ -5,7 +5,9 @@ rollout's minibatches need; it is known before any of them is computed with grad
 on the machine at hand. Both hold for the untrained policy; a trained one meets fewer distinct decisions.
 """
 
+import math
 import statistics
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,10 +27,13 @@ from twosome.estimate import (
     tensor_bytes,
 )
 from twosome.policy.lm import trainable
-from twosome.ppo.microbatch import micro_batches
+from twosome.ppo.cloning import BATCH, PASSES, Demonstrations, clone, demonstrate
+from twosome.ppo.microbatch import IntArray, micro_batches
 from twosome.ppo.train import Trainer
 
 _TIMED_UPDATES = 3
+_SHOWN_EPISODES = 16
+"""Of a warm start with more, what these few take is scaled up."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Memory:
     Attributes:
         base: weights of the frozen model.
         adapters: weights, gradients and AdamW's two moments.
-        value_head: weights, gradients and Adam's two moments.
+        value_head: weights and, where it is trained, gradients and Adam's two moments.
         features: the critic's features of the prompts met in one rollout; grows with each new prompt.
         activations: what the largest micro-batch keeps for its backward pass, and the most that comes on top.
         logits: of that micro-batch.
@@ -66,7 +71,7 @@ class Plan:
 
     Attributes:
         parameters: of the model, adapters included.
-        trainable: of them and of the value head, those that are trained.
+        trainable: of them and of the value head's, those that are trained.
         max_tokens_per_forward: as set, or as the budget of memory allows.
         memory: by part.
         rollout_tokens: that one rollout puts through the model, for the policy and for the critic's features.
@@ -74,6 +79,7 @@ class Plan:
         micro_batches: backward passes of one pass over a rollout.
         update_s: seconds of one update.
         updates: of the whole run.
+        warm_start_s: seconds of imitation before the first.
     """
 
     parameters: int
@@ -85,11 +91,12 @@ class Plan:
     micro_batches: int
     update_s: float
     updates: int
+    warm_start_s: float
 
     @property
     def run_s(self) -> float:
         """Seconds of the whole run, without loading the model and writing checkpoints."""
-        return self.update_s * self.updates
+        return self.warm_start_s + self.update_s * self.updates
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain JSON, sums included."""
@@ -98,6 +105,20 @@ class Plan:
             "memory": {**asdict(self.memory), "total": self.memory.total},
             "run_s": self.run_s,
         }
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the planner showed, in which part of the episodes that it is to show, and in how many seconds."""
+
+    found: Demonstrations
+    scale: float
+    seconds: float
+
+    def minibatches(self, seed: int) -> list[IntArray]:
+        """Those of the first pass of `clone`."""
+        order = np.random.default_rng(seed).permutation(len(self.found.actions))
+        return [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
 
 
 def dry_run(config: TrainConfig) -> Plan:
@@ -110,20 +131,21 @@ def dry_run(config: TrainConfig) -> Plan:
     config = replace(config, env=text.resolve(config.env), critic_warmup_steps=0)
     # Here more updates are timed than a short run has; its schedules would end below zero.
     trainer = Trainer(replace(config, total_steps=max(config.total_steps, (1 + _TIMED_UPDATES) * config.batch_size)))
-    with torch.no_grad(), recorded(trainer.scorer) as reading:
+    with torch.no_grad(), recorded(trainer.scorer, trainer.frozen) as reading:
         rollout = trainer.collector.collect(trainer.actor, config.rollout_steps, trainer.rng)
         trainer.estimate(rollout)
     calls = _policy_calls(trainer, [decision for row in rollout.decisions for decision in row])
-    memory = _memory(trainer, calls, reading)
+    shown, warm_start_calls = _demonstrations(trainer)
+    memory = _memory(trainer, calls + warm_start_calls, reading)
     trainer.actor.forget()
     seconds = []
     for _ in range(1 + _TIMED_UPDATES):
         metrics = trainer.step()
         seconds.append(sum(value for name, value in metrics.items() if name.endswith("_s")))
-    head = sum(p.numel() for p in trainer.critic.head.parameters())
+    learning = [*trainable(trainer.scorer.model), *trainable(trainer.critic.head)]
     return Plan(
         parameters=sum(p.numel() for p in trainer.scorer.model.parameters()),
-        trainable=head + sum(p.numel() for p in trainable(trainer.scorer.model)),
+        trainable=sum(p.numel() for p in learning),
         max_tokens_per_forward=trainer.scorer.max_tokens_per_forward,
         memory=memory,
         rollout_tokens=_num_tokens(reading),
@@ -132,20 +154,51 @@ def dry_run(config: TrainConfig) -> Plan:
         # The first update warms up; a median, for a busy machine.
         update_s=statistics.median(seconds[1:]),
         updates=config.num_updates,
+        warm_start_s=_warm_start_s(trainer, shown),
     )
 
 
 def _policy_calls(trainer: Trainer, decisions: list[Decision]) -> list[list[Forward]]:
     """The forwards of each micro-batch of one pass over a rollout, found without gradients."""
     count = trainer.config.policy_minibatches * trainer.config.gradient_accumulation
-    calls = []
     order = np.random.default_rng(trainer.config.seed).permutation(len(decisions))
-    for index in np.split(order, count):
+    return _calls(trainer, decisions, np.split(order, count))
+
+
+def _calls(trainer: Trainer, decisions: list[Decision], minibatches: list[IntArray]) -> list[list[Forward]]:
+    calls = []
+    for index in minibatches:
         for part in micro_batches(trainer.scorer, decisions, index):
             with torch.no_grad(), recorded(trainer.scorer) as forwards:
                 trainer.scorer.score([decisions[i] for i in part])
             calls.append(forwards)
     return calls
+
+
+def _demonstrations(trainer: Trainer) -> tuple[_Shown | None, list[list[Forward]]]:
+    """What the planner shows before the first update, and the forwards of each micro-batch of a pass over it."""
+    config = trainer.config
+    episodes = min(config.warm_start_episodes, _SHOWN_EPISODES)
+    if not episodes:
+        return None, []
+    began = time.perf_counter()
+    found = demonstrate(lambda: text.make(config.env, **config.env_kwargs), episodes, seed=config.seed)
+    shown = _Shown(found, config.warm_start_episodes / episodes, time.perf_counter() - began)
+    return shown, _calls(trainer, found.decisions, shown.minibatches(config.seed))
+
+
+def _warm_start_s(trainer: Trainer, shown: _Shown | None) -> float:
+    """Seconds of a warm start: the planner's, and those of its optimizer steps, of which a few are timed."""
+    if shown is None:
+        return 0.0
+    config = trainer.config
+    index = shown.minibatches(config.seed)[0]
+    few = Demonstrations([shown.found.decisions[i] for i in index], [shown.found.actions[i] for i in index])
+    began = time.perf_counter()
+    clone(trainer.actor, few, learning_rate=config.actor_lr, max_grad_norm=config.max_grad_norm, seed=config.seed)
+    step_s = (time.perf_counter() - began) / PASSES
+    steps = PASSES * math.ceil(len(shown.found.actions) * shown.scale / BATCH)
+    return shown.seconds * shown.scale + step_s * steps
 
 
 def _memory(trainer: Trainer, calls: list[list[Forward]], reading: list[Forward]) -> Memory:
@@ -159,7 +212,7 @@ def _memory(trainer: Trainer, calls: list[list[Forward]], reading: list[Forward]
     return Memory(
         base=frozen_bytes(model) + copied_bytes(scorer, trainer.frozen),
         adapters=learner_bytes(model),
-        value_head=learner_bytes(trainer.critic.head),
+        value_head=frozen_bytes(trainer.critic.head) + learner_bytes(trainer.critic.head),
         features=tensor_bytes(trainer.critic.known.values()),
         activations=round(activations.peak_bytes(largest, bound)) - logits,
         logits=logits,

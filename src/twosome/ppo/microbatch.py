@@ -91,8 +91,8 @@ def keep_within(
         for decision in dict.fromkeys(decisions):
             scorer.score([decision])
     row = max(forwards, key=lambda forward: forward.length)
-    static = frozen_bytes(scorer.model) + learner_bytes(scorer.model) + learner_bytes(head)
-    static += copied_bytes(scorer, frozen)
+    static = frozen_bytes(scorer.model) + learner_bytes(scorer.model)
+    static += frozen_bytes(head) + learner_bytes(head) + copied_bytes(scorer, frozen)
     tokens = tokens_within(budget_gib * GIB, static, activations, Forward(1, row.length, row.num_kept))
     for reader in (scorer, frozen):
         reader.max_tokens_per_forward = min(tokens, reader.max_tokens_per_forward)

@@ -185,7 +185,8 @@ class Trainer:
             torch.manual_seed(self.config.seed)
             # Asking the model is surer than its config: some families project their last state.
             _, width = frozen_features(self.frozen, [self.collector.current[0].prompt]).shape
-            return ValueHead(width).to(self.scorer.device)
+            # Without a critic it stays as it is.
+            return ValueHead(width).to(self.scorer.device).requires_grad_(self.config.algorithm == "ppo")
 
     def _read_features(self, states: Sequence[State]) -> Float[Tensor, "B D"]:
         """Each rank reads its share of the states: so the time is shared, and the bits are the same everywhere."""

@@ -1,18 +1,20 @@
 """All runs below a folder, each as it is: finished, unfinished or damaged."""
 
 import json
+import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from twosome.errors import RunError
 from twosome.runs import EVALUATION, EXPERIMENT, METRICS, UNTRAINED, VERSIONS, RunDirectory, read_json
 
-NOT_OF_A_METHOD = ("env", "env_kwargs", "seed", "output", "gamma")
-"""Settings in which the runs of one method may differ."""
+_MEANS = ("return_mean", "success_rate")
+NOT_OF_A_METHOD = ("env", "env_kwargs", "seed", "output")
+"""Settings in which the runs of one method in one world may differ."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Collection:
-    """The runs below a folder, who else played in each world, and what could not be read, with the reason."""
+    """The runs below a folder, who else played in each world, and what could not be read or repeats a run, with why.
+
+    The runs of one method in one world differ in nothing but their seed.
+    """
 
     runs: list[Run]
     references: dict[str, dict[str, dict[str, Any]]]
@@ -76,8 +81,8 @@ def collect(folder: Path) -> Collection:
     Raises:
         RunError: there is none.
     """
-    found, unreadable, references = {}, {}, defaultdict[str, dict[str, Any]](dict)
-    names = _names(folder)
+    found, references = {}, defaultdict[str, dict[str, Any]](dict)
+    names, unreadable = _names(folder)
     order = {path: i for i, path in enumerate(names)}
     for path in sorted(_candidates(folder), key=lambda path: (order.get(path.resolve(), len(order)), path)):
         try:
@@ -93,13 +98,16 @@ def collect(folder: Path) -> Collection:
                 unreadable[str(file.relative_to(folder))] = _reason(error)
     if not found and not unreadable:
         raise RunError(f"there is no run below {folder}. Expected a folder that `twosome experiment` or `train` wrote.")
-    return Collection(_named(list(found.values())), dict(references), unreadable)
+    runs, repeated = _without_repetitions(_told_apart(_named(list(found.values()))))
+    unreadable |= {str(run.path.relative_to(folder)): _repeats(kept.path.relative_to(folder)) for run, kept in repeated}
+    return Collection(runs, dict(references), unreadable)
 
 
 def world_of(content: Mapping[str, Any]) -> str:
-    """A world's id and arguments, as one text."""
+    """A world's id and arguments, as one text; the module that registers it is no part of its name."""
     kwargs = content.get("env_kwargs") or {}
-    return str(content["env"]).removeprefix("twosome/") + (f" {json.dumps(kwargs, sort_keys=True)}" if kwargs else "")
+    world = str(content["env"]).rpartition(":")[2].removeprefix("twosome/")
+    return f"{world} {json.dumps(kwargs, sort_keys=True)}" if kwargs else world
 
 
 def _candidates(folder: Path) -> list[Path]:
@@ -112,38 +120,54 @@ def _candidates(folder: Path) -> list[Path]:
     return found
 
 
-def _names(folder: Path) -> dict[Path, str]:
-    """What experiments call the methods of their runs; with the experiment's name where there are several."""
+def _names(folder: Path) -> tuple[dict[Path, str], dict[str, str]]:
+    """What experiments call the methods of their runs, with the experiment's name where there are several.
+
+    Also the files that say nothing, with the reason; the runs beside them are named by their settings.
+    """
     files = sorted(folder.rglob(EXPERIMENT))
-    names = {}
+    names: dict[Path, str] = {}
+    damaged = {}
     for file in files:
-        content = read_json(file)
-        prefix = f"{content['name']}/" if len(files) > 1 else ""
-        for row in content["runs"]:
-            names[(file.parent / row["path"]).resolve()] = prefix + row["method"]
-    return names
+        try:
+            content = read_json(file)
+            prefix = f"{content['name']}/" if len(files) > 1 else ""
+            names |= {(file.parent / row["path"]).resolve(): prefix + row["method"] for row in content["runs"]}
+        except (RunError, KeyError, TypeError) as error:
+            damaged[str(file.relative_to(folder))] = _reason(error)
+    return names, damaged
 
 
 def _read(path: Path, name: str | None) -> Run:
     run = RunDirectory.open(path)
     config, metrics = run.read_config(), run.read_metrics()
     for row in metrics:
-        int(row["decisions"]), int(row["episodes"]), row["return_mean"], row["success_rate"]
+        int(row["decisions"]), int(row["episodes"])
+        _require_finite(path / METRICS, {name: row[name] for name in _MEANS if row[name] is not None})
     evaluation, untrained = (
         _measured(path / file) if (path / file).exists() else None for file in (EVALUATION, UNTRAINED)
     )
     versions = read_json(path / VERSIONS) if (path / VERSIONS).exists() else {}
     made = Run(path, world_of(config), name or "", config, metrics, evaluation, untrained, versions)
     int(made.budget), int(config["seed"])
+    _require_finite(path / METRICS, {"seconds": made.seconds})
     return made
 
 
 def _measured(path: Path) -> dict[str, Any]:
     """A document of `twosome eval` with everything that a report needs."""
     document = read_json(path)
-    for name in ("env", "episodes", "return_mean", "return_ci95", "success_rate", "gamma"):
+    for name in ("env", "episodes", "return_ci95", "gamma"):
         document[name]
+    bounds = dict(zip(("lower bound", "upper bound"), document["return_ci95"] or (), strict=False))
+    _require_finite(path, {**{name: document[name] for name in _MEANS}, **bounds})
     return document
+
+
+def _require_finite(path: Path, numbers: Mapping[str, Any]) -> None:
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise RunError(f"{path} is damaged: its {name} is {number}, where a finite number is expected.")
 
 
 def _reason(error: Exception) -> str:
@@ -165,7 +189,37 @@ def _named(runs: list[Run]) -> list[Run]:
             who = str(run.config.get("kind") or run.config.get("model"))
             others = [f"{name} {run.config.get(name)}" for name in different if name not in ("kind", "model")]
             names[run.path] = ", ".join([who, *others])
-    return [Run(**{**vars(run), "method": run.method or names[run.path]}) for run in runs]
+    return [replace(run, method=run.method or names[run.path]) for run in runs]
+
+
+def _told_apart(runs: list[Run]) -> list[Run]:
+    """Runs of one name in one world that differ in a setting get it as part of their name."""
+    groups = defaultdict[tuple[str, str], list[Run]](list)
+    for run in runs:
+        groups[run.world, run.method].append(run)
+    different = {key: differing([run.config for run in group]) for key, group in groups.items()}
+    return [
+        replace(run, method=", ".join([run.method, *(f"{name} {run.config.get(name)}" for name in names)]))
+        for run in runs
+        for names in [different[run.world, run.method]]
+    ]
+
+
+def _without_repetitions(runs: list[Run]) -> tuple[list[Run], list[tuple[Run, Run]]]:
+    """Of each method, world and seed one run, the one that has come furthest; and the others, each beside that one."""
+    groups = defaultdict[tuple[str, str, int], list[Run]](list)
+    for run in runs:
+        groups[run.world, run.method, int(run.config["seed"])].append(run)
+    kept = {
+        key: max(group, key=lambda run: (run.finished and run.evaluation is not None, run.decisions))
+        for key, group in groups.items()
+    }
+    pairs = [(run, kept[run.world, run.method, int(run.config["seed"])]) for run in runs]
+    return [run for run, best in pairs if run is best], [(run, best) for run, best in pairs if run is not best]
+
+
+def _repeats(path: Path) -> str:
+    return f"the same settings and seed as {path}, which is counted: once more it would say nothing new"
 
 
 def differing(configs: list[Mapping[str, Any]]) -> list[str]:
