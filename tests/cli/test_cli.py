@@ -261,7 +261,7 @@ def test_what_the_user_wrote_is_printed_as_it_is(capsys):
 
 
 def test_a_run_may_lie_in_a_folder_with_brackets_in_its_name(tmp_path, capsys):
-    model = tmp_path / "model [/b]"
+    model = tmp_path / "a folder whose path is so long that a picture has no room for it" / "model [/b]"
     shutil.copytree(models.path("hearth"), model)
     path = tmp_path / "[/i] run"
     world = ["--env", "TomatoSalad", "--model", str(model)]

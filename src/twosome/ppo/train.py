@@ -186,7 +186,7 @@ class Trainer:
             # Asking the model is surer than its config: some families project their last state.
             _, width = frozen_features(self.frozen, [self.collector.current[0].prompt]).shape
             # Without a critic it stays as it is.
-            return ValueHead(width).to(self.scorer.device).requires_grad_(self.config.algorithm == "ppo")
+            return ValueHead(width).to(self.scorer.device).requires_grad_(self.config.algorithm != "grpo")
 
     def _read_features(self, states: Sequence[State]) -> Float[Tensor, "B D"]:
         """Each rank reads its share of the states: so the time is shared, and the bits are the same everywhere."""

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from twosome.report.collect import Run
-from twosome.report.curve import points
+from twosome.report.curve import points, shortened
 from twosome.report.statistics import iqm, iqm_interval, on_one_grid
 
 # Okabe and Ito's palette, which readers with any color vision can tell apart.
@@ -73,7 +73,7 @@ def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     for name, level in sorted(levels.items(), key=lambda item: item[1]):
         at = max(level, lowest)
         lowest = at + _LABEL_HEIGHT * (top - bottom)
-        text = f" {name} {level:.2f}"
+        text = f" {shortened(name)} {level:.2f}"
         axes.annotate(text, (1.0, at), xycoords=("axes fraction", "data"), va="center", color="#6a6a6a")
     axes.set_ylim(bottom, top)
 

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 MIN_EPISODES = 20
+_LONGEST_NAME = 36
 _COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
 
 
@@ -23,6 +24,15 @@ def points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]
         [row["return_mean"] for row in rows],
         [row["success_rate"] for row in rows],
     )
+
+
+def shortened(name: str) -> str:
+    """A name that leaves room for the curve: of a long one, such as a model's path, the end.
+
+    >>> shortened("models/" + 40 * "x" + ", untrained")
+    '…xxxxxxxxxxxxxxxxxxxxxxxx, untrained'
+    """
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
 
 def terminal_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float], width: int = 78) -> str:
@@ -56,7 +66,11 @@ def save_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float]
     for color, (name, level) in zip(_COLORS, levels.items(), strict=False):
         axes.axhline(level, color=color, linestyle="--", linewidth=1)
         axes.annotate(
-            f" {name} {level:.2f}", (1.0, level), xycoords=("axes fraction", "data"), va="center", color=color
+            f" {shortened(name)} {level:.2f}",
+            (1.0, level),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            color=color,
         )
     axes.plot(decisions, returns, color="#c0392b", linewidth=2, label="return")
     axes.plot(decisions, success, color="#2c3e80", linewidth=1, alpha=0.6, label="success rate")
