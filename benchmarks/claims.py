@@ -78,10 +78,10 @@ def distilled(name: str, collection: Collection) -> dict[str, Any]:
     }
 
 
-def _mean_over_training(runs: Sequence[Run]) -> float:
-    """Mean over the updates of the logged return, and over the seeds: what settings are chosen by."""
+def _mean_over_training(runs: Sequence[Run]) -> float | None:
+    """Mean over the updates of the logged return, and over the seeds: what settings are chosen by; None without any."""
     means = [[row["return_mean"] for row in run.metrics if row["return_mean"] is not None] for run in runs]
-    return float(np.mean([np.mean(values) for values in means]))
+    return float(np.mean([np.mean(values) for values in means])) if all(means) else None
 
 
 def table(name: str) -> str:

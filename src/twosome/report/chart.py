@@ -13,8 +13,8 @@ from twosome.report.collect import Run
 from twosome.report.curve import points, shortened
 from twosome.report.statistics import iqm, iqm_interval, on_one_grid
 
-# Okabe and Ito's palette, which readers with any color vision can tell apart.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Okabe and Ito's palette, which readers with any color vision can tell apart, and two more.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999", "#8c510a")
 _RESAMPLES = 2_000
 """For each of many points; the width of a band needs no more."""
 _MOST_POINTS = 200
