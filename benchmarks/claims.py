@@ -8,8 +8,8 @@ tables of the result files.
 """
 
 import argparse
+import itertools
 import json
-import statistics
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import RESULTS, ROOT, WORLDS, load, markdown, source
+from tables import IMAGES, RESULTS, ROOT, WORLDS, load, markdown, source, spread, worst
 
 from twosome.report.chart import curves_png, levels_of
 from twosome.report.collect import Collection, Run, collect
 from twosome.report.statistics import RESAMPLES, probability_of_improvement
 from twosome.report.summary import by_method, summarize
 
-IMAGES = ROOT / "docs" / "images"
 KEPT = ("seed", "return_mean", "return_ci95", "success_rate", "decisions_to_90_percent", "decisions", "seconds")
 BASES = {"normalization": "word", "defects": "none", "methods": "ppo", "sizes": "hearth"}
 """What the other methods of a grid are compared with."""
@@ -95,8 +94,8 @@ def table(name: str) -> str:
                 f"**{method}**" if method == base else method,
                 f"{row['return']['iqm']:.3f} ({_bounds(row['return']['ci95'])})",
                 f"{row['return']['median']:.3f}",
-                f"{min(seed['success_rate'] for seed in row['seeds']):.1%}",
-                _reached(row),
+                worst(row["seeds"]),
+                _reached(row["seeds"]),
                 *([_chance(versus.get(method))] if base else [f"{found['mean_over_training'][method]:.3f}"]),
             ]
             for method, row in found["methods"].items()
@@ -179,8 +178,8 @@ def prompts() -> str:
                 f"{untrained['return_mean']:.3f}",
                 f"{untrained['success_rate']:.1%}",
                 f"{method['return']['iqm']:.3f} ({_bounds(method['return']['ci95'])})",
-                f"{min(seed['success_rate'] for seed in method['seeds']):.1%}",
-                _reached(method),
+                worst(method["seeds"]),
+                _reached(method["seeds"]),
             ]
         )
     header = ["world", "untrained", "success", "trained, IQM (95 %)", "worst success", "to 90 %: median (range)"]
@@ -190,21 +189,13 @@ def prompts() -> str:
 def without_normalization() -> str:
     """The four tasks with `word` and with `none`: return, worst success and decisions to 90 %."""
     rows = []
-    for world in WORLDS:
-        for name, seeds in (("word", _trained(world)), ("none", _trained(f"{world}-none"))):
-            if seeds:
-                returns = [seed["return_mean"] for seed in seeds]
-                reached = sorted(_values(seeds, "decisions_to_90_percent"))
-                rows.append(
-                    [
-                        f"`{world}`, {name}",
-                        f"{seeds[0]['decisions']:,}",
-                        f"{load(f'learning-{world}' + '-none' * (name == 'none'))['untrained']['return_mean']:.3f}",
-                        f"{statistics.median(returns):.3f} ({min(returns):.3f} to {max(returns):.3f})",
-                        f"{min(seed['success_rate'] for seed in seeds):.1%}",
-                        f"{_count(statistics.median(reached))} ({_count(reached[0])} to {_count(reached[-1])})",
-                    ]
-                )
+    for world, name in itertools.product(WORLDS, ("word", "none")):
+        result = _learning(world, name)
+        if result is not None:
+            seeds = result["seeds"]
+            untrained = f"{result['untrained']['return_mean']:.3f}"
+            cells = [f"{seeds[0]['decisions']:,}", untrained, spread(seeds), worst(seeds), _reached(seeds)]
+            rows.append([f"`{world}`, {name}", *cells])
     header = ["world, normalization", "decisions", "untrained", "return: median (range)", "worst success"]
     return markdown([*header, "to 90 %: median (range)"], rows)
 
@@ -214,8 +205,8 @@ def _goals() -> list[tuple[tuple[str, str], Judged, Judged]]:
     scratch, saycan = load("ppo-mlp")["worlds"], load("saycan")["worlds"]
 
     def both(world: str, judge: Callable[[list[dict[str, Any]]], Judged]) -> tuple[Judged, Judged]:
-        found = [_trained(world), _trained(f"{world}-none")]
-        default, none = (judge(seeds) if seeds else None for seeds in found)
+        found = [_learning(world, name) for name in ("word", "none")]
+        default, none = (judge(result["seeds"]) if result else None for result in found)
         return default, none
 
     rows: list[tuple[tuple[str, str], Judged, Judged]] = []
@@ -264,12 +255,10 @@ def _beats(ours: list[dict[str, Any]], than: list[dict[str, Any]]) -> Judged:
     return f"{np.median(earned):.3f} / {np.median(theirs):.3f}, {chance:.0%} of pairs", chance > 0.5
 
 
-def _trained(name: str) -> list[dict[str, Any]]:
-    """The seeds of a result of learning.py; none where there is no such result."""
-    if not (RESULTS / f"learning-{name}.json").exists():
-        return []
-    seeds: list[dict[str, Any]] = load(f"learning-{name}")["seeds"]
-    return seeds
+def _learning(world: str, normalization: str) -> dict[str, Any] | None:
+    """A result of learning.py; None where there is none."""
+    name = f"learning-{world}" + ("" if normalization == "word" else f"-{normalization}")
+    return load(name) if (RESULTS / f"{name}.json").exists() else None
 
 
 def _values(seeds: list[dict[str, Any]], key: str) -> NDArray[np.float64]:
@@ -287,7 +276,7 @@ def _percentiles(values: NDArray[np.float64], digits: int) -> str:
 
 
 def _bare(world: str) -> str:
-    return world.removesuffix("-v0").rpartition(":")[2]
+    return world.removesuffix("-v0")
 
 
 def _seeds(world: dict[str, Any]) -> list[dict[str, Any]]:
@@ -298,16 +287,13 @@ def _bounds(interval: list[float] | None, digits: int = 3) -> str:
     return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
 
 
-def _count(decisions: float) -> str:
-    return "-" if np.isinf(decisions) else f"{decisions:,.0f}"
-
-
-def _reached(row: dict[str, Any]) -> str:
-    """Median and range; a seed that never got there is a dash."""
-    reached = [seed["decisions_to_90_percent"] for seed in row["seeds"]]
-    told = ["-" if value is None else f"{value:,}" for value in sorted(reached, key=lambda v: (v is None, v))]
-    middle = row["median_decisions_to_90_percent"]
-    return f"{'-' if middle is None else f'{middle:,.0f}'} ({told[0]} to {told[-1]})"
+def _reached(seeds: list[dict[str, Any]]) -> str:
+    """Median and range of decisions to 90 %; a seed that never got there is a dash."""
+    reached = _values(seeds, "decisions_to_90_percent")
+    middle, low, high = (
+        "-" if np.isinf(value) else f"{value:,.0f}" for value in (np.median(reached), reached.min(), reached.max())
+    )
+    return f"{middle} ({low} to {high})"
 
 
 def _chance(pair: dict[str, Any] | None) -> str:

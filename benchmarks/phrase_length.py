@@ -17,10 +17,9 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from learning import ROOT
 from numpy.typing import NDArray
-from speed_pictures import IMAGES, figure_of
-from tables import WORLDS
+from speed_pictures import figure_of
+from tables import IMAGES, RESULTS, WORLDS
 
 from twosome.bench.document import document
 from twosome.decision import Decision
@@ -30,7 +29,7 @@ from twosome.scoring import ActionScorer, Normalization
 
 MOMENTS = 5_000
 SEED = 0
-RESULT = ROOT / "benchmarks" / "results" / "phrase-length.json"
+RESULT = RESULTS / "phrase-length.json"
 COLORS = ("#8a8a8a", "#d55e00", "#0072b2", "#009e73", "#cc79a7")
 
 

@@ -4,16 +4,14 @@ python benchmarks/speed_pictures.py
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
-from tables import load
+from tables import IMAGES, load
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WAYS = {"packed": "#c0392b", "padded": "#2c3e80", "cached": "#b8860b", "harness": "#6c3483", "plain": "#8a8a8a"}
 PARTS = {
     "model": ("model, forward", "#c0392b"),

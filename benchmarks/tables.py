@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+IMAGES = ROOT / "docs" / "images"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CLAIMS = (
     "defects",
@@ -63,9 +64,9 @@ def learning() -> str:
                 f"`{world}`",
                 *(f"{value:.3f}" for value in (result["optimum"], result["random"]["return_mean"])),
                 f"{result['untrained']['return_mean']:.3f}",
-                f"**{_spread(result['seeds'])}**",
-                _spread(other),
-                f"{_worst(result['seeds'])} / {_worst(other)}",
+                f"**{spread(result['seeds'])}**",
+                spread(other),
+                f"{worst(result['seeds'])} / {worst(other)}",
                 f"{result['seeds'][0]['decisions']:,}",
                 f"{_reached(result['seeds'])} / {_reached(other)}",
             ]
@@ -92,12 +93,14 @@ def learning() -> str:
     return f"{markdown(header, rows)}\n\n{note}"
 
 
-def _spread(seeds: list[dict[str, Any]]) -> str:
+def spread(seeds: list[dict[str, Any]]) -> str:
+    """Median return over the seeds, and the range."""
     returns = [seed["return_mean"] for seed in seeds]
     return f"{statistics.median(returns):.3f} ({min(returns):.3f} to {max(returns):.3f})"
 
 
-def _worst(seeds: list[dict[str, Any]]) -> str:
+def worst(seeds: list[dict[str, Any]]) -> str:
+    """Success rate of the worst seed."""
     return f"{min(seed['success_rate'] for seed in seeds):.1%}"
 
 
@@ -138,9 +141,9 @@ def saycan() -> str:
             [
                 f"`{world}`",
                 f"{ours['untrained']['return_mean']:.3f}",
-                *(_spread([seed[variant] for seed in measured]) for variant in variants),
-                _spread(ours["seeds"]),
-                _spread(greedy),
+                *(spread([seed[variant] for seed in measured]) for variant in variants),
+                spread(ours["seeds"]),
+                spread(greedy),
             ]
         )
     header = ["world", "untrained", *variants, "trained, drawn", "trained, greedy"]
@@ -404,7 +407,7 @@ def retention_rates() -> str:
         rows.append(
             [
                 f"{rate:g}",
-                _spread(runs),
+                spread(runs),
                 _reached(runs),
                 f"{statistics.median(drops):.1f} ({min(drops):.1f} to {max(drops):.1f})",
                 ", ".join(f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)),
