@@ -19,7 +19,7 @@ from twosome.cli.parse import parse
 from twosome.cli.train import Train
 from twosome.config import TrainConfig
 from twosome.errors import RunError
-from twosome.experiment import mlp, state, work
+from twosome.experiment import baseline, state, work
 from twosome.experiment.grid import read_grid
 from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import clear_unbegun, state_of
@@ -65,7 +65,7 @@ def commands(monkeypatch) -> list[list[str]]:
         seen.append(words)
         answer = io.StringIO()
         with contextlib.redirect_stdout(answer):
-            code = mlp.main(words[1:]) if words[0] == "twosome.experiment.mlp" else main(words[1:])
+            code = baseline.main(words[1:]) if words[0] == "twosome.experiment.baseline" else main(words[1:])
         if code:
             raise RunError("it failed")
         return answer.getvalue()
@@ -91,11 +91,17 @@ def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
         ('["TomatoSalad"]', '["TomatoSald"]', "Did you mean 'TomatoSalad'"),
         ('"ppo-mlp"', '"ppo-mpl"', "Did you mean 'ppo-mlp'"),
         ('kind = "ppo-mlp"', 'kind = "ppo-mlp"\nnormalization = "word"', "'normalization', which is not known there"),
+        ('"ppo-mlp"', '"saycan"\naffordance_from = "planner"', "expected one of random, ppo"),
         ("total_steps = 128", "total_steps = 128.5", "expected a whole number"),
         ("total_steps = 128", "total_steps = 100", "word on TomatoSalad: --total-steps is 100"),
         ("total_steps = 128", "total_steps = true", "expected a whole number"),
         ('normalization = "word"', "seed = 3", "the grid sets"),
         ('normalization = "word"', "env_kwargs = {}", "use \\[env.WORLD\\]"),
+        ('normalization = "word"', "env.TomatoSalad.env_kwargs = {}", "use \\[env.WORLD\\]"),
+        ('normalization = "word"', "env.TomatoSald.clip = 0.1", "Did you mean 'TomatoSalad'"),
+        ('kind = "ppo-mlp"', 'kind = "ppo-mlp"\nenv.TomatoSalad.clop = 0.1', "Did you mean 'clip'"),
+        ('normalization = "word"', "env = 3", "[methods.word.env]"),
+        ('normalization = "word"', "env.TomatoSalad = 3", "[methods.word.env.TomatoSalad]"),
         ("total_steps = 128", 'env_kwargs = {layout = "B"}', "'ppo-mlp' do not take"),
         ("[settings]", "[env.Entertainment]", "env"),
         ("[1, 2]", "[1, 1]", "different"),
@@ -119,10 +125,14 @@ def test_a_mistake_in_the_file_is_explained_before_anything_runs(file, commands,
     assert not (file.parent / "runs").exists()
 
 
-def test_a_missing_model_is_explained_before_anything_runs(file, commands, capsys):
-    changed(file, 'normalization = "word"', 'model = "runs/models/none"')
+@pytest.mark.parametrize(
+    ("method", "old"), [("word", 'normalization = "word"'), ("scratch", 'kind = "ppo-mlp"')], ids=["trained", "saycan"]
+)
+def test_a_missing_model_is_explained_before_anything_runs(file, commands, capsys, method, old):
+    kind = "" if method == "word" else '\nkind = "saycan"'
+    changed(file, old, f'model = "runs/models/none"{kind}')
     assert main(["experiment", str(file)]) == 1
-    assert "word on TomatoSalad: there is no folder 'runs/models/none'" in capsys.readouterr().err
+    assert f"{method} on TomatoSalad: there is no folder 'runs/models/none'" in capsys.readouterr().err
     assert not commands
     assert not (file.parent / "runs").exists()
 
@@ -138,8 +148,8 @@ def test_the_examples_are_valid(tmp_path):
     (tmp_path / "page.toml").write_text(page)
     examples = (tmp_path / "page.toml", *(ROOT / "benchmarks" / "experiments").glob("*.toml"))
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
-    sizes = {"defects": 70, "methods": 27, "normalization": 50, "prompts": 35, "sizes": 30, "tuning": 15}
-    assert runs == {"page": 6, "quick": 6, **sizes}
+    sizes = {"defects": 70, "methods": 165, "normalization": 50, "prompts": 35, "sizes": 30, "tuning": 15}
+    assert runs == {"page": 8, "quick": 6, **sizes}
 
 
 def test_a_quick_version_is_short_and_stays_out_of_the_way(file):
@@ -171,6 +181,8 @@ def test_what_is_closer_to_the_method_wins(file):
         next(cell for cell in read_grid(file).cells if cell.kind == kind) for kind in ("twosome", "ppo-mlp")
     )
     assert (word.config.clip, word.config.epochs, word.config.actor_lr) == (0.3, 3, 1e-4)
+    file.write_text(file.read_text().replace("epochs = 3", "epochs = 3\nenv.TomatoSalad.epochs = 4"))
+    assert {cell.config.epochs for cell in read_grid(file).cells if cell.kind == "twosome"} == {4}
     # PPO from scratch takes the settings that it knows, and its budget from the preset where none is given.
     assert (scratch.config.clip, scratch.config.epochs, scratch.config.total_steps) == (0.3, 2, 256)
     file.write_text(file.read_text().replace("total_steps = 256", ""))
@@ -217,6 +229,26 @@ def test_a_grid_is_carried_out_once_and_can_be_reported(file, commands, capsys):
     carry_out(changed(file, "episodes = 2", "episodes = 3"), capsys)
     assert not [words for words in commands if words[1] == "train"]
     assert len([words for words in commands if words[1] == "eval"]) == 2 + 1 + 1
+
+
+def test_saycan_in_a_grid_is_that_of_eval_and_can_be_reported(file, commands, capsys):
+    saycan = 'kind = "saycan"\ngreedy = true\nnormalization = "none"\ntotal_steps = 1280'
+    changed(changed(file, "[1, 2]", "[1]"), 'kind = "ppo-mlp"', saycan)
+    changed(file, "[evaluation]", f'[methods.with_ppo]\n{saycan}\naffordance_from = "ppo"\n[evaluation]')
+    assert carry_out(file, capsys)[0] == 0
+    runs = file.parent / "runs" / "TomatoSalad"
+    found, other = (
+        json.loads((runs / name / "seed-1/evaluation.json").read_text()) for name in ("scratch", "with_ppo")
+    )
+    options = "--policy saycan --affordance-decisions 1280 --normalization none --greedy --episodes 2 --seed 10000"
+    assert main(["eval", *options.split(), "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert found["return_mean"] == expected["return_mean"]
+    assert (found["policy"], found["config"]["greedy"], other["config"]["affordance_from"]) == ("saycan", True, "ppo")
+
+    assert main(["report", str(file.parent / "runs"), "--json"]) == 0
+    (world,) = json.loads(capsys.readouterr().out)["worlds"].values()
+    assert world["methods"]["scratch"]["return"]["median"] == found["return_mean"]
 
 
 def test_the_untrained_model_is_measured_once_for_each_way_of_asking(file):

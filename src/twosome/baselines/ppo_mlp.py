@@ -19,7 +19,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from twosome.baselines.mlp_config import MlpConfig
+from twosome.baselines.config import MlpConfig
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import ConfigError
@@ -155,15 +155,13 @@ def train_mlp(config: MlpConfig, report: Report | None = None) -> MlpPolicy:
         torch.optim.Adam(network.parameters(), lr=config.learning_rate, eps=1e-5)
         for network in (policy.actor, policy.critic)
     ]
-    batch = config.num_envs * config.rollout_steps
-    num_updates = config.total_steps // batch
-    for update in range(num_updates):
+    for update in range(config.num_updates):
         for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = config.learning_rate * (1 - update / num_updates)
+            optimizer.param_groups[0]["lr"] = config.learning_rate * (1 - update / config.num_updates)
         rollout = collector.collect(policy, config.rollout_steps, rng)
         _improve(policy, optimizers, rollout, config, gamma, rng)
         if report is not None:
-            report((update + 1) * batch, rollout)
+            report((update + 1) * config.batch_size, rollout)
     return policy
 
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from twosome.baselines.ppo_mlp import VectorPrompt, VectorReader, symbolic, tanh_network
+from twosome.baselines.config import SayCanConfig
+from twosome.baselines.ppo_mlp import VectorPrompt, VectorReader, symbolic, tanh_network, train_mlp
 from twosome.baselines.simple import Uniform
 from twosome.decision import Decision
 from twosome.envs import text
@@ -39,12 +40,14 @@ class Experience:
         prompts: symbolic observations, as `VectorPrompt` writes them.
         actions: the action taken at each.
         targets: ``gamma ** (primitive steps until success)``, 0 where the episode failed.
+        episodes: how many they were.
     """
 
     gamma: float
     prompts: list[str] = field(default_factory=list)
     actions: list[int] = field(default_factory=list)
     targets: list[float] = field(default_factory=list)
+    episodes: int = 0
     _open: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
 
     def add(self, rollout: Rollout) -> None:
@@ -59,6 +62,7 @@ class Experience:
                     self._close(self._open.pop(e), success=next(ended).success)
 
     def _close(self, steps: list[tuple[str, int, int]], *, success: bool) -> None:
+        self.episodes += 1
         target = float(success)
         for prompt, action, duration in reversed(steps):
             target *= self.gamma**duration
@@ -77,6 +81,15 @@ def random_experience(
     experience = Experience(gamma)
     experience.add(collector.collect(Uniform(), total_steps // num_envs, np.random.default_rng(seed)))
     return experience
+
+
+def experience_of(config: SayCanConfig) -> Experience:
+    """What is met in the play that the settings name, over their whole budget."""
+    if config.affordance_from == "random":
+        return random_experience(config.env, config.total_steps, config.seed, config.num_envs)
+    met = Experience(text.gamma_of(config.env, {}))
+    train_mlp(config, lambda _, rollout: met.add(rollout))
+    return met
 
 
 class Affordance:

@@ -16,6 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+from twosome.baselines.config import MlpConfig
 from twosome.envs import text
 from twosome.envs.choices import check_choice
 from twosome.errors import ConfigError, TwosomeError
@@ -165,6 +166,15 @@ def _parse(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not TOML: {error}. docs/experiments.md shows an example.") from error
 
 
+@dataclass(frozen=True)
+class _Method:
+    """A method's kind, and its settings: for all worlds, and for single ones."""
+
+    kind: str
+    given: dict[str, Any]
+    by_env: dict[str, dict[str, Any]]
+
+
 class _Reader:
     """Takes a file's content apart, the outermost things first."""
 
@@ -208,8 +218,7 @@ class _Reader:
         ]
         return Grid(self.name, self.output, tuple(_with_untrained(cells)), tuple(references))
 
-    @staticmethod
-    def _methods(tables: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    def _methods(self, tables: Mapping[str, Any]) -> dict[str, "_Method"]:
         if not tables:
             raise ConfigError("there is no method; expected at least one, such as [methods.word] with its settings.")
         methods = {}
@@ -220,11 +229,20 @@ class _Reader:
             given = dict(_table(table, f"methods.{name}"))
             kind = given.pop("kind", "twosome")
             check_choice("kind", kind, tuple(KINDS))
-            if "env_kwargs" in given:
-                raise ConfigError(f"{where} gives env_kwargs, but all methods play in the same world: use [env.WORLD].")
-            require_settings(given, fields_of(kind), f"{where} of kind {kind!r}")
-            methods[name] = (kind, given)
+            by_env = _table(given.pop("env", {}), f"methods.{name}.env")
+            require_known(by_env, self.envs, f"[methods.{name}.env]")
+            self._check_own(where, kind, given)
+            for env, own in by_env.items():
+                label = f"methods.{name}.env.{env}"
+                self._check_own(f"[{label}]", kind, _table(own, label))
+            methods[name] = _Method(kind, given, by_env)
         return methods
+
+    @staticmethod
+    def _check_own(where: str, kind: str, table: Mapping[str, Any]) -> None:
+        if "env_kwargs" in table:
+            raise ConfigError(f"{where} gives env_kwargs, but all methods play in the same world: use [env.WORLD].")
+        require_settings(table, fields_of(kind), f"{where} of kind {kind!r}")
 
     @staticmethod
     def _evaluation(table: Mapping[str, Any]) -> Evaluation:
@@ -233,7 +251,7 @@ class _Reader:
 
     def _check_shared(self, where: str, table: Mapping[str, Any]) -> None:
         """Settings for several methods must mean something to at least one; the world's arguments, to all."""
-        kinds = {kind for kind, _ in self.methods.values()}
+        kinds = {method.kind for method in self.methods.values()}
         hints = {name: hint for kind in sorted(kinds) for name, hint in fields_of(kind).items()}
         require_settings(table, hints, where)
         without = [kind for kind in sorted(kinds) if "env_kwargs" not in fields_of(kind)]
@@ -249,8 +267,9 @@ class _Reader:
         kwargs = {**self.shared, **self.by_env.get(env, {})}.get("env_kwargs", {})
         world = text.make(env, **kwargs)
         space: Any = world.observation_space
-        if any(kind == "ppo-mlp" for kind, _ in self.methods.values()) and "vector" not in space.spaces:
-            raise ConfigError(f'{env} has no symbolic observation, "vector", which methods of kind ppo-mlp read.')
+        readers = [method.kind for method in self.methods.values() if issubclass(KINDS[method.kind], MlpConfig)]
+        if readers and "vector" not in space.spaces:
+            raise ConfigError(f'{env} has no symbolic observation, "vector", which methods of kind {readers[0]} read.')
         policies = ["random", *(["planner"] if hasattr(world.unwrapped, "planner") else [])]
         world.close()
         return kwargs, policies
@@ -259,8 +278,8 @@ class _Reader:
         return self.output / env.removeprefix("twosome/").replace("/", "-").replace(":", "-")
 
     def _cell(self, env: str, method: str, seed: int) -> Cell:
-        kind, own = self.methods[method]
-        given = {**self._given(env, kind), **own}
+        kind = self.methods[method].kind
+        given = {**self._given(env, kind), **self.methods[method].given, **self.methods[method].by_env.get(env, {})}
         path = self._folder(env) / method / f"seed-{seed}"
         try:
             config = configure(kind, env, seed, given, path)

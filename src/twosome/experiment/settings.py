@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from twosome.baselines.mlp_config import MlpConfig
+from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig, preset
 from twosome.envs import text
 from twosome.envs.choices import suggestion
@@ -15,8 +15,9 @@ from twosome.errors import ConfigError
 
 Config: TypeAlias = TrainConfig | MlpConfig
 
-KINDS: dict[str, type[Config]] = {"twosome": TrainConfig, "ppo-mlp": MlpConfig}
-"""What a method may be: the language model trained by `twosome train`, or two small networks from scratch."""
+KINDS: dict[str, type[Config]] = {"twosome": TrainConfig, "ppo-mlp": MlpConfig, "saycan": SayCanConfig}
+"""What a method may be: the language model trained by `twosome train`, two small networks from scratch, or the
+untrained language model with an affordance."""
 
 FROM_THE_GRID = ("env", "seed", "output")
 """Fields that the grid fills in."""
@@ -114,9 +115,9 @@ def configure(kind: str, env: str, seed: int, given: Mapping[str, Any], output: 
     Raises:
         ConfigError: a value is out of range, or contradicts another.
     """
-    if kind == "ppo-mlp":
+    if issubclass(KINDS[kind], MlpConfig):
         budget = preset(env)["total_steps"]
-        return MlpConfig(**{"env": text.resolve(env), "seed": seed, "total_steps": budget, **given})
+        return KINDS[kind](**{"env": text.resolve(env), "seed": seed, "total_steps": budget, **given})
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return TrainConfig(env=text.resolve(env), seed=seed, output=output, **values)
 
@@ -124,7 +125,8 @@ def configure(kind: str, env: str, seed: int, given: Mapping[str, Any], output: 
 def recorded(config: Config) -> dict[str, Any]:
     """What the run's config.json says, without what is known only once the run has begun."""
     if isinstance(config, MlpConfig):
-        return {"kind": "ppo-mlp", **dataclasses.asdict(config)}
+        (kind,) = (name for name, of_kind in KINDS.items() if of_kind is type(config))
+        return {"kind": kind, **dataclasses.asdict(config)}
     content = config.to_json()
     del content["output"]
     return {name: value for name, value in content.items() if (name, value) != ("gamma", None)}

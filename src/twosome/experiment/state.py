@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from twosome import models
-from twosome.baselines.mlp_config import MlpConfig
+from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError, ModelError, RunError
 from twosome.experiment.grid import Cell, Evaluation, Reference
@@ -26,7 +26,9 @@ def state_of(task: Cell | Reference) -> State:
         return "done" if is_measured(task.path, task.evaluation) else "new"
     if not (task.path / CONFIG).is_file():
         return "new"
-    if isinstance(task.config, MlpConfig):  # is measured in one go with its training: its networks are not kept
+    if isinstance(
+        task.config, MlpConfig
+    ):  # a baseline is measured in one go with its training: its networks are not kept
         return "done" if is_measured(task.path / EVALUATION, task.evaluation) else "begun"
     if last_checkpoint(task.config) not in RunDirectory.open(task.path).checkpoints():
         return "begun"
@@ -46,8 +48,7 @@ def is_measured(path: Path, evaluation: Evaluation) -> bool:
 
 def budget(cell: Cell) -> int:
     """Decisions that a run makes: whole rollouts."""
-    batch = cell.config.num_envs * cell.config.rollout_steps
-    return cell.config.total_steps // batch * batch
+    return cell.config.num_updates * cell.config.batch_size
 
 
 def last_checkpoint(config: TrainConfig) -> str:
@@ -93,7 +94,7 @@ def require_models(cells: Iterable[Cell]) -> None:
         ModelError: one is not.
     """
     for cell in cells:
-        if isinstance(cell.config, TrainConfig) and state_of(cell) != "done":
+        if isinstance(cell.config, (TrainConfig, SayCanConfig)) and state_of(cell) != "done":
             try:
                 models.locate(cell.config.model)
             except ModelError as error:

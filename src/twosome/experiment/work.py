@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from twosome.baselines.mlp_config import MlpConfig
+from twosome.baselines.config import MlpConfig
 from twosome.errors import RunError, TwosomeError
 from twosome.experiment.grid import Cell, Reference
 from twosome.experiment.settings import flags
@@ -74,8 +74,12 @@ class Worker:
             clear_unbegun(task.path)
         if isinstance(task.config, MlpConfig):
             if state != "done":
-                settings = {"config": asdict(task.config), "evaluation": asdict(task.evaluation)}
-                self._run(["twosome.experiment.mlp", str(task.path), json.dumps(settings)], task, claim)
+                settings = {
+                    "kind": task.kind,
+                    "config": asdict(task.config),
+                    "evaluation": asdict(task.evaluation),
+                }
+                self._run(["twosome.experiment.baseline", str(task.path), json.dumps(settings)], task, claim)
             return
         if state in ("new", "begun"):
             self._train(task, resume=state == "begun", claim=claim)

@@ -1,7 +1,8 @@
-"""Settings of PPO from scratch, apart from it so that they can be read and checked without torch."""
+"""Settings of the baselines that learn, apart from them so that they can be read and checked without torch."""
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from twosome.errors import ConfigError
 
@@ -47,13 +48,38 @@ class MlpConfig:
         for name in ("seed", "entropy_coef", "advantage_std_floor"):
             self._require(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
         self._require("gae_lambda", 0 <= self.gae_lambda <= 1, "between 0 and 1")
-        batch = self.num_envs * self.rollout_steps
+        batch = self.batch_size
         self._require("total_steps", self.total_steps >= batch, f"at least one rollout of {batch} decisions")
         if batch % self.minibatches:
             raise ConfigError(
                 f"a rollout of {batch} decisions must divide into minibatches = {self.minibatches} parts."
             )
 
+    @property
+    def batch_size(self) -> int:
+        """Decisions between two updates."""
+        return self.num_envs * self.rollout_steps
+
+    @property
+    def num_updates(self) -> int:
+        """Whole rollouts in the budget."""
+        return self.total_steps // self.batch_size
+
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
             raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
+
+
+@dataclass(frozen=True)
+class SayCanConfig(MlpConfig):
+    """Settings of SayCan. What it shares with PPO from scratch says how the play is made that it learns from."""
+
+    affordance_from: Literal["random", "ppo"] = "random"
+    """Whose play the affordance learns from, over the whole budget: uniformly random, or PPO's from scratch while it
+    learns."""
+    model: str = "hearth"
+    """Language model, which is not trained: the embedded "hearth", a Hugging Face id, or a folder."""
+    normalization: Literal["none", "token", "word", "byte", "pmi"] = "word"
+    """What an action's joint log-probability is divided by (pmi: what is subtracted from it)."""
+    greedy: bool = False
+    """Take the best action, as in Ahn et al. (2022), in place of drawing one."""

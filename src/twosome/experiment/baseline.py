@@ -1,0 +1,104 @@
+"""A run of a baseline in a run directory like any other: `python -m twosome.experiment.baseline FOLDER SETTINGS`.
+
+PPO from scratch and SayCan learn with small networks that are quickly trained again, and are not kept: there are no
+checkpoints, a run that was interrupted begins anew, and who plays in the end is measured here.
+"""
+
+import json
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from twosome.baselines.config import MlpConfig, SayCanConfig
+from twosome.baselines.ppo_mlp import train_mlp
+from twosome.baselines.saycan import Affordance, SayCan, experience_of
+from twosome.envs import text
+from twosome.errors import TwosomeError
+from twosome.evaluate.subject import Subject
+from twosome.evaluate.success import Player
+from twosome.experiment.settings import KINDS, recorded
+from twosome.policy.actor import Actor
+from twosome.ppo.train import WINDOW
+from twosome.rollout import Episode, Rollout, episode_means
+from twosome.runs import EVALUATION, RunDirectory, write_json
+from twosome.scoring import ActionScorer
+from twosome.versions import hardware, versions
+
+
+def learn_and_measure(path: Path, config: MlpConfig, episodes: int, seed: int) -> None:
+    """Learn, and measure over fresh episodes; what an interrupted run left is removed first."""
+    if path.exists():
+        shutil.rmtree(path)
+    gamma = text.gamma_of(config.env, {})
+    settings = recorded(config)
+    run = RunDirectory.create(path, {**settings, "gamma": gamma}, versions(config.env))
+    with run.locked():
+        player: Player
+        player = _saycan(config, run) if isinstance(config, SayCanConfig) else train_mlp(config, Recorder(run))
+        identity = {"policy": settings["kind"], "config": asdict(config)}
+        document = Subject(settings["kind"], player, config.env, {}, identity).measure(episodes, seed)
+        write_json(path / EVALUATION, {**document, "hardware": hardware()})
+
+
+class Recorder:
+    """Writes the metrics of each update, with the names that `twosome train` gives them."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._recent: deque[Episode] = deque(maxlen=WINDOW)
+        self._counts = {"update": 0, "env_steps": 0, "episodes": 0}
+        self._began = time.perf_counter()
+
+    def __call__(self, decisions: int, rollout: Rollout) -> None:
+        """Take in an update."""
+        self._recent.extend(rollout.episodes)
+        self._counts["update"] += 1
+        self._counts["env_steps"] += int(rollout.durations.sum())
+        self._counts["episodes"] += len(rollout.episodes)
+        now = time.perf_counter()
+        self._run.append_metrics(
+            {**self._counts, "decisions": decisions, **episode_means(self._recent), "update_s": now - self._began}
+        )
+        self._began = now
+
+
+def _saycan(config: SayCanConfig, run: RunDirectory) -> SayCan:
+    """The untrained model with an affordance; one row of metrics, without a return: SayCan has not played yet."""
+    began = time.perf_counter()
+    actor = Actor(ActionScorer.from_pretrained(config.model), config.normalization)
+    experience = experience_of(config)
+    affordance = Affordance(config.env, config.hidden, config.seed)
+    affordance.fit(experience)
+    run.append_metrics(
+        {
+            "update": 1,
+            "episodes": experience.episodes,
+            "decisions": config.num_updates * config.batch_size,
+            **episode_means([]),
+            "update_s": time.perf_counter() - began,
+        }
+    )
+    return SayCan(actor, affordance, config.greedy)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, learn, measure."""
+    folder, settings = arguments
+    content: dict[str, Any] = json.loads(settings)
+    config = KINDS[content["kind"]](**content["config"])
+    assert isinstance(config, MlpConfig)
+    try:
+        learn_and_measure(Path(folder), config, **content["evaluation"])
+    except TwosomeError as error:
+        sys.stderr.write(f"twosome: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
