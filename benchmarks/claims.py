@@ -33,9 +33,13 @@ WANTED = {"TomatoSalad": 1 / 3, "TomatoLettuceSalad": 2 / 3, "FoodPreparation": 
 """Decisions to 90 % of the optimum that were aimed at, as a part of what PPO from scratch needs."""
 SOLVED = 0.95
 """Success rate from which a seed counts as having solved a task."""
-SAYCAN_DRAWN = ("random, drawn", "ppo, drawn")
+NORMALIZATIONS = ("word", "none")
+"""The paper's, which is the default, and the one that suits `hearth`."""
+PLAYED = {"drawn": "return_mean", "greedy": "greedy_return_mean"}
+"""How actions are taken, to what the results of learning.py call the return of it."""
 Judged = tuple[str, bool] | None
 """What was measured, and whether that is the goal; None where nothing was."""
+Judge = Callable[[list[dict[str, Any]]], Judged]
 
 
 def distilled(name: str, collection: Collection) -> dict[str, Any]:
@@ -189,7 +193,7 @@ def prompts() -> str:
 def without_normalization() -> str:
     """The four tasks with `word` and with `none`: return, worst success and decisions to 90 %."""
     rows = []
-    for world, name in itertools.product(WORLDS, ("word", "none")):
+    for world, name in itertools.product(WORLDS, NORMALIZATIONS):
         result = _learning(world, name)
         if result is not None:
             seeds = result["seeds"]
@@ -202,29 +206,37 @@ def without_normalization() -> str:
 
 def _goals() -> list[tuple[tuple[str, str], Judged, Judged]]:
     """Each goal and what is wanted, then the judgment of both normalizations."""
-    scratch, saycan = load("ppo-mlp")["worlds"], load("saycan")["worlds"]
-
-    def both(world: str, judge: Callable[[list[dict[str, Any]]], Judged]) -> tuple[Judged, Judged]:
-        found = [_learning(world, name) for name in ("word", "none")]
-        default, none = (judge(result["seeds"]) if result else None for result in found)
-        return default, none
+    scratch = load("ppo-mlp")["worlds"]
 
     rows: list[tuple[tuple[str, str], Judged, Judged]] = []
     for world, wanted in WANTED.items():
         goal = f"decisions to 90 %, `{world}`, ours / PPO from scratch"
         judge = partial(_sooner, than=scratch[world]["seeds"], wanted=wanted)
-        rows.append(((goal, f"at most {wanted:.2f}"), *both(world, judge)))
-    other = scratch["Entertainment"]["seeds"]
+        rows.append(((goal, f"at most {wanted:.2f}"), *_both(world, judge, judge)))
+    solves = partial(_solves, unlike=scratch["Entertainment"]["seeds"])
     goal = "`Entertainment`, seeds that solve it, ours / PPO from scratch"
-    rows.append(((goal, "all / not all"), *both("Entertainment", partial(_solves, unlike=other))))
+    rows.append(((goal, "all / not all"), *_both("Entertainment", solves, solves)))
+    earns_more = partial(_earns_more, than=scratch["Entertainment"]["seeds"])
     goal = "`Entertainment`, difference of the mean returns"
-    rows.append(((goal, "interval above 0"), *both("Entertainment", partial(_earns_more, than=other))))
-    for world, seeds in saycan.items():
-        drawn = [[seed[variant] for seed in seeds] for variant in SAYCAN_DRAWN]
-        best = max(drawn, key=lambda measured: float(np.median(_values(measured, "return_mean"))))
-        goal = f"return, `{world}`, ours / the best SayCan, drawn"
-        rows.append(((goal, "higher"), *both(world, partial(_beats, than=best))))
+    rows.append(((goal, "interval above 0"), *_both("Entertainment", earns_more, earns_more)))
+    for (played, key), world in itertools.product(PLAYED.items(), WORLDS):
+        goal = f"return, `{world}`, ours / the better SayCan, both {played}"
+        word, none = (partial(_beats, key=key, than=_best_saycan(world, name, played)) for name in NORMALIZATIONS)
+        rows.append(((goal, "higher"), *_both(world, word, none)))
     return rows
+
+
+def _both(world: str, word: Judge, none: Judge) -> tuple[Judged, Judged]:
+    """The judgment of each normalization's seeds; None where they were not measured."""
+    default, other = (_learning(world, name) for name in NORMALIZATIONS)
+    return word(default["seeds"]) if default else None, none(other["seeds"]) if other else None
+
+
+def _best_saycan(world: str, normalization: str, played: str) -> list[dict[str, Any]]:
+    """The seeds of the variant with the higher median return, among those that take actions in one way."""
+    seeds = load("saycan" if normalization == "word" else f"saycan-{normalization}")["worlds"][world]
+    measured = [[seed[f"{source}, {played}"] for seed in seeds] for source in ("random", "ppo")]
+    return max(measured, key=lambda rows: float(np.median(_values(rows, "return_mean"))))
 
 
 def _sooner(ours: list[dict[str, Any]], than: list[dict[str, Any]], wanted: float) -> Judged:
@@ -249,8 +261,8 @@ def _earns_more(ours: list[dict[str, Any]], than: list[dict[str, Any]]) -> Judge
     return told, float(np.percentile(differences, 2.5)) > 0
 
 
-def _beats(ours: list[dict[str, Any]], than: list[dict[str, Any]]) -> Judged:
-    earned, theirs = _values(ours, "return_mean"), _values(than, "return_mean")
+def _beats(ours: list[dict[str, Any]], than: list[dict[str, Any]], key: str) -> Judged:
+    earned, theirs = _values(ours, key), _values(than, "return_mean")
     chance = probability_of_improvement([(earned, theirs)])
     return f"{np.median(earned):.3f} / {np.median(theirs):.3f}, {chance:.0%} of pairs", chance > 0.5
 

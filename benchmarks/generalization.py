@@ -1,11 +1,12 @@
 """Train on FoodPreparation, HouseholdTask and TomatoSalad, seeds 1 to 5, and test each run on tasks that it never met.
 
     python benchmarks/generalization.py
+    python benchmarks/generalization.py --normalization none --worlds FoodPreparation TomatoSalad
     python benchmarks/generalization.py --seeds 1 --worlds FoodPreparation --episodes 2 --total-steps 512
 
 Runs are those of learning.py, in runs/benchmark/: finished ones are not trained again. Options that are not listed
-by --help go to `twosome train`. Writes benchmarks/results/generalization.json and prints its tables; every number,
-task by task, stays in each run's folder as generalization-PANEL.json.
+by --help go to `twosome train`. Writes benchmarks/results/generalization.json, or generalization-none.json, and prints
+its tables; every number, task by task, stays in each run's folder as generalization-PANEL.json.
 """
 
 import argparse
@@ -14,12 +15,13 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, get_args
 
 from learning import ROOT, SEEDS, train, twosome
 
 from twosome.bench.document import document
 from twosome.evaluate.generalization import rows
+from twosome.scoring import Normalization
 
 WORLDS = {
     "FoodPreparation": ("paper", "household"),
@@ -27,14 +29,14 @@ WORLDS = {
     "TomatoSalad": ("kitchens",),
 }
 """What is trained on, to the panels that it is tested on."""
-NAME = "generalization"
 KEPT = ("tasks", "episodes", "success_rate", "success_ci95", "return_mean", "return_ci95", "length_mean")
 
 
 def measure(world: str, seed: int, options: argparse.Namespace, extra: list[str]) -> dict[str, Any]:
     """Train one seed or take the run that is there, and test it on its panels."""
-    learned = train(world, seed, options.threads, extra)
-    folder = ROOT / "runs" / "benchmark" / f"{world}-{seed}"
+    name = world if options.normalization == "word" else f"{world}-{options.normalization}"
+    learned = train(world, seed, options.threads, ["--normalization", options.normalization, *extra], name)
+    folder = ROOT / "runs" / "benchmark" / f"{name}-{seed}"
     episodes = [] if options.episodes is None else ["--episodes", str(options.episodes)]
     panels = {}
     for panel in WORLDS[world]:
@@ -105,6 +107,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=None, help="of each task; by default as the command does")
     parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each run")
+    parser.add_argument("--normalization", default="word", choices=get_args(Normalization))
     options, extra = parser.parse_known_args()
 
     with ThreadPoolExecutor(options.parallel) as pool:
@@ -114,7 +117,8 @@ def main() -> None:
         }
     command = " ".join(["python", "benchmarks/generalization.py", *sys.argv[1:]])
     result = document(command, {"worlds": worlds})
-    path = ROOT / "benchmarks" / "results" / f"{NAME}.json"
+    name = "generalization" if options.normalization == "word" else f"generalization-{options.normalization}"
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(tables(result))

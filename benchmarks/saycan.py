@@ -1,10 +1,11 @@
 """SayCan with the untrained model, seeds 1 to 5; its affordance learns from as many decisions as the others train with.
 
     python benchmarks/saycan.py                          # after benchmarks/ppo_mlp.py, whose settings it takes
+    python benchmarks/saycan.py --normalization none
     python benchmarks/saycan.py --worlds FoodPreparation --budget 2560   # quick
 
 The affordance learns from random play, or from PPO from scratch while that learns; actions are drawn, or the best is
-taken. All four are measured. Writes benchmarks/results/saycan.json.
+taken. All four are measured. Writes benchmarks/results/saycan.json, or saycan-none.json.
 """
 
 import argparse
@@ -12,8 +13,8 @@ import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, get_args
 
 import torch
 from learning import EPISODES, ROOT, SEEDS
@@ -24,12 +25,12 @@ from twosome.bench.document import document
 from twosome.envs import text
 from twosome.evaluate.success import evaluate
 from twosome.policy.actor import Actor
-from twosome.scoring import ActionScorer
+from twosome.scoring import ActionScorer, Normalization
 
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def run(config: MlpConfig) -> dict[str, Any]:
+def run(config: MlpConfig, normalization: Normalization) -> dict[str, Any]:
     """Every variant of SayCan for one world and seed."""
     torch.set_num_threads(1)
     env, gamma = config.env, text.gamma_of(config.env, {})
@@ -40,7 +41,7 @@ def run(config: MlpConfig) -> dict[str, Any]:
         affordance = Affordance(env, seed=config.seed)
         affordance.fit(experience)
         for greedy in (False, True):
-            player = SayCan(_model(), affordance, greedy)
+            player = SayCan(_model(normalization), affordance, greedy)
             summary = evaluate(player, env, gamma=gamma, episodes=EPISODES, seed=10_000).summary()
             kept = ("return_mean", "return_ci95", "success_rate", "length_mean")
             measured[f"{source}, {'greedy' if greedy else 'drawn'}"] = {name: summary[name] for name in kept}
@@ -48,8 +49,8 @@ def run(config: MlpConfig) -> dict[str, Any]:
 
 
 @cache
-def _model() -> Actor:
-    return Actor(ActionScorer.from_pretrained("hearth"))
+def _model(normalization: Normalization) -> Actor:
+    return Actor(ActionScorer.from_pretrained("hearth"), normalization)
 
 
 def main() -> None:
@@ -59,13 +60,16 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", default=list(tuned), choices=list(tuned))
     parser.add_argument("--budget", type=int, default=None, help="decisions; by default those of the default preset")
     parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
+    parser.add_argument("--normalization", default="word", choices=get_args(Normalization))
     options = parser.parse_args()
     configs = {env: MlpConfig(**tuned[env]["config"]) for env in options.worlds}
     if options.budget is not None:
         configs = {env: replace(config, total_steps=options.budget) for env, config in configs.items()}
     with ProcessPoolExecutor(options.parallel) as pool:
+        learn = partial(run, normalization=options.normalization)
         worlds = {
-            env: list(pool.map(run, [replace(config, seed=seed) for seed in SEEDS])) for env, config in configs.items()
+            env: list(pool.map(learn, [replace(config, seed=seed) for seed in SEEDS]))
+            for env, config in configs.items()
         }
     command = " ".join(["python", "benchmarks/saycan.py", *sys.argv[1:]])
     content = {
@@ -73,7 +77,7 @@ def main() -> None:
         "worlds": worlds,
     }
     result = document(command, content)
-    path = RESULTS / "saycan.json"
+    path = RESULTS / ("saycan.json" if options.normalization == "word" else f"saycan-{options.normalization}.json")
     path.write_text(json.dumps(result, indent=1) + "\n")
     for env, seeds in worlds.items():
         for seed in seeds:

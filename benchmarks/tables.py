@@ -7,6 +7,7 @@ So that no number on a page is typed by hand, and none outlives the run that mad
 """
 
 import argparse
+import itertools
 import json
 import re
 import statistics
@@ -50,7 +51,8 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
 def source(result: dict[str, Any]) -> str:
     """Where a result comes from."""
     threads = f", threads: {result['threads']}" if "threads" in result else ""
-    return f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}{threads}."
+    commit = result["versions"]["commit"][:7]
+    return f"`{result['command']}`, {result['date']}, commit {commit}, {result['hardware']['cpu']}{threads}."
 
 
 def learning() -> str:
@@ -58,37 +60,41 @@ def learning() -> str:
     scratch = load("ppo-mlp")
     rows = []
     for world in WORLDS:
-        result, other = load(f"learning-{world}"), scratch["worlds"][world]["seeds"]
+        word, none = load(f"learning-{world}"), load(f"learning-{world}-none")
+        all_three = [scratch["worlds"][world]["seeds"], word["seeds"], none["seeds"]]
         rows.append(
             [
                 f"`{world}`",
-                *(f"{value:.3f}" for value in (result["optimum"], result["random"]["return_mean"])),
-                f"{result['untrained']['return_mean']:.3f}",
-                f"**{spread(result['seeds'])}**",
-                spread(other),
-                f"{worst(result['seeds'])} / {worst(other)}",
-                f"{result['seeds'][0]['decisions']:,}",
-                f"{_reached(result['seeds'])} / {_reached(other)}",
+                *(f"{value:.3f}" for value in (word["optimum"], word["random"]["return_mean"])),
+                " / ".join(f"{result['untrained']['return_mean']:.3f}" for result in (word, none)),
+                spread(all_three[0]),
+                *(f"**{spread(seeds)}**" for seeds in all_three[1:]),
+                " / ".join(worst(seeds) for seeds in all_three),
+                " / ".join(_reached(seeds) for seeds in all_three),
+                f"{word['seeds'][0]['decisions']:,}",
             ]
         )
     header = [
         "world",
         "optimum",
         "random",
-        "untrained",
-        "**trained**: median (range)",
+        "untrained: `word` / `none`",
         "PPO from scratch",
-        "worst success of both",
+        "**trained, `word`**",
+        "**trained, `none`**",
+        "worst success of the three",
+        "to 90 % of the three",
         "decisions",
-        "to 90 % of both",
     ]
     commands = ", ".join(f"`python benchmarks/learning.py {world}`" for world in WORLDS)
     note = (
-        "Return as the paper logs it, discounted per primitive step. *PPO from scratch*: two small networks on the "
-        "symbolic observation, what is not offered masked out, the same budget, learning rate and epochs tuned for "
-        "each world. *Worst success* is the success rate of the worst seed; *to 90 %* the median number of decisions "
-        "after which the mean return of the last 100 episodes was at 90 % of the optimum, a dash where most seeds "
-        f"never got there. {commands}; `{scratch['command']}`."
+        "Medians, and ranges in brackets. Return as the paper logs it, discounted per primitive step. *PPO from "
+        "scratch*: two small networks on the symbolic observation, what is not offered masked out, the same budget, "
+        "learning rate and epochs tuned for each world. *`word`* is the paper's normalization and the default, "
+        "*`none`* the setting `--normalization none`. *Worst success* is the success rate of the worst seed; *to 90 %* "
+        "the median number of decisions after which the mean return of the last 100 episodes was at 90 % of the "
+        f"optimum, read from 512 on, a dash where most seeds never got there. {commands}; the same with "
+        f"`--name WORLD-none --normalization none`; `{scratch['command']}`."
     )
     return f"{markdown(header, rows)}\n\n{note}"
 
@@ -131,22 +137,40 @@ def scratch() -> str:
 
 def saycan() -> str:
     """SayCan's four variants between the untrained and the trained model: medians and ranges over the seeds."""
-    result = load("saycan")
     variants = ("random, drawn", "random, greedy", "ppo, drawn", "ppo, greedy")
+    results = {"word": load("saycan"), "none": load("saycan-none")}
     rows = []
-    for world, measured in result["worlds"].items():
-        ours = load(f"learning-{world}")
+    for world, (name, result) in itertools.product(WORLDS, results.items()):
+        measured = result["worlds"][world]
+        ours = load(f"learning-{world}" if name == "word" else f"learning-{world}-{name}")
         greedy = [{"return_mean": seed["greedy_return_mean"]} for seed in ours["seeds"]]
         rows.append(
             [
-                f"`{world}`",
+                f"`{world}`, {name}",
                 f"{ours['untrained']['return_mean']:.3f}",
                 *(spread([seed[variant] for seed in measured]) for variant in variants),
                 spread(ours["seeds"]),
                 spread(greedy),
             ]
         )
-    header = ["world", "untrained", *variants, "trained, drawn", "trained, greedy"]
+    header = ["world, normalization", "untrained", *variants, "trained, drawn", "trained, greedy"]
+    return "\n\n".join([markdown(header, rows), *(source(result) for result in results.values())])
+
+
+def untrained() -> str:
+    """What the untrained model earns in each world: drawn and greedy, with and without normalization."""
+    result = load("untrained")
+    ways = list(dict.fromkeys((row["normalization"], row["played"]) for row in result["rows"]))
+    found = {(row["world"], row["normalization"], row["played"]): row for row in result["rows"]}
+    rows = [
+        [
+            f"`{world}`",
+            *("{return_mean:.3f} / {success_rate:.0%}".format(**found[(world, *way)]) for way in ways),
+            f"{load(f'learning-{world}')['optimum']:.3f}",
+        ]
+        for world in WORLDS
+    ]
+    header = ["world", *(f"`{normalization}`, {played}" for normalization, played in ways), "optimum"]
     return f"{markdown(header, rows)}\n\n{source(result)}"
 
 
@@ -396,35 +420,38 @@ def processes() -> str:
     )
 
 
-def retention_rates() -> str:
-    """What a lower learning rate saves of language ability, and what it costs."""
-    result = load("retention-rates")
-    rows = []
-    for rate in dict.fromkeys(run["rate"] for run in result["runs"]):
-        runs = [run for run in result["runs"] if run["rate"] == rate]
-        drops = [100 * run["drop"] for run in runs]
-        claims = [run["claim"] for run in runs]
-        rows.append(
-            [
-                f"{rate:g}",
-                spread(runs),
-                _reached(runs),
-                f"{statistics.median(drops):.1f} ({min(drops):.1f} to {max(drops):.1f})",
-                ", ".join(f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)),
-            ]
-        )
-    header = [
-        "actor learning rate",
-        "return: median (range)",
-        "to 90 %",
-        "points lost: median (range)",
-        "less than one",
-    ]
-    note = (
-        f"`{result['command']}`, {result['date']}, {result['hardware']['cpu']}: `{result['world']}`, "
-        f"{len(runs)} seeds each, optimum {result['optimum']:.3f}."
-    )
-    return f"{markdown(header, rows)}\n\n{note}"
+LOST = ("points lost: median (range)", "less than one")
+
+
+def _lost(runs: list[dict[str, Any]]) -> list[str]:
+    """Points of language ability that runs lost, and how often the claim that it was less than one holds."""
+    # Adding 0 makes a rounded -0.0 a 0.0.
+    drops, claims = [round(100 * run["drop"], 1) + 0 for run in runs], [run["claim"] for run in runs]
+    judged = ", ".join(f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims))
+    return [f"{statistics.median(drops):.1f} ({min(drops):.1f} to {max(drops):.1f})", judged]
+
+
+def retention_grid(name: str) -> str:
+    """What each method of a grid kept of language ability."""
+    result = load(f"retention-{name}")
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in result["runs"]:
+        groups.setdefault((run["world"], run["method"]), []).append(run)
+    rows = [[f"`{world}`, {method}", spread(runs), *_lost(runs)] for (world, method), runs in groups.items()]
+    seeds = ", ".join(sorted({str(run["seed"]) for run in result["runs"]}))
+    header = ["world, method", "return: median (range)", *LOST]
+    return f"{markdown(header, rows)}\n\n{source(result).removesuffix('.')}, seeds {seeds}."
+
+
+def retention_ways() -> str:
+    """What lower learning rates and no normalization keep of language ability, and what they cost."""
+    result = load("retention-ways")
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in result["runs"]:
+        groups.setdefault((run["world"], run["way"]), []).append(run)
+    rows = [[f"`{world}`, {way}", spread(runs), _reached(runs), *_lost(runs)] for (world, way), runs in groups.items()]
+    header = ["world, settings", "return: median (range)", "to 90 %", *LOST]
+    return f"{markdown(header, rows)}\n\n{source(result)}"
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -437,11 +464,13 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "planning-large": planning_large,
     "processes": processes,
     "retention": retention,
-    "retention-rates": retention_rates,
+    "retention-ways": retention_ways,
+    "retention-normalization": partial(retention_grid, "normalization"),
     "saycan": saycan,
     "scratch": scratch,
     "seeds": seeds,
     "training": training,
+    "untrained": untrained,
     **{f"claim-{name}": partial(claim, name) for name in CLAIMS},
     **{name: partial(speed, name) for name in ("goals", "growth", "iteration", "memory", "scoring", "worlds")},
 }

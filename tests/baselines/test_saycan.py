@@ -1,13 +1,16 @@
 """SayCan: affordances are what the definition says, and the product of both decides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import tests.worlds
 from twosome.baselines import Uniform
-from twosome.baselines.ppo_mlp import VectorPrompt
-from twosome.baselines.saycan import Affordance, Experience, SayCan, random_experience
+from twosome.baselines.config import MlpConfig, SayCanConfig
+from twosome.baselines.ppo_mlp import VectorPrompt, train_mlp
+from twosome.baselines.saycan import Affordance, Experience, SayCan, experience_of, random_experience
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import ConfigError
@@ -55,6 +58,16 @@ def test_the_affordance_approaches_the_mean_target_of_each_action():
             if prompt == "[0.0]" and taken == action
         ]
         assert found[action] == pytest.approx(np.mean(targets), abs=0.05)
+
+
+def test_experience_is_made_by_the_play_that_the_settings_name():
+    config = SayCanConfig(COUNTING, 640, seed=3, num_envs=2, rollout_steps=16)
+    assert experience_of(config) == random_experience(COUNTING, 640, seed=3, num_envs=2)
+    met = Experience(text.gamma_of(COUNTING, {}))
+    train_mlp(MlpConfig(COUNTING, 640, seed=3, num_envs=2, rollout_steps=16), lambda _, rollout: met.add(rollout))
+    learned = experience_of(replace(config, affordance_from="ppo"))
+    assert learned == met != experience_of(config)
+    assert 0 < learned.episodes < len(learned.actions) <= 640
 
 
 class Fixed:

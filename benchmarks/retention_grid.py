@@ -1,0 +1,58 @@
+"""What each method of a grid cost the model in language ability, after the grid's runs are finished.
+
+    twosome experiment benchmarks/experiments/normalization.toml
+    python benchmarks/retention_grid.py normalization
+
+Every run is tested on the tasks that ship with the package; one that was tested before is not tested again. Writes
+benchmarks/results/retention-NAME.json. Needs the extra `retention`.
+"""
+
+import argparse
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from learning import ROOT
+from retention_ways import retained
+
+from twosome.bench.document import document
+from twosome.report.collect import Run, collect
+
+
+def measure(run: Run) -> dict[str, Any]:
+    """What one run earns and what it lost."""
+    assert run.evaluation is not None
+    return {
+        "world": run.world.removesuffix("-v0"),
+        "method": run.method,
+        "seed": run.config["seed"],
+        "return_mean": run.evaluation["return_mean"],
+        **retained(run.path),
+    }
+
+
+def main() -> None:
+    """Test, write, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="of a grid in benchmarks/experiments")
+    parser.add_argument("--methods", nargs="+", default=None, help="by default all")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder that holds the grids' folders")
+    parser.add_argument("--parallel", type=int, default=2, help="runs side by side")
+    options = parser.parse_args()
+    runs = [run for run in collect(options.runs / options.name).runs if run.finished and run.evaluation is not None]
+    runs = [run for run in runs if options.methods is None or run.method in options.methods]
+    with ThreadPoolExecutor(options.parallel) as pool:
+        rows = list(pool.map(measure, runs))
+    methods = [] if options.methods is None else ["--methods", *options.methods]
+    command = " ".join(["python", "benchmarks/retention_grid.py", options.name, *methods])
+    path = ROOT / "benchmarks" / "results" / f"retention-{options.name}.json"
+    path.write_text(json.dumps(document(command, {"runs": rows}), indent=1) + "\n")
+    for row in rows:
+        print(row)
+    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
