@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import IMAGES, RESULTS, ROOT, WORLDS, load, markdown, source, spread, worst
+from tables import IMAGES, RESULTS, ROOT, WORLDS, commit_of, load, markdown, source, spread, worst
 
 from twosome.report.chart import curves_png, levels_of
 from twosome.report.collect import Collection, Run, collect
@@ -116,7 +116,7 @@ def table(name: str) -> str:
 def _made_by(result: dict[str, Any]) -> str:
     """The command of a grid, and with what it was carried out."""
     seeds = sorted({seed["seed"] for found in result["worlds"].values() for seed in _seeds(found)})
-    commits = {str(row.get("commit"))[:7] for row in result["versions"]}
+    commits = {commit_of(row) for row in result["versions"]}
     cpu = ", ".join(sorted({row["cpu"] for row in result["hardware"]}))
     return (
         f"`{result['command']}`, {result['date']}, commit {', '.join(sorted(commits))}, seeds "
@@ -233,10 +233,15 @@ def _both(world: str, word: Judge, none: Judge) -> tuple[Judged, Judged]:
 
 
 def _best_saycan(world: str, normalization: str, played: str) -> list[dict[str, Any]]:
-    """The seeds of the variant with the higher median return, among those that take actions in one way."""
+    """The seeds of the variant with the higher median return, then mean, of those that take actions in one way."""
     seeds = load("saycan" if normalization == "word" else f"saycan-{normalization}")["worlds"][world]
     measured = [[seed[f"{source}, {played}"] for seed in seeds] for source in ("random", "ppo")]
-    return max(measured, key=lambda rows: float(np.median(_values(rows, "return_mean"))))
+
+    def quality(rows: list[dict[str, Any]]) -> tuple[float, float]:
+        returns = _values(rows, "return_mean")
+        return float(np.median(returns)), float(np.mean(returns))
+
+    return max(measured, key=quality)
 
 
 def _sooner(ours: list[dict[str, Any]], than: list[dict[str, Any]], wanted: float) -> Judged:

@@ -10,14 +10,13 @@ its tables; every number, task by task, stays in each run's folder as generaliza
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
-from learning import ROOT, SEEDS, train, twosome
+from learning import RUNS, SEEDS, train, twosome, write_result
 
 from twosome.bench.document import document
 from twosome.evaluate.generalization import rows
@@ -36,7 +35,7 @@ def measure(world: str, seed: int, options: argparse.Namespace, extra: list[str]
     """Train one seed or take the run that is there, and test it on its panels."""
     name = world if options.normalization == "word" else f"{world}-{options.normalization}"
     learned = train(world, seed, options.threads, ["--normalization", options.normalization, *extra], name)
-    folder = ROOT / "runs" / "benchmark" / f"{name}-{seed}"
+    folder = RUNS / f"{name}-{seed}"
     episodes = [] if options.episodes is None else ["--episodes", str(options.episodes)]
     panels = {}
     for panel in WORLDS[world]:
@@ -118,11 +117,9 @@ def main() -> None:
     command = " ".join(["python", "benchmarks/generalization.py", *sys.argv[1:]])
     result = document(command, {"worlds": worlds})
     name = "generalization" if options.normalization == "word" else f"generalization-{options.normalization}"
-    path = ROOT / "benchmarks" / "results" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
     print(tables(result))
-    print(f"\nwritten to {path.relative_to(ROOT)}", file=sys.stderr)
+    whole = options.seeds == SEEDS and options.episodes is None and not extra
+    write_result(name, result, whole=whole)
 
 
 if __name__ == "__main__":

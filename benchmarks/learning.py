@@ -3,7 +3,8 @@
     python benchmarks/learning.py TomatoSalad
     python benchmarks/learning.py TomatoSalad --name TomatoSalad-none --normalization none
 
-Runs go to runs/benchmark/, the result to benchmarks/results/learning-ENV.json. Finished seeds are not run again.
+Runs go to runs/benchmark/, the result to benchmarks/results/learning-NAME.json, where NAME is the environment's unless
+given. Finished seeds are not run again.
 """
 
 import argparse
@@ -16,11 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from twosome.bench.document import document
+from twosome.cli.parse import parse
+from twosome.cli.train import Train
+from twosome.config import TrainConfig
 from twosome.envs import text
+from twosome.experiment.settings import recorded
 from twosome.report.statistics import decisions_to
 from twosome.runs import RunDirectory
 
 ROOT = Path(__file__).parents[1]
+RUNS = ROOT / "runs" / "benchmark"
+RESULTS = ROOT / "benchmarks" / "results"
 SEEDS = (1, 2, 3, 4, 5)
 EPISODES = 500
 
@@ -37,12 +44,30 @@ def twosome(*arguments: str) -> dict[str, Any]:
 
 def finished_run(env: str, seed: int, threads: int, extra: list[str], name: str | None = None) -> Path:
     """Train one seed, or take the run that is there; its folder, named after `name` or else the world."""
-    path = ROOT / "runs" / "benchmark" / f"{name or env}-{seed}"
+    path = RUNS / f"{name or env}-{seed}"
+    flags = ["--env", text.resolve(env), "--seed", str(seed), "--threads", str(threads), *extra]
     if (path / "config.json").exists():
+        _require_same_settings(path, parse(Train, "train", flags, Train(TrainConfig(env=env))).config)
         twosome("train", "--resume", str(path))
     else:
-        twosome("train", "--env", env, "--seed", str(seed), "--threads", str(threads), "--output", str(path), *extra)
+        twosome("train", *flags, "--output", str(path))
     return path
+
+
+def _require_same_settings(path: Path, config: TrainConfig) -> None:
+    wanted = recorded(config)
+    found = TrainConfig.from_json(RunDirectory.open(path).read_config()).to_json()
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise SystemExit(f"{path} was made with {name} = {found[name]!r}, not {value!r}. Move it away first.")
+
+
+def write_result(name: str, result: dict[str, Any], *, whole: bool) -> None:
+    """Write a result file to benchmarks/results; one of less than the whole to runs/benchmark, to replace none."""
+    path = (RESULTS if whole else RUNS) / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
 
 
 def train(env: str, seed: int, threads: int, extra: list[str], name: str | None = None) -> dict[str, Any]:
@@ -103,13 +128,11 @@ def main() -> None:
         "seeds": seeds,
     }
     result = document(command, content)
-    path = ROOT / "benchmarks" / "results" / f"learning-{options.name or options.env}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
     for seed in seeds:
         shown = ("seed", "return_mean", "success_rate", "decisions_to_90_percent", "decisions_per_second")
         print({name: seed[name] for name in shown})
-    print(f"median return {result['median_return']:.4f}, optimum {optimum:.4f}; written to {path}")
+    print(f"median return {result['median_return']:.4f}, optimum {optimum:.4f}")
+    write_result(f"learning-{options.name or options.env}", result, whole=options.name is not None or extra == ways)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 Writes docs/images/learning-WORLD.png.
 """
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def run_of(world: str, method: str, seed: dict[str, Any]) -> Run:
 
 def main() -> None:
     """Draw the four pictures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     scratch = load("ppo-mlp")["worlds"]
     for world in WORLDS:
         word, none = load(f"learning-{world}"), load(f"learning-{world}-none")

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from learning import EPISODES, ROOT, SEEDS
+from learning import EPISODES, RESULTS, SEEDS, write_result
 
 from twosome.baselines import Planner
 from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, train_mlp
@@ -35,7 +35,7 @@ from twosome.rollout import Episode, Rollout
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 GRID = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "epochs": (1, 4, 8)}
 TUNING_SEEDS = (101, 102)
-RESULT = ROOT / "benchmarks" / "results" / "ppo-mlp.json"
+RESULT = RESULTS / "ppo-mlp.json"
 
 
 def learn(config: MlpConfig) -> tuple[MlpPolicy, list[list[float | None]]]:
@@ -119,13 +119,12 @@ def main() -> None:
         "worlds": worlds,
     }
     result = document(command, content)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
     for env, world in worlds.items():
         print(env, {name: world["config"][name] for name in GRID})
         for seed in world["seeds"]:
             shown = ("seed", "return_mean", "success_rate", "decisions_to_90_percent")
             print("  ", {name: seed[name] for name in shown})
-    print(f"written to {RESULT.relative_to(ROOT)}", file=sys.stderr)
+    write_result("ppo-mlp", result, whole=options.budget is None and set(options.worlds) == set(WORLDS))
 
 
 if __name__ == "__main__":

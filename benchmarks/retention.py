@@ -9,16 +9,14 @@ by --help go to `twosome train`. Writes benchmarks/results/retention.json and pr
 """
 
 import argparse
-import json
 import sys
 from typing import Any
 
-from learning import ROOT, SEEDS, finished_run, twosome
+from learning import SEEDS, finished_run, twosome, write_result
 
 from twosome.bench.document import document
 
 WORLD = "FoodPreparation"
-NAME = "retention"
 
 
 def measure(seed: int, options: argparse.Namespace, extra: list[str]) -> dict[str, Any]:
@@ -73,11 +71,8 @@ def main() -> None:
         "seeds": [measure(seed, options, extra) for seed in options.seeds],
     }
     result = document(command, content)
-    path = ROOT / "benchmarks" / "results" / f"{NAME}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
     print(tables(result))
-    print(f"\nwritten to {path.relative_to(ROOT)}", file=sys.stderr)
+    write_result("retention", result, whole=options.seeds == SEEDS and options.limit is None and not extra)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ benchmarks/results/retention-ways.json. Needs the extra `retention`.
 """
 
 import argparse
-import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from learning import EPISODES, ROOT, SEEDS, finished_run, twosome
+from learning import EPISODES, SEEDS, finished_run, twosome, write_result
 
 from twosome.bench.document import document
 from twosome.report.statistics import decisions_to
@@ -34,7 +33,6 @@ WAYS = {
     },
 }
 """For each world the names of its runs, which are those of learning.py where that has them, and what is set."""
-RESULT = ROOT / "benchmarks" / "results" / "retention-ways.json"
 
 
 def retained(run: Path) -> dict[str, Any]:
@@ -79,9 +77,10 @@ def main() -> None:
         rows = list(pool.map(lambda way: measure(*way, optimum[way[0]]), ways))
     command = " ".join(["python", "benchmarks/retention_ways.py", *sys.argv[1:]])
     result = document(command, {"optimum": optimum, "runs": rows})
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
     for row in rows:
         print(row)
+    whole = (options.seeds, options.worlds) == (list(SEEDS), list(WAYS))
+    write_result("retention-ways", result, whole=whole)
 
 
 if __name__ == "__main__":

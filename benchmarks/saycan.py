@@ -12,12 +12,12 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache, partial
 from typing import Any, get_args
 
 import torch
-from learning import EPISODES, ROOT, SEEDS
+from learning import EPISODES, RESULTS, SEEDS, write_result
 
 from twosome.baselines.ppo_mlp import MlpConfig, train_mlp
 from twosome.baselines.saycan import Affordance, Experience, SayCan, random_experience
@@ -26,8 +26,6 @@ from twosome.envs import text
 from twosome.evaluate.success import evaluate
 from twosome.policy.actor import Actor
 from twosome.scoring import ActionScorer, Normalization
-
-RESULTS = ROOT / "benchmarks" / "results"
 
 
 def run(config: MlpConfig, normalization: Normalization) -> dict[str, Any]:
@@ -74,16 +72,16 @@ def main() -> None:
     command = " ".join(["python", "benchmarks/saycan.py", *sys.argv[1:]])
     content = {
         "episodes": EPISODES,
+        "configs": {env: asdict(config) for env, config in configs.items()},
         "worlds": worlds,
     }
     result = document(command, content)
-    path = RESULTS / ("saycan.json" if options.normalization == "word" else f"saycan-{options.normalization}.json")
-    path.write_text(json.dumps(result, indent=1) + "\n")
     for env, seeds in worlds.items():
         for seed in seeds:
             returns = {name: round(row["return_mean"], 3) for name, row in seed.items() if name != "seed"}
             print(env, seed["seed"], returns)
-    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+    name = "saycan" if options.normalization == "word" else f"saycan-{options.normalization}"
+    write_result(name, result, whole=options.budget is None and set(options.worlds) == set(tuned))
 
 
 if __name__ == "__main__":

@@ -48,10 +48,16 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def commit_of(versions: dict[str, Any]) -> str:
+    """The commit of a result's code, shortened."""
+    commit = str(versions.get("commit"))
+    return f"{commit[:7]} with changes" if commit.endswith("-dirty") else commit[:7]
+
+
 def source(result: dict[str, Any]) -> str:
     """Where a result comes from."""
     threads = f", threads: {result['threads']}" if "threads" in result else ""
-    commit = result["versions"]["commit"][:7]
+    commit = commit_of(result["versions"])
     return f"`{result['command']}`, {result['date']}, commit {commit}, {result['hardware']['cpu']}{threads}."
 
 

@@ -5,6 +5,7 @@
 Writes benchmarks/results/untrained.json. A few minutes.
 """
 
+import argparse
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ def measure(world: str, normalization: str, played: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, write, print."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     ways = list(product(WORLDS, ("word", "none"), ("drawn", "greedy")))
     with ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda way: measure(*way), ways))

@@ -42,9 +42,19 @@ def hardware() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout that the package runs from; None for an installed package."""
+    """Commit of the checkout that the package runs from, "-dirty" behind it if code was changed since.
+
+    None for an installed package.
+    """
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
-    answer = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or None
+    commit = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--", "src/*.py", "benchmarks/*.py")
+    return f"{commit}-dirty" if commit and changed else commit or None
+
+
+def _git(root: Path, *words: str) -> str:
+    """What git says; nothing if it fails."""
+    answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+    return answer.stdout.strip()

@@ -61,7 +61,7 @@ def test_the_affordance_approaches_the_mean_target_of_each_action():
 
 
 def test_experience_is_made_by_the_play_that_the_settings_name():
-    config = SayCanConfig(COUNTING, 640, seed=3, num_envs=2, rollout_steps=16)
+    config = SayCanConfig(COUNTING, 650, seed=3, num_envs=2, rollout_steps=16)
     assert experience_of(config) == random_experience(COUNTING, 640, seed=3, num_envs=2)
     met = Experience(text.gamma_of(COUNTING, {}))
     train_mlp(MlpConfig(COUNTING, 640, seed=3, num_envs=2, rollout_steps=16), lambda _, rollout: met.add(rollout))

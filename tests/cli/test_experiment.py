@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from twosome.baselines.saycan import experience_of
 from twosome.cli import main
 from twosome.cli.parse import parse
 from twosome.cli.train import Train
@@ -245,6 +246,9 @@ def test_saycan_in_a_grid_is_that_of_eval_and_can_be_reported(file, commands, ca
     expected = json.loads(capsys.readouterr().out)
     assert found["return_mean"] == expected["return_mean"]
     assert (found["policy"], found["config"]["greedy"], other["config"]["affordance_from"]) == ("saycan", True, "ppo")
+    for name, config in ((cell.method, cell.config) for cell in read_grid(file).cells if cell.kind == "saycan"):
+        (row,) = RunDirectory.open(runs / name / "seed-1").read_metrics()
+        assert row["episodes"] == experience_of(config).episodes
 
     assert main(["report", str(file.parent / "runs"), "--json"]) == 0
     (world,) = json.loads(capsys.readouterr().out)["worlds"].values()

@@ -72,7 +72,11 @@ class MlpConfig:
 
 @dataclass(frozen=True)
 class SayCanConfig(MlpConfig):
-    """Settings of SayCan. What it shares with PPO from scratch says how the play is made that it learns from."""
+    """Settings of SayCan.
+
+    Those that it shares with PPO from scratch say how the play is made that its affordance learns from. Random play
+    reads the seed, the budget, ``num_envs`` and ``rollout_steps`` of them; ``hidden`` is the affordance's width, too.
+    """
 
     affordance_from: Literal["random", "ppo"] = "random"
     """Whose play the affordance learns from, over the whole budget: uniformly random, or PPO's from scratch while it

@@ -40,7 +40,7 @@ class Experience:
         prompts: symbolic observations, as `VectorPrompt` writes them.
         actions: the action taken at each.
         targets: ``gamma ** (primitive steps until success)``, 0 where the episode failed.
-        episodes: how many they were.
+        episodes: number of finished episodes.
     """
 
     gamma: float
@@ -84,9 +84,10 @@ def random_experience(
 
 
 def experience_of(config: SayCanConfig) -> Experience:
-    """What is met in the play that the settings name, over their whole budget."""
+    """What is met in the play that the settings name, over the whole rollouts in their budget."""
     if config.affordance_from == "random":
-        return random_experience(config.env, config.total_steps, config.seed, config.num_envs)
+        decisions = config.num_updates * config.batch_size
+        return random_experience(config.env, decisions, config.seed, config.num_envs)
     met = Experience(text.gamma_of(config.env, {}))
     train_mlp(config, lambda _, rollout: met.add(rollout))
     return met

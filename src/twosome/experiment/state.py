@@ -26,9 +26,8 @@ def state_of(task: Cell | Reference) -> State:
         return "done" if is_measured(task.path, task.evaluation) else "new"
     if not (task.path / CONFIG).is_file():
         return "new"
-    if isinstance(
-        task.config, MlpConfig
-    ):  # a baseline is measured in one go with its training: its networks are not kept
+    # A baseline is measured in one go with its training: its networks are not kept.
+    if isinstance(task.config, MlpConfig):
         return "done" if is_measured(task.path / EVALUATION, task.evaluation) else "begun"
     if last_checkpoint(task.config) not in RunDirectory.open(task.path).checkpoints():
         return "begun"

@@ -33,7 +33,9 @@ def curves_png(methods: Mapping[str, Sequence[Run]], levels: Mapping[str, float]
     figure = Figure(figsize=(8.5, 4.8), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for i, (name, runs) in enumerate(methods.items()):
+    # One that never played while it learned has no curve, and takes no color from those that did.
+    with_curve = {name: runs for name, runs in methods.items() if any(points(run.metrics)[0] for run in runs)}
+    for i, (name, runs) in enumerate(with_curve.items()):
         _draw_method(axes, name, runs, _COLORS[i % len(_COLORS)])
     _draw_levels(axes, levels)
     axes.set_xlabel("decisions")
