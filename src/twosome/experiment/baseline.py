@@ -38,8 +38,7 @@ def learn_and_measure(path: Path, config: MlpConfig, episodes: int, seed: int) -
     settings = recorded(config)
     run = RunDirectory.create(path, {**settings, "gamma": gamma}, versions(config.env))
     with run.locked():
-        player: Player
-        player = _saycan(config, run) if isinstance(config, SayCanConfig) else train_mlp(config, Recorder(run))
+        player: Player = _saycan(config, run) if isinstance(config, SayCanConfig) else train_mlp(config, Recorder(run))
         identity = {"policy": settings["kind"], "config": asdict(config)}
         document = Subject(settings["kind"], player, config.env, {}, identity).measure(episodes, seed)
         write_json(path / EVALUATION, {**document, "hardware": hardware()})

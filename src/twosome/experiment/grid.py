@@ -218,7 +218,7 @@ class _Reader:
         ]
         return Grid(self.name, self.output, tuple(_with_untrained(cells)), tuple(references))
 
-    def _methods(self, tables: Mapping[str, Any]) -> dict[str, "_Method"]:
+    def _methods(self, tables: Mapping[str, Any]) -> dict[str, _Method]:
         if not tables:
             raise ConfigError("there is no method; expected at least one, such as [methods.word] with its settings.")
         methods = {}
