@@ -20,6 +20,11 @@ def test_updates_before_enough_episodes_have_ended_are_left_out():
     assert set(success) == {0.5}
 
 
+def test_an_update_without_a_return_is_no_point():
+    row = {"decisions": 1280, "episodes": 300, "return_mean": None, "success_rate": None}
+    assert points([row]) == ([], [], [])
+
+
 def test_the_terminal_curve_names_its_levels_and_fits_the_width():
     picture = terminal_curve(METRICS, {"random": -0.09, "optimal planner": 0.92}, width=70)
     assert "random" in picture

@@ -18,6 +18,8 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 _RESAMPLES = 2_000
 """For each of many points; the width of a band needs no more."""
 _MOST_POINTS = 200
+_MOST_INSIDE = 5
+"""Names of methods that find a place among the curves; more stand below."""
 _LABEL_HEIGHT = 0.05
 """Of the axes' height."""
 
@@ -43,7 +45,10 @@ def curves_png(methods: Mapping[str, Sequence[Run]], levels: Mapping[str, float]
     axes.set_title(title, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
-    if axes.get_legend_handles_labels()[0]:
+    handles, labels = axes.get_legend_handles_labels()
+    if len(handles) > _MOST_INSIDE:
+        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=5)
+    elif handles:
         axes.legend(frameon=False, loc="best")
     picture = io.BytesIO()
     figure.savefig(picture, format="png")

@@ -16,9 +16,10 @@ _COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
 def points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float], list[float]]:
     """Decisions, mean return and success rate of the updates after which enough episodes had ended to average.
 
-    The first few episodes to finish are the short, lucky ones; a mean over them says nothing of the policy.
+    The first few episodes to finish are the short, lucky ones; a mean over them says nothing of the policy. An update
+    without a return, as SayCan's, which learns from the episodes of others, is no point.
     """
-    rows = [row for row in metrics if row["episodes"] >= MIN_EPISODES]
+    rows = [row for row in metrics if row["episodes"] >= MIN_EPISODES and row["return_mean"] is not None]
     return (
         [row["decisions"] for row in rows],
         [row["return_mean"] for row in rows],
