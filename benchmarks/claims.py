@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import IMAGES, RESULTS, ROOT, WORLDS, commit_of, load, markdown, source, spread, worst
+from tables import IMAGES, RESULTS, ROOT, WORLDS, commit_of, load, markdown, source, spread, with_normalization, worst
 
 from twosome.report.chart import curves_png, levels_of
 from twosome.report.collect import Collection, Run, collect
@@ -234,7 +234,7 @@ def _both(world: str, word: Judge, none: Judge) -> tuple[Judged, Judged]:
 
 def _best_saycan(world: str, normalization: str, played: str) -> list[dict[str, Any]]:
     """The seeds of the variant with the higher median return, then mean, of those that take actions in one way."""
-    seeds = load("saycan" if normalization == "word" else f"saycan-{normalization}")["worlds"][world]
+    seeds = load(with_normalization("saycan", normalization))["worlds"][world]
     measured = [[seed[f"{source}, {played}"] for seed in seeds] for source in ("random", "ppo")]
 
     def quality(rows: list[dict[str, Any]]) -> tuple[float, float]:
@@ -274,7 +274,7 @@ def _beats(ours: list[dict[str, Any]], than: list[dict[str, Any]], key: str) -> 
 
 def _learning(world: str, normalization: str) -> dict[str, Any] | None:
     """A result of learning.py; None where there is none."""
-    name = f"learning-{world}" + ("" if normalization == "word" else f"-{normalization}")
+    name = with_normalization(f"learning-{world}", normalization)
     return load(name) if (RESULTS / f"{name}.json").exists() else None
 
 

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
 from learning import RUNS, SEEDS, train, twosome, write_result
+from tables import with_normalization
 
 from twosome.bench.document import document
 from twosome.evaluate.generalization import rows
@@ -33,7 +34,7 @@ KEPT = ("tasks", "episodes", "success_rate", "success_ci95", "return_mean", "ret
 
 def measure(world: str, seed: int, options: argparse.Namespace, extra: list[str]) -> dict[str, Any]:
     """Train one seed or take the run that is there, and test it on its panels."""
-    name = world if options.normalization == "word" else f"{world}-{options.normalization}"
+    name = with_normalization(world, options.normalization)
     learned = train(world, seed, options.threads, ["--normalization", options.normalization, *extra], name)
     folder = RUNS / f"{name}-{seed}"
     episodes = [] if options.episodes is None else ["--episodes", str(options.episodes)]
@@ -116,7 +117,7 @@ def main() -> None:
         }
     command = " ".join(["python", "benchmarks/generalization.py", *sys.argv[1:]])
     result = document(command, {"worlds": worlds})
-    name = "generalization" if options.normalization == "word" else f"generalization-{options.normalization}"
+    name = with_normalization("generalization", options.normalization)
     print(tables(result))
     whole = options.seeds == SEEDS and options.episodes is None and not extra
     write_result(name, result, whole=whole)

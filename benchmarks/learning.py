@@ -16,18 +16,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tables import RESULTS, ROOT
+
 from twosome.bench.document import document
 from twosome.cli.parse import parse
 from twosome.cli.train import Train
 from twosome.config import TrainConfig
 from twosome.envs import text
-from twosome.experiment.settings import recorded
+from twosome.experiment.state import first_difference
 from twosome.report.statistics import decisions_to
 from twosome.runs import RunDirectory
 
-ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "benchmark"
-RESULTS = ROOT / "benchmarks" / "results"
 SEEDS = (1, 2, 3, 4, 5)
 EPISODES = 500
 
@@ -55,11 +55,9 @@ def finished_run(env: str, seed: int, threads: int, extra: list[str], name: str 
 
 
 def _require_same_settings(path: Path, config: TrainConfig) -> None:
-    wanted = recorded(config)
-    found = TrainConfig.from_json(RunDirectory.open(path).read_config()).to_json()
-    for name, value in wanted.items():
-        if found[name] != value:
-            raise SystemExit(f"{path} was made with {name} = {found[name]!r}, not {value!r}. Move it away first.")
+    if other := first_difference(path, config):
+        name, was, now = other
+        raise SystemExit(f"{path} was made with {name} = {was!r}, not {now!r}. Move it away first.")
 
 
 def write_result(name: str, result: dict[str, Any], *, whole: bool) -> None:

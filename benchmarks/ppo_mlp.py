@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from learning import EPISODES, RESULTS, SEEDS, write_result
+from learning import EPISODES, SEEDS, write_result
+from tables import RESULTS
 
 from twosome.baselines import Planner
 from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, train_mlp

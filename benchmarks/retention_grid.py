@@ -8,13 +8,11 @@ benchmarks/results/retention-NAME.json. Needs the extra `retention`.
 """
 
 import argparse
-import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from learning import ROOT
+from learning import ROOT, write_result
 from retention_ways import retained
 
 from twosome.bench.document import document
@@ -47,11 +45,9 @@ def main() -> None:
         rows = list(pool.map(measure, runs))
     methods = [] if options.methods is None else ["--methods", *options.methods]
     command = " ".join(["python", "benchmarks/retention_grid.py", options.name, *methods])
-    path = ROOT / "benchmarks" / "results" / f"retention-{options.name}.json"
-    path.write_text(json.dumps(document(command, {"runs": rows}), indent=1) + "\n")
     for row in rows:
         print(row)
-    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+    write_result(f"retention-{options.name}", document(command, {"runs": rows}), whole=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from functools import cache, partial
 from typing import Any, get_args
 
 import torch
-from learning import EPISODES, RESULTS, SEEDS, write_result
+from learning import EPISODES, SEEDS, write_result
+from tables import RESULTS, with_normalization
 
 from twosome.baselines.ppo_mlp import MlpConfig, train_mlp
 from twosome.baselines.saycan import Affordance, Experience, SayCan, random_experience
@@ -80,7 +81,7 @@ def main() -> None:
         for seed in seeds:
             returns = {name: round(row["return_mean"], 3) for name, row in seed.items() if name != "seed"}
             print(env, seed["seed"], returns)
-    name = "saycan" if options.normalization == "word" else f"saycan-{options.normalization}"
+    name = with_normalization("saycan", options.normalization)
     write_result(name, result, whole=options.budget is None and set(options.worlds) == set(tuned))
 
 

@@ -48,6 +48,11 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def with_normalization(name: str, normalization: str) -> str:
+    """Name of a result, or of runs, with one normalization: the default has nothing behind it."""
+    return name if normalization == "word" else f"{name}-{normalization}"
+
+
 def commit_of(versions: dict[str, Any]) -> str:
     """The commit of a result's code, shortened."""
     commit = str(versions.get("commit"))
@@ -148,7 +153,7 @@ def saycan() -> str:
     rows = []
     for world, (name, result) in itertools.product(WORLDS, results.items()):
         measured = result["worlds"][world]
-        ours = load(f"learning-{world}" if name == "word" else f"learning-{world}-{name}")
+        ours = load(with_normalization(f"learning-{world}", name))
         greedy = [{"return_mean": seed["greedy_return_mean"]} for seed in ours["seeds"]]
         rows.append(
             [
@@ -437,12 +442,18 @@ def _lost(runs: list[dict[str, Any]]) -> list[str]:
     return [f"{statistics.median(drops):.1f} ({min(drops):.1f} to {max(drops):.1f})", judged]
 
 
+def _grouped(runs: list[dict[str, Any]], key: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Runs by world and what else differs but the seed, in the order in which they are first met."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault((run["world"], run[key]), []).append(run)
+    return groups
+
+
 def retention_grid(name: str) -> str:
     """What each method of a grid kept of language ability."""
     result = load(f"retention-{name}")
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for run in result["runs"]:
-        groups.setdefault((run["world"], run["method"]), []).append(run)
+    groups = _grouped(result["runs"], "method")
     rows = [[f"`{world}`, {method}", spread(runs), *_lost(runs)] for (world, method), runs in groups.items()]
     seeds = ", ".join(sorted({str(run["seed"]) for run in result["runs"]}))
     header = ["world, method", "return: median (range)", *LOST]
@@ -452,9 +463,7 @@ def retention_grid(name: str) -> str:
 def retention_ways() -> str:
     """What lower learning rates and no normalization keep of language ability, and what they cost."""
     result = load("retention-ways")
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for run in result["runs"]:
-        groups.setdefault((run["world"], run["way"]), []).append(run)
+    groups = _grouped(result["runs"], "way")
     rows = [[f"`{world}`, {way}", spread(runs), _reached(runs), *_lost(runs)] for (world, way), runs in groups.items()]
     header = ["world, settings", "return: median (range)", "to 90 %", *LOST]
     return f"{markdown(header, rows)}\n\n{source(result)}"

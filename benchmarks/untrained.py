@@ -6,18 +6,15 @@ Writes benchmarks/results/untrained.json. A few minutes.
 """
 
 import argparse
-import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any
 
-from learning import EPISODES, ROOT, twosome
+from learning import EPISODES, twosome, write_result
 from tables import WORLDS
 
 from twosome.bench.document import document
-
-RESULT = ROOT / "benchmarks" / "results" / "untrained.json"
 
 
 def measure(world: str, normalization: str, played: str) -> dict[str, Any]:
@@ -35,9 +32,9 @@ def main() -> None:
     with ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda way: measure(*way), ways))
     content = document("python benchmarks/untrained.py", {"episodes": EPISODES, "rows": rows})
-    RESULT.write_text(json.dumps(content, indent=1) + "\n")
     for row in rows:
         print(row, file=sys.stderr)
+    write_result("untrained", content, whole=True)
 
 
 if __name__ == "__main__":

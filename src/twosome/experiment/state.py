@@ -12,7 +12,7 @@ from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError, ModelError, RunError
 from twosome.experiment.grid import Cell, Evaluation, Reference
-from twosome.experiment.settings import recorded
+from twosome.experiment.settings import Config, recorded
 from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
 
 State: TypeAlias = Literal["new", "begun", "trained", "done"]
@@ -75,15 +75,12 @@ def require_same_settings(cells: Iterable[Cell]) -> None:
         RunError: a config.json is damaged.
     """
     for cell in cells:
-        if (cell.path / CONFIG).is_file():
-            found, wanted = _found(cell.path), recorded(cell.config)
-            other = [name for name in wanted if found.get(name) != wanted[name]]
-            if other:
-                was, now = found.get(other[0]), wanted[other[0]]
-                raise ConfigError(
-                    f"{cell.path} was made with {other[0]} = {was!r}, and the file now says {now!r}. Choose another "
-                    "output or method name, or delete that folder."
-                )
+        if (cell.path / CONFIG).is_file() and (other := first_difference(cell.path, cell.config)):
+            name, was, now = other
+            raise ConfigError(
+                f"{cell.path} was made with {name} = {was!r}, and the file now says {now!r}. Choose another "
+                "output or method name, or delete that folder."
+            )
 
 
 def require_models(cells: Iterable[Cell]) -> None:
@@ -100,9 +97,16 @@ def require_models(cells: Iterable[Cell]) -> None:
                 raise ModelError(f"{cell.method} on {cell.env}: {error}") from error
 
 
-def _found(path: Path) -> dict[str, Any]:
+def first_difference(path: Path, config: Config) -> tuple[str, Any, Any] | None:
+    """A setting that a run was not made with: its name, what the run has and what ``config`` has; None without any.
+
+    Raises:
+        RunError: the run's config.json is damaged.
+    """
     content = RunDirectory.open(path).read_config()
-    return content if "kind" in content else TrainConfig.from_json(content).to_json()
+    found = content if "kind" in content else TrainConfig.from_json(content).to_json()
+    differences = ((name, found.get(name), now) for name, now in recorded(config).items() if found.get(name) != now)
+    return next(differences, None)
 
 
 def clear_unbegun(path: Path) -> None:
