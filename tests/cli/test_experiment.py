@@ -149,7 +149,7 @@ def test_the_examples_are_valid(tmp_path):
     (tmp_path / "page.toml").write_text(page)
     examples = (tmp_path / "page.toml", *(ROOT / "benchmarks" / "experiments").glob("*.toml"))
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
-    sizes = {"defects": 70, "methods": 240, "normalization": 50, "prompts": 35, "sizes": 30, "tuning": 15}
+    sizes = {"defects": 105, "methods": 240, "normalization": 50, "prompts": 35, "sizes": 30, "tuning": 15}
     assert runs == {"page": 8, "quick": 6, **sizes}
 
 
