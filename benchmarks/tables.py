@@ -327,12 +327,12 @@ def forest() -> str:
     return f"{markdown(header, rows)}\n\n{note}"
 
 
-def generalization() -> str:
+def generalization(normalization: str) -> str:
     """A table for each panel of tasks never met."""
     # Only here: it imports torch, which the other tables do without.
     from generalization import tables
 
-    result = load("generalization")
+    result = load(with_normalization("generalization", normalization))
     return f"{tables(result)}\n\n{source(result)}"
 
 
@@ -473,13 +473,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "forest": forest,
     "dry-run": dry_run,
-    "generalization": generalization,
+    "generalization": partial(generalization, "word"),
+    "generalization-none": partial(generalization, "none"),
     "learning": learning,
     "planning": planning,
     "planning-large": planning_large,
     "processes": processes,
     "retention": retention,
     "retention-ways": retention_ways,
+    "retention-methods": partial(retention_grid, "methods"),
     "retention-normalization": partial(retention_grid, "normalization"),
     "saycan": saycan,
     "scratch": scratch,
