@@ -1,7 +1,7 @@
 """Train on FoodPreparation, HouseholdTask and TomatoSalad, seeds 1 to 5, and test each run on tasks that it never met.
 
     python benchmarks/generalization.py
-    python benchmarks/generalization.py --normalization none --worlds FoodPreparation TomatoSalad
+    python benchmarks/generalization.py --normalization none
     python benchmarks/generalization.py --seeds 1 --worlds FoodPreparation --episodes 2 --total-steps 512
 
 Runs are those of learning.py, in runs/benchmark/: finished ones are not trained again. Options that are not listed
@@ -119,7 +119,7 @@ def main() -> None:
     result = document(command, {"worlds": worlds})
     name = with_normalization("generalization", options.normalization)
     print(tables(result))
-    whole = options.seeds == SEEDS and options.episodes is None and not extra
+    whole = options.seeds == SEEDS and set(options.worlds) == set(WORLDS) and options.episodes is None and not extra
     write_result(name, result, whole=whole)
 
 
