@@ -43,7 +43,7 @@ def retained(run: Path) -> dict[str, Any]:
     result = read_json(path)
     if result["limit"] is not None:
         raise SystemExit(f"{path} is of {result['limit']} items of each task, and not of all: remove it.")
-    return {name: result["all"][name] for name in ("base", "trained", "drop", "drop_ci95", "claim")}
+    return {name: result["all"][name] for name in ("base", "trained", "drop", "drop_ci95", "lost", "won", "claim")}
 
 
 def measure(world: str, name: str, seed: int, optimum: float) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hearth.corpus import leaks
 from hearth.retention import ITEMS, content
-from twosome.evaluate.retention import FOLDER, SHIPPED, claimed, compared, mcnemar, perplexity
+from twosome.errors import ConfigError
+from twosome.evaluate.retention import FOLDER, SHIPPED, _paired, claimed, compared, drop_interval, mcnemar, perplexity
 
 
 def pairs(lost: int, won: int, same: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,11 +82,72 @@ def test_where_no_answer_changed_few_items_still_prove_nothing():
     assert claimed(compared([pairs(0, 0, 400)] * 5))["claim"] == "supported"
 
 
+def test_the_interval_of_a_drop_holds_what_a_score_test_does_not_reject():
+    """Beside the constrained likelihood maximized on a fine grid."""
+    lost, won, items = 7, 2, 60
+    shares = np.linspace(1e-6, 1 - 1e-6, 200_001)
+
+    def statistic(drop: float) -> float:
+        inside = shares[(shares + drop > 0) & (2 * shares + drop < 1)]
+        likelihood = lost * np.log(inside + drop) + won * np.log(inside)
+        likelihood += (items - lost - won) * np.log(1 - 2 * inside - drop)
+        best = inside[np.argmax(likelihood)]
+        return abs(lost - won - items * drop) / math.sqrt(items * (2 * best + drop - drop**2))
+
+    for bound in drop_interval(lost, won, items):
+        assert statistic(bound) == pytest.approx(1.96, abs=0.002)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(61, 500))
+def test_the_interval_of_a_drop_moves_with_what_is_lost_and_is_turned_around_by_exchange(lost, won, items):
+    low, high = drop_interval(lost, won, items)
+    assert -1 <= low < (lost - won) / items < high <= 1
+    assert drop_interval(won, lost, items) == pytest.approx((-high, -low))
+    more = drop_interval(lost + 1, won, items)
+    assert more[0] > low
+    assert more[1] > high
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0.03, 0.01), (0.02, 0.005), (0.15, 0.1)])
+def test_a_drop_is_seldom_beyond_its_interval(lost, won):
+    """All that can happen to 50 items, by its probability: 2.5 % to each side are meant."""
+    items, beyond = 50, [0.0, 0.0]
+    for a, b in itertools.product(range(items + 1), repeat=2):
+        if a + b <= items:
+            ways = math.comb(items, a) * math.comb(items - a, b)
+            chance = ways * lost**a * won**b * (1 - lost - won) ** (items - a - b)
+            low, high = drop_interval(a, b, items)
+            beyond[0] += chance * (lost - won < low)
+            beyond[1] += chance * (lost - won > high)
+    assert max(beyond) < 0.04
+    assert sum(beyond) < 0.06
+
+
 def test_the_claim_is_judged_by_the_whole_interval():
     assert claimed(compared([pairs(100, 10, 890)]))["claim"] == "refuted"
     assert claimed(compared([pairs(12, 4, 984)]))["claim"] == "undecided"
     assert claimed(compared([pairs(3, 3, 1994)]))["claim"] == "supported"
     assert claimed(compared([pairs(10, 100, 890)]))["claim"] == "supported"
+
+
+def test_of_several_filters_the_first_counts():
+    """The harness lists an item once for each."""
+    base, trained = (
+        [
+            {"doc_id": item, "filter": name, "exact_match": right}
+            for name, right in (("strict", strict), ("loose", 1.0))
+            for item in (0, 1)
+        ]
+        for strict in (1.0, 0.0)
+    )
+    found = _paired("task", base, trained)
+    assert (found.base.tolist(), found.trained.tolist()) == ([1.0, 1.0], [0.0, 0.0])
+
+
+def test_shares_of_an_item_are_refused():
+    samples = [{"doc_id": 0, "filter": "none", "acc": 0.5}]
+    with pytest.raises(ConfigError, match="expected right, 1, or wrong, 0"):
+        _paired("task", samples, samples)
 
 
 def test_perplexity_is_per_word_over_all_documents_and_its_ratio_goes_by_pairs():

@@ -28,8 +28,7 @@ from numpy.typing import NDArray
 
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError, MissingExtraError
-from twosome.evaluate.generalization import resampled_means
-from twosome.evaluate.success import RESAMPLES, require_at_least
+from twosome.evaluate.success import RESAMPLES, Z95, require_at_least
 from twosome.policy.agent import Agent
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer, adapters_off
@@ -234,7 +233,11 @@ def _load(manager: Any, specs: list[Any], names: Sequence[str]) -> None:
 
 def _paired(name: str, base: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]]) -> Answers:
     """The samples of both evaluations side by side."""
-    before, after = ({sample["doc_id"]: sample for sample in samples} for samples in (base, trained))
+    # A task may read an answer by several filters, and each item is listed once for each: the first is taken.
+    before, after = (
+        {sample["doc_id"]: sample for sample in samples if sample["filter"] == samples[0]["filter"]}
+        for samples in (base, trained)
+    )
     metric = next((metric for metric in (*METRICS, PERPLEXITY) if metric in base[0]), None)
     if metric is None:
         raise ConfigError(
@@ -242,6 +245,8 @@ def _paired(name: str, base: Sequence[Mapping[str, Any]], trained: Sequence[Mapp
             "compared. Choose another task."
         )
     pairs = [(before[index][metric], after[index][metric]) for index in sorted(before)]
+    if metric in METRICS and not {value for pair in pairs for value in pair} <= {0, 1}:
+        raise ConfigError(f"the task {name!r} gives shares of an item as {metric}; expected right, 1, or wrong, 0.")
     if metric == PERPLEXITY:
         rows = np.array([(one[0], two[0], one[1]) for one, two in pairs], dtype=np.float64)
         return Answers(metric, rows[:, 0], rows[:, 1], rows[:, 2])
@@ -252,8 +257,9 @@ def _paired(name: str, base: Sequence[Mapping[str, Any]], trained: Sequence[Mapp
 def compared(tasks: Sequence[tuple[Floats, Floats]]) -> dict[str, Any]:
     """How accuracy changed over several tasks, each with the same weight.
 
-    The interval resamples items, pairs kept together, within each task. Where no answer changed, which would leave it
-    no width, it is instead the exact one for a share of changed items of which none was seen.
+    The interval puts those of the tasks together by MOVER (Zou and Donner, 2008): the distances of their bounds from
+    what was seen are added in quadrature. A bootstrap would be too sure where few answers changed, and give no width
+    at all where none did.
 
     Args:
         tasks: for each, what was right before and after: 1.0 or 0.0 for each item.
@@ -268,23 +274,60 @@ def compared(tasks: Sequence[tuple[Floats, Floats]]) -> dict[str, Any]:
     (0.25, 1, 0, 1.0)
     """
     differences = [base - trained for base, trained in tasks]
-    changes = np.concatenate(differences)
-    lost, won = int((changes > 0).sum()), int((changes < 0).sum())
-    if lost + won:
-        low, high = np.percentile(resampled_means(differences, np.random.default_rng(0)), [2.5, 97.5])
-    else:
-        high = 1 - 0.025 ** (1 / (len(tasks) * min(len(values) for values in differences)))
-        low = -high
+    counts = [(int((values > 0).sum()), int((values < 0).sum()), len(values)) for values in differences]
+    lost, won, items = (sum(column) for column in zip(*counts, strict=True))
     return {
-        "items": len(changes),
+        "items": items,
         "base": float(np.mean([base.mean() for base, _ in tasks])),
         "trained": float(np.mean([trained.mean() for _, trained in tasks])),
         "drop": float(np.mean([values.mean() for values in differences])),
-        "drop_ci95": (float(low), float(high)),
+        "drop_ci95": mean_drop_interval(counts),
         "lost": lost,
         "won": won,
         "p": mcnemar(lost, won),
     }
+
+
+def mean_drop_interval(counts: Sequence[tuple[int, int, int]]) -> tuple[float, float]:
+    """95% interval of a mean drop over tasks of equal weight, from how many items each lost, won and has.
+
+    >>> low, high = mean_drop_interval([(0, 0, 400)] * 5)
+    >>> round(low, 4), round(high, 4)
+    (-0.0043, 0.0043)
+    """
+    drops = [(lost - won) / items for lost, won, items in counts]
+    bounds = [drop_interval(*task) for task in counts]
+    below = math.hypot(*(drop - low for drop, (low, _) in zip(drops, bounds, strict=True)))
+    above = math.hypot(*(high - drop for drop, (_, high) in zip(drops, bounds, strict=True)))
+    return (sum(drops) - below) / len(counts), (sum(drops) + above) / len(counts)
+
+
+def drop_interval(lost: int, won: int, items: int) -> tuple[float, float]:
+    """95% interval of a drop in accuracy between two answers to each of so many items: Tango's score interval (1998).
+
+    It holds every drop that a score test with the observed counts does not reject; the test's variance is the one at
+    that drop, not at the observed one, so that the interval has a width where no answer changed, too.
+
+    >>> low, high = drop_interval(1, 0, 310)
+    >>> round(low, 4), round(high, 4)
+    (-0.0091, 0.018)
+    """
+    seen = (lost - won) / items
+
+    def rejected(drop: float) -> bool:
+        # The most probable share of won items if that of lost ones is greater by `drop`: root of a quadratic.
+        half = (lost + won - (2 * items - lost + won) * drop) / 2
+        share = (half + math.sqrt(half**2 + 2 * items * won * drop * (1 - drop))) / (2 * items)
+        return items * (seen - drop) ** 2 > Z95**2 * (2 * share + drop * (1 - drop))
+
+    def edge(outside: float) -> float:
+        inside = seen
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
+        return inside
+
+    return edge(-1.0), edge(1.0)
 
 
 def mcnemar(lost: int, won: int) -> float:

@@ -22,6 +22,8 @@ from twosome.rollout import Episode, EpisodeCounter, Policy
 
 Floats: TypeAlias = NDArray[np.float64]
 
+Z95 = 1.959963984540054
+"""Standard deviations to either side that hold 95 % of a normal distribution."""
 RESAMPLES = 10_000
 DRAWN_AT_ONCE = 1_000_000
 """How many values a bootstrap holds in memory."""
@@ -101,7 +103,7 @@ def evaluate(
         gamma: discount per primitive step for the returns.
         episodes: how many.
         seed: episode ``i`` is reset with ``seed + i`` and draws its actions from a generator of its own, so
-            that results do not depend on ``parallel``.
+            that results do not depend on ``parallel``, but for a language model's rounding in batches.
         parallel: how many run side by side.
 
     Raises:
@@ -181,10 +183,9 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     >>> round(low, 3), high
     (0.963, 1.0)
     """
-    z = 1.959963984540054
-    rate, spread = successes / trials, z * z / trials
+    rate, spread = successes / trials, Z95 * Z95 / trials
     center = (rate + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
+    half = Z95 / (1 + spread) * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
     return (max(0.0, center - half) if successes else 0.0, min(1.0, center + half) if successes < trials else 1.0)
 
 
