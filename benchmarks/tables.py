@@ -104,7 +104,7 @@ def learning() -> str:
         "learning rate and epochs tuned for each world. *`word`* is the paper's normalization and the default, "
         "*`none`* the setting `--normalization none`. *Worst success* is the success rate of the worst seed; *to 90 %* "
         "the median number of decisions after which the mean return of the last 100 episodes was at 90 % of the "
-        f"optimum, read from 512 on, a dash where most seeds never got there. {commands}; the same with "
+        f"optimum, read from 512 on, a dash where half of the seeds or more never got there. {commands}; the same with "
         f"`--name WORLD-none --normalization none`; `{scratch['command']}`."
     )
     return f"{markdown(header, rows)}\n\n{note}"

@@ -60,6 +60,24 @@ def test_returns_are_discounted_by_primitive_steps_and_lengths_count_them():
     assert (episode.length, episode.decisions, episode.success) == (6, 3, True)
 
 
+def test_runs_of_neighboring_seeds_share_no_worlds():
+    """Not seed + i: three of four environments would begin alike in two runs."""
+
+    def seeds(seed):
+        collector = Collector(lambda: Counting(4), 4, gamma=0.9, seed=seed)
+        return [env.unwrapped.np_random_seed for env in collector.envs.envs]
+
+    assert seeds(1) == seeds(1)
+    assert len({*seeds(0), *seeds(1), *seeds(2)}) == 12
+
+
+def test_a_process_begins_its_own_worlds_as_one_process_would():
+    every, own = (Collector(lambda: Counting(4), 4, gamma=0.9, seed=1, own=own) for own in (None, range(2, 4)))
+    assert [env.unwrapped.np_random_seed for env in own.envs.envs] == [
+        env.unwrapped.np_random_seed for env in every.envs.envs[2:]
+    ]
+
+
 def test_a_cut_off_episode_is_counted_without_success():
     _, rollout = collect([1, 1], num_envs=1, limit=2)
     assert [(e.length, e.success) for e in rollout.episodes] == [(6, False)]

@@ -100,8 +100,8 @@ class TrainConfig:
     context_free_prompt: str = "Now you"
     """For pmi alone: the prompt under which phrases are scored without a situation."""
     algorithm: Literal["ppo", "poad", "grpo"] = "ppo"
-    """What credit goes to: actions, judged by a critic (ppo), or by equal decisions, without one (grpo); or the choices
-    among tokens that make up an action (poad)."""
+    """What credit goes to: actions, judged by a critic (ppo), or by equal decisions, without one (grpo, to which the
+    settings of critic and GAE mean nothing); or the choices among tokens that make up an action (poad)."""
     seed: int = 1
     """Seed of the adapters, the value head, the worlds and the sampling."""
     total_steps: int = _from_preset()
@@ -265,6 +265,8 @@ class TrainConfig:
             )
 
     def _check_algorithm(self) -> None:
+        ok = self.critic_warmup_steps < max(1, self.total_steps)
+        self._require("critic_warmup_steps", ok, "less than --total-steps, or no policy is learned")
         if self.algorithm == "grpo":
             ok = self.critic_warmup_steps == 0
             self._require("critic_warmup_steps", ok, "0, since --algorithm grpo has no critic")

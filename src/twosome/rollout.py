@@ -106,7 +106,8 @@ class Collector:
         make: makes one environment.
         num_envs: how many there are in all.
         gamma: discount per primitive step for the episodes' returns.
-        seed: environment ``i`` is reset with ``seed + i``.
+        seed: each environment is reset with one derived from it. Counting up from it would let runs of neighboring
+            seeds meet the same worlds.
         own: which of them are stepped here; the others belong to other processes. None: all.
     """
 
@@ -115,7 +116,7 @@ class Collector:
         make: Callable[[], gymnasium.Env[Any, Any]],
         num_envs: int,
         gamma: float,
-        seed: int,
+        seed: int | Sequence[int],
         own: range | None = None,
     ) -> None:
         self.num_envs = num_envs
@@ -126,8 +127,9 @@ class Collector:
         self._begin(seed)
         self.counters = [EpisodeCounter() for _ in range(num_own)]
 
-    def _begin(self, seed: int) -> None:
-        observation, _ = self.envs.reset(seed=seed + self.own.start)
+    def _begin(self, seed: int | Sequence[int]) -> None:
+        seeds = np.random.SeedSequence(seed).generate_state(self.num_envs)[self.own]
+        observation, _ = self.envs.reset(seed=seeds.tolist())
         self.current = decisions_from(observation, self.envs.num_envs)
 
     def collect(self, policy: Policy, num_steps: int, rng: np.random.Generator) -> Rollout:
@@ -187,7 +189,7 @@ class Collector:
             "counters": [asdict(counter) for counter in self.counters],
         }
 
-    def restore(self, state: dict[str, Any], fresh_seed: int) -> bool:
+    def restore(self, state: dict[str, Any], fresh_seed: int | Sequence[int]) -> bool:
         """Go back to a saved state.
 
         Args:

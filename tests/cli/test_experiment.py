@@ -106,6 +106,7 @@ def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
         ("total_steps = 128", 'env_kwargs = {layout = "B"}', "'ppo-mlp' do not take"),
         ("[settings]", "[env.Entertainment]", "env"),
         ("[1, 2]", "[1, 1]", "different"),
+        ('["TomatoSalad"]', '["TomatoSalad", "twosome/TomatoSalad"]', "different"),
         ("[1, 2]", "[]", "at least one"),
         ("[1, 2]", "[-1]", "none below 0"),
         ("[1, 2]", '["1"]', "whole numbers"),
@@ -166,6 +167,28 @@ def test_a_quick_version_is_short_and_stays_out_of_the_way(file):
     assert {task.evaluation.episodes for task in (*quick.cells, *quick.references)} == {50}
     assert (quick.name, quick.output) == ("tiny-quick", whole.output.with_name("runs-quick"))
     assert not {cell.path for cell in quick.cells} & {cell.path for cell in whole.cells}
+
+
+def test_a_quick_version_has_at_least_one_rollout(file):
+    changed(file, "total_steps = 128", "total_steps = 20000\nnum_envs = 16\nrollout_steps = 128")
+    changed(file, '[methods.scratch]\nkind = "ppo-mlp"\n', "")
+    (cell,) = read_grid(file, quick=True).cells
+    assert cell.config.total_steps == 16 * 128
+
+
+def test_who_is_compared_is_measured_again_in_another_world(file, commands):
+    changed(file, '[methods.scratch]\nkind = "ppo-mlp"\n', "")
+    changed(file, "[settings]", '[settings]\nenv_kwargs = {layout = "A"}')
+    random = next(task for task in read_grid(file).references if task.policy == "random")
+    random.path.parent.mkdir(parents=True)
+    words = ["eval", "--policy", "random", "--env", "TomatoSalad", "--episodes", "2", "--seed", "10000", "--json"]
+    answer = io.StringIO()
+    with contextlib.redirect_stdout(answer):
+        assert main([*words, "--env-kwargs", '{"layout": "B"}']) == 0
+    random.path.write_text(answer.getvalue())
+    assert state_of(random) == "new"
+    random.path.write_text(answer.getvalue().replace('"B"', '"A"'))
+    assert state_of(random) == "done"
 
 
 def test_a_file_that_is_not_there_is_explained(tmp_path, capsys):

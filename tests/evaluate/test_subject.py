@@ -3,8 +3,10 @@
 import pytest
 
 import tests.worlds
+from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.evaluate.subject import subject_of
+from twosome.runs import RunDirectory
 
 COUNTING = "twosome-tests/Counting-v0"
 assert tests.worlds  # registers the world
@@ -36,6 +38,13 @@ def test_saycan_knows_the_worlds_arguments():
     found = subject_of(policy="saycan", env="TomatoSalad", env_kwargs={"layout": "C"}, affordance_decisions=800)
     assert found.player.affordance.network[-1].out_features == 7
     assert found.env_kwargs == {"layout": "C"}
+
+
+def test_a_run_that_changed_all_weights_has_no_frozen_model_to_ask(tmp_path):
+    config = TrainConfig(env=COUNTING, tuning="full", total_steps=128, output=tmp_path / "run")
+    RunDirectory.create(config.output, config.to_json(), {})
+    with pytest.raises(ConfigError, match="--normalization pmi asks the frozen model"):
+        subject_of(run=config.output, normalization="pmi")
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,57 @@ def test_runs_that_differ_in_a_setting_are_no_seeds_of_one_method(experiment, by
     assert set(found["settings"]["gamma"].values()) == {0.99, 0.5}
 
 
+def test_a_setting_that_is_younger_than_a_run_had_its_default(experiment):
+    """The runs of "b" are without `algorithm`, as if made before there was a choice."""
+    make_run(experiment / "T" / "b" / "seed-3", 3, 0.9, actor_lr=2e-3, algorithm="ppo")
+    make_run(experiment / "T" / "other" / "seed-1", 1, 0.9, actor_lr=2e-3, algorithm="grpo")
+    (experiment / "experiment.json").unlink()
+    found = collect(experiment)
+    assert not found.unreadable
+    methods = {str(run.path.parent.name): set() for run in found.runs}
+    for run in found.runs:
+        methods[run.path.parent.name].add(run.method)
+    assert methods == {
+        "a": {"hearth, algorithm ppo, actor_lr 0.001"},
+        "b": {"hearth, algorithm ppo, actor_lr 0.002"},
+        "other": {"hearth, algorithm grpo, actor_lr 0.002"},
+    }
+
+
+def test_untrained_models_that_are_asked_in_different_ways_keep_apart(experiment):
+    for seed, form, mean in ((7, "plain", 0.1), (8, "chat", 0.9)):
+        path = make_run(experiment / "T" / form / "seed", seed, 0.5, prompt_format=form)
+        document = measured(mean, model="hearth", normalization="word")
+        (path / "untrained.json").write_text(json.dumps(document))
+    found = {name: row["return_mean"] for name, row in world(experiment)["references"].items() if "untrained" in name}
+    assert found == {
+        "hearth, untrained, word, prompt_format plain": 0.1,
+        "hearth, untrained, word, prompt_format chat": 0.9,
+    }
+
+
+def test_few_ends_of_episodes_say_nothing_of_sample_efficiency(experiment):
+    file = experiment / "T" / "a" / "seed-1" / "metrics.jsonl"
+    rows = [json.loads(line) | {"return_mean": 0.95} for line in file.read_text().splitlines()]
+    rows = [row | {"episodes": row["decisions"] // 40} for row in rows]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    # 20 of them at 800 decisions.
+    assert world(experiment)["methods"]["a"]["seeds"][0]["decisions_to_90_percent"] == 896
+
+
+def test_a_single_seed_in_a_world_gives_no_interval_over_all_worlds(experiment):
+    other = "twosome/Entertainment-v0"
+    for name, mean in (("random", 0.0), ("planner", 1.0)):
+        (experiment / "E").mkdir(exist_ok=True)
+        (experiment / "E" / f"{name}.json").write_text(json.dumps(measured(mean, env=other)))
+    make_run(experiment / "E" / "a", 1, 0.5, env=other)
+    runs = json.loads((experiment / "experiment.json").read_text())
+    runs["runs"].append({"path": "E/a", "method": "a"})
+    (experiment / "experiment.json").write_text(json.dumps(runs))
+    assert summarize(collect(experiment))["all_worlds"]["methods"]["a"]["ci95"] is None
+    assert main(["report", str(experiment)]) == 0
+
+
 def test_the_same_seed_twice_counts_once_and_is_named(experiment):
     make_run(experiment / "T" / "a" / "again", 4, None, updates=3, actor_lr=1e-3)
     runs = json.loads((experiment / "experiment.json").read_text())

@@ -21,7 +21,7 @@ from tests.scoring.tiny_models import (
 )
 from twosome import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
-from twosome.scoring import ActionScorer, action_log_probs, context_free_log_probs
+from twosome.scoring import ActionScorer, action_log_probs, adapters_off, context_free_log_probs
 from twosome.scoring.cache import BoundedCache
 from twosome.scoring.trie import build_tries
 
@@ -256,6 +256,20 @@ def test_features_and_scores_see_the_adapters_and_their_absence(scorer):
     with scorer.model.disable_adapter():
         torch.testing.assert_close(scorer.prompt_features(["Now you"]), plain_features)
         torch.testing.assert_close(scorer.log_probs([DECISIONS[0]])[0], plain)
+
+
+def test_adapters_that_do_not_train_still_do_not_after_they_were_off(scorer):
+    adapters = LoraConfig(r=2, target_modules=["q_proj"])
+    scorer.model = get_peft_model(copy.deepcopy(scorer.model), adapters)
+    trained = [name for name, parameter in scorer.model.named_parameters() if parameter.requires_grad]
+    for expected in (trained, []):
+        scorer.model.requires_grad_(False)
+        for name, parameter in scorer.model.named_parameters():
+            parameter.requires_grad_(name in expected)
+        with adapters_off(scorer.model):
+            pass
+        assert [name for name, parameter in scorer.model.named_parameters() if parameter.requires_grad] == expected
+    assert trained
 
 
 def test_context_free_scores_are_those_of_the_frozen_model_and_computed_once(scorer):

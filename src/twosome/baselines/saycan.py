@@ -50,6 +50,11 @@ class Experience:
     episodes: int = 0
     _open: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
 
+    @property
+    def decisions(self) -> int:
+        """How many were met, also in episodes that did not finish."""
+        return len(self.targets) + sum(map(len, self._open.values()))
+
     def add(self, rollout: Rollout) -> None:
         """Take in a rollout; rollouts must come in order, since episodes go on from one to the next."""
         T, E = rollout.actions.shape

@@ -125,6 +125,11 @@ def subject_of(
         identity = {"model": model, "adapter": None, **_loaded(loading)}
     elif run is not None and config is not None:
         _leave_to_the_run(loading)
+        if normalization == "pmi" and config.tuning == "full":
+            raise ConfigError(
+                "--normalization pmi asks the frozen model, and a run with --tuning full has changed all of it. Choose "
+                "another."
+            )
         actor = Agent.load(run, checkpoint or "last").actor
         name = f"{config.model}, trained"
         folder = RunDirectory.open(run).checkpoint(checkpoint or "last")
@@ -159,7 +164,7 @@ def _saycan(
         "greedy": greedy,
         "affordance": {
             "learnt_from": "random play",
-            "decisions": decisions,
+            "decisions": experience.decisions,
             "in_finished_episodes": len(experience.targets),
             "seed": seed,
         },

@@ -284,7 +284,7 @@ class _Reader:
         try:
             config = configure(kind, env, seed, given, path)
             if self.quick:
-                given["total_steps"] = min(config.total_steps, QUICK_STEPS)
+                given["total_steps"] = min(config.total_steps, max(QUICK_STEPS, config.batch_size))
                 config = configure(kind, env, seed, given, path)
         except ConfigError as error:
             raise ConfigError(f"{method} on {env}: {error}") from error
@@ -320,7 +320,7 @@ def _table(value: Any, name: str) -> dict[str, Any]:
 
 def _distinct(values: list[Any], name: str, kind: type[int] | type[str]) -> list[Any]:
     wrong = [value for value in values if type(value) is not kind or str(value).startswith("-")]
-    if not values or wrong or len(set(values)) < len(values):
+    if not values or wrong or len({str(value).removeprefix("twosome/") for value in values}) < len(values):
         found = f"it has {wrong[0]!r}" if wrong else f"it is {values!r}"
         expected = "whole numbers, none below 0" if kind is int else "names of worlds"
         raise ConfigError(f"{name}: expected a list of different {expected}, with at least one; {found}.")

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from twosome import models
 from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig
+from twosome.envs import text
 from twosome.errors import ConfigError, ModelError, RunError
 from twosome.experiment.grid import Cell, Evaluation, Reference
 from twosome.experiment.settings import Config, recorded
@@ -23,7 +24,7 @@ _TAIL_BYTES = 8192
 def state_of(task: Cell | Reference) -> State:
     """How far a run or a measurement has come."""
     if isinstance(task, Reference):
-        return "done" if is_measured(task.path, task.evaluation) else "new"
+        return "done" if is_measured(task.path, task.evaluation, _world(task)) else "new"
     if not (task.path / CONFIG).is_file():
         return "new"
     # A baseline is measured in one go with its training: its networks are not kept.
@@ -36,13 +37,20 @@ def state_of(task: Cell | Reference) -> State:
     return "done" if measured else "trained"
 
 
-def is_measured(path: Path, evaluation: Evaluation) -> bool:
-    """Whether a document of `twosome eval` is there, whole, and of the episodes that are asked for."""
+def is_measured(path: Path, evaluation: Evaluation, world: Mapping[str, Any] | None = None) -> bool:
+    """Whether a document of `twosome eval` is there, whole, and of the episodes (and world) that are asked for."""
     try:
         found = read_json(path)
     except RunError:
         return False
-    return all(found.get(name) == value for name, value in dataclasses.asdict(evaluation).items())
+    asked = {**dataclasses.asdict(evaluation), **(world or {})}
+    return all(found.get(name) == value for name, value in asked.items())
+
+
+def _world(task: Reference) -> dict[str, Any]:
+    # As it is read again: tuples have become lists.
+    kwargs = json.loads(json.dumps(task.env_kwargs))
+    return {"env": text.resolve(task.env), "env_kwargs": kwargs}
 
 
 def budget(cell: Cell) -> int:

@@ -1,9 +1,10 @@
 """Behavior cloning: learn to say what the world's own planner does, before the first update or in place of all.
 
 The loss is the negative log-likelihood of the planner's actions under the policy that PPO trains: a softmax over the
-scores of the offered actions. Our worlds always begin alike and their planners do not draw, so all their episodes are
-one; to show more than one path, a tenth of the decisions is carried out at random, and every decision is labeled with
-what the planner would do there (Laskey et al., 2017, "DART", arXiv:1703.09327, with noise of a fixed size).
+scores of the offered actions. Most of our worlds begin alike each time and their planners do not draw, so all their
+episodes are one; to show more than one path, a tenth of the decisions is carried out at random, and every decision is
+labeled with what the planner would do there (Laskey et al., 2017, "DART", arXiv:1703.09327, with noise of a fixed
+size).
 """
 
 from collections.abc import Callable
@@ -56,14 +57,14 @@ def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed
     Args:
         make: makes the world.
         episodes: how many.
-        seed: of the disturbances; episode ``i`` is reset with ``seed + i``.
+        seed: of the disturbances; the episodes are reset with seeds derived from it.
 
     Raises:
         WorldError: the world has no planner.
     """
     shown, env, rng = Demonstrations(), make(), np.random.default_rng(seed)
-    for episode in range(episodes):
-        observation, _ = env.reset(seed=seed + episode)
+    for begin in np.random.SeedSequence(seed).generate_state(episodes).tolist():
+        observation, _ = env.reset(seed=begin)
         ended = False
         while not ended:
             decision, action = decision_from(observation), planner_for(env).act()

@@ -9,8 +9,8 @@ as the anchor states of GiGPO are. What the choice brings:
 - Credit goes to single decisions. A group of whole episodes, which all begin alike here, would praise each decision
   of a good episode, and the few episodes that end within a rollout would be the short ones.
 - A decision that is met once in a rollout teaches nothing: its advantage is 0.
-- At the rollout's edge the return ends, as there is no critic to say what would follow. That hits all actions of a
-  decision alike, so it adds noise rather than a preference. Longer rollouts have less of it, and larger groups.
+- At the rollout's edge the return ends, as there is no critic to say what would follow. What pays late loses its pay
+  there and what pays at once keeps it: a bias toward quick rewards. Longer rollouts have less of it, and larger groups.
 
 Departures from GRPO: the spread has a floor, as elsewhere in this package (with 0 there is none), since in a group
 whose returns differ by one step's cost nothing is worth a full-sized update; and no penalty holds the policy near the

@@ -458,9 +458,9 @@ class Trainer:
             "distinct_prompts": sum(isinstance(state, str) for state in self.critic.known),
         }
 
-    def _fresh_seed(self) -> int:
+    def _fresh_seed(self) -> tuple[int, int]:
         """For worlds that begin anew on resume: not the seed of the start, or they would repeat its episodes."""
-        return self.config.seed + self.config.num_envs * (self.update + 1)
+        return self.config.seed, self.update + 1
 
     # -- saving and going on ---------------------------------------------------------------------------
 

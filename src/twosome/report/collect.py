@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from twosome.errors import RunError
+from twosome.config import TrainConfig
+from twosome.errors import RunError, TwosomeError
 from twosome.runs import EVALUATION, EXPERIMENT, METRICS, UNTRAINED, VERSIONS, RunDirectory, read_json
 
 _MEANS = ("return_mean", "success_rate")
@@ -141,6 +142,10 @@ def _names(folder: Path) -> tuple[dict[Path, str], dict[str, str]]:
 def _read(path: Path, name: str | None) -> Run:
     run = RunDirectory.open(path)
     config, metrics = run.read_config(), run.read_metrics()
+    config["env"], int(config["seed"])
+    if "kind" not in config:
+        # A setting that is younger than the run had the value that is the default now.
+        config = TrainConfig.from_json(config).to_json()
     for row in metrics:
         int(row["decisions"]), int(row["episodes"])
         _require_finite(path / METRICS, {name: row[name] for name in _MEANS if row[name] is not None})
@@ -149,7 +154,7 @@ def _read(path: Path, name: str | None) -> Run:
     )
     versions = read_json(path / VERSIONS) if (path / VERSIONS).exists() else {}
     made = Run(path, world_of(config), name or "", config, metrics, evaluation, untrained, versions)
-    int(made.budget), int(config["seed"])
+    int(made.budget)
     _require_finite(path / METRICS, {"seconds": made.seconds})
     return made
 
@@ -171,7 +176,7 @@ def _require_finite(path: Path, numbers: Mapping[str, Any]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, RunError):
+    if isinstance(error, TwosomeError):
         return str(error)
     return f"a file is damaged: {type(error).__name__} {error}"
 

@@ -8,7 +8,8 @@ import plotext
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-MIN_EPISODES = 20
+from twosome.report.statistics import MIN_EPISODES
+
 _LONGEST_NAME = 36
 _COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
 

@@ -20,8 +20,8 @@ _RESULTS = (
     "Final policies over fresh episodes, return discounted per primitive step. IQM: the mean without the lowest and "
     "the highest quarter of the seeds; 95% interval: bootstrap over the seeds, which with few seeds is too narrow. To "
     "90%: median number of decisions after which the mean return of the last 100 episodes was at 90% of the planner's, "
-    "read from 512 decisions on; a dash where most seeds never got there or the optimum is not known. Seconds: of "
-    "the updates of a run, mean over the seeds, without start and evaluation."
+    "read from 512 decisions on; a dash where half of the seeds or more never got there, or the optimum is not known. "
+    "Seconds: of the updates of a run, mean over the seeds, without start and evaluation."
 )
 _IMPROVEMENT = (
     "How probable it is that a run of the method on the left has a higher return than one of the method above; a tie "

@@ -10,6 +10,7 @@ import numpy as np
 
 from twosome.report.collect import Collection, Run, differing
 from twosome.report.statistics import (
+    MIN_EPISODES,
     decisions_to,
     improvement_interval,
     iqm,
@@ -18,6 +19,8 @@ from twosome.report.statistics import (
 )
 
 SHARE_OF_OPTIMUM = 0.9
+_WAYS = ("context_free_prompt", "prompt_format", "dtype", "quantization")
+"""How a model is asked, beside the normalization."""
 _MEASURED = ("return_mean", "return_ci95", "success_rate", "episodes", "model", "normalization")
 
 
@@ -60,12 +63,14 @@ def _measured(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _untrained(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    documents = [run.untrained for run in runs if run.untrained is not None]
-    found = {
-        f"{d['model']}, {'random weights' if d.get('random_init') else 'untrained'}, {d['normalization']}": d
-        for d in documents
-    }
-    return {name: _measured(document) for name, document in found.items()}
+    measured = [(run.untrained, run.config) for run in runs if run.untrained is not None]
+    different = [name for name in _WAYS if len({config.get(name) for _, config in measured}) > 1]
+    found = {}
+    for document, config in measured:
+        weights = "random weights" if document.get("random_init") else "untrained"
+        ways = [f"{name} {config.get(name)}" for name in different]
+        found[", ".join([document["model"], weights, document["normalization"], *ways])] = _measured(document)
+    return found
 
 
 def _method(runs: Sequence[Run], optimum: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def _reached(run: Run, optimum: Mapping[str, Any] | None) -> int | None:
     """None also where the optimum is unknown, or the run counts its returns with another discount than the world."""
     if optimum is None or run.config.get("gamma") != optimum["gamma"]:
         return None
-    curve = [(row["decisions"], row["return_mean"]) for row in run.metrics]
+    curve = [(row["decisions"], row["return_mean"]) for row in run.metrics if row["episodes"] >= MIN_EPISODES]
     return decisions_to(curve, SHARE_OF_OPTIMUM * optimum["return_mean"])
 
 
@@ -148,7 +153,7 @@ def _all_worlds(worlds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | Non
         "methods": {
             name: {
                 "iqm": float(iqm(np.concatenate(values))),
-                "ci95": [float(bound) for bound in iqm_interval(values)],
+                "ci95": [float(bound) for bound in iqm_interval(values)] if min(map(len, values)) > 1 else None,
                 "runs": sum(len(scores) for scores in values),
             }
             for name, values in complete.items()

@@ -11,8 +11,14 @@ from peft import PeftModel
 def adapters_off(model: Any) -> Iterator[None]:
     """The frozen model alone, for as long as the context lasts."""
     if isinstance(model, PeftModel):
-        with model.disable_adapter():
-            yield
+        # PEFT makes every adapter trainable when it switches them on again, also those that were not.
+        frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+        try:
+            with model.disable_adapter():
+                yield
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_(False)
     else:
         yield
 
