@@ -17,7 +17,7 @@ ALLOWED = {
     "__init__": {"config", "envs", "policy", "ppo", "scoring"},
     "__main__": {"cli"},
     "_malloc": set(),
-    "config": {"json_argument"},
+    "config": {"json_argument", "setting_types"},
     "decision": set(),
     "distributed": set(),
     "errors": set(),
@@ -26,6 +26,7 @@ ALLOWED = {
     "models": set(),
     "on_ray": set(),
     "runs": set(),
+    "setting_types": set(),
     "versions": set(),
     "tracking": {"config", "runs"},
     "envs": {"envs"},
@@ -60,7 +61,7 @@ ALLOWED = {
         "versions",
     },
     "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
-    "report": {"report", "runs"},
+    "report": {"report", "config", "runs"},
     "experiment": {
         "experiment",
         "baselines",
@@ -72,6 +73,7 @@ ALLOWED = {
         "envs",
         "config",
         "runs",
+        "setting_types",
         "versions",
     },
     "cli": {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unchecked import types_unchecked
 from twosome.config import TrainConfig, preset
 from twosome.errors import ConfigError
 
@@ -55,11 +56,24 @@ def test_settings_survive_the_way_through_json():
         ({"actor_lr": math.inf}, "--actor-lr is inf; expected greater than 0 and finite"),
         ({"critic_lr": math.nan}, "--critic-lr is nan"),
         ({"target_kl": math.inf}, "--target-kl is inf"),
+        ({"critic_warmup_steps": 20_000}, "--critic-warmup-steps is 20000; expected less than --total-steps"),
+        ({"total_steps": "1000"}, "--total-steps is '1000'; expected a whole number"),
+        ({"total_steps": 1280.0}, "--total-steps is 1280.0; expected a whole number"),
+        ({"seed": None}, "--seed is None; expected a whole number"),
+        ({"seed": 2**70}, "--seed is .*; expected less than"),
+        ({"env_kwargs": None}, "--env-kwargs is None; expected a table"),
+        ({"model": 7}, "--model is 7; expected a text"),
+        ({"shard_model": 1}, "--shard-model is 1; expected true or false"),
     ],
 )
 def test_nonsense_is_refused_by_the_name_of_its_flag(settings, flag):
-    with pytest.raises(ConfigError, match=flag):
+    with types_unchecked(), pytest.raises(ConfigError, match=flag):
         TrainConfig(**settings)
+
+
+def test_a_folder_may_be_given_as_text():
+    with types_unchecked():
+        assert TrainConfig(output="runs/x").folder == Path("runs/x")
 
 
 def test_an_unknown_setting_in_a_file_gets_a_suggestion():

@@ -55,6 +55,38 @@ def test_only_the_last_checkpoints_and_the_best_stay(run):
     assert (run.checkpoint("last") / "weights").read_text() == "4"
 
 
+def test_what_a_user_put_beside_the_checkpoints_is_none_of_them_and_stays(run):
+    for step in range(5):
+        save(run, step, write(str(step)), best=False, keep=2)
+        if step == 1:
+            for name in ("my-backup", "step-old", "zzz"):
+                (run.path / "checkpoints" / name).mkdir()
+    assert run.checkpoints() == ["step-0000000003", "step-0000000004"]
+    assert {"my-backup", "step-old", "zzz"} < {entry.name for entry in (run.path / "checkpoints").iterdir()}
+
+
+def test_a_run_whose_checkpoints_were_removed_is_not_begun_again(run):
+    assert run.checkpoint_to_go_on_from() is None
+    run.append_metrics({"decisions": 128})
+    for ask in (run.checkpoint_to_go_on_from, run.checkpoint):
+        with pytest.raises(CheckpointError, match="metrics of 1 updates and no checkpoint"):
+            ask()
+    assert run.read_metrics() == [{"decisions": 128}]
+
+
+def test_a_damaged_line_of_metrics_is_named(run):
+    (run.path / "metrics.jsonl").write_text('{"decisions": 128}\n{"decis\n')
+    with pytest.raises(RunError, match=r"metrics.jsonl is damaged: line 2"):
+        run.read_metrics()
+
+
+def test_a_file_in_a_runs_place_is_called_a_file(tmp_path):
+    (tmp_path / "notes").write_text("data")
+    with pytest.raises(RunError, match="is a file"):
+        RunDirectory.create(tmp_path / "notes", {}, {})
+    assert (tmp_path / "notes").read_text() == "data"
+
+
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights"), SafetensorError("No space left on device")],

@@ -6,10 +6,11 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from twosome.errors import ConfigError
 from twosome.json_argument import JsonObject
+from twosome.setting_types import fits, type_name, words_of
 
 Preset = Literal["default", "paper"]
 Defect = Literal["padded-critic", "minibatch-advantages", "shared-clip", "timeouts-terminal", "half-precision"]
@@ -189,6 +190,9 @@ class TrainConfig:
     """Also report to Weights & Biases or trackio (needs the extra of that name)."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.output, str):
+            object.__setattr__(self, "output", Path(self.output))
+        self._check_types()
         for name, value in preset(self.env, self.preset).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
@@ -200,16 +204,20 @@ class TrainConfig:
         self._check_algorithm()
         self._check_weights()
 
-    def _check_choices(self) -> None:
+    def _check_types(self) -> None:
         for name, example in (("defects", "padded-critic"), ("lora_targets", "q_proj")):
             value = getattr(self, name)
             # A text would be taken letter by letter.
             texts = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
             self._require(name, texts, f"a tuple of texts, such as {(example,)!r}")
         for name, hint in get_type_hints(type(self)).items():
-            options = [
-                option for part in (hint, *get_args(hint)) if get_origin(part) is Literal for option in get_args(part)
-            ]
+            value = getattr(self, name)
+            ok = bool(words_of(hint)) or fits(value, hint) or (value is None and name in _DEFAULT)
+            self._require(name, ok, type_name(hint))
+
+    def _check_choices(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            options = words_of(hint)
             value = getattr(self, name)
             if options and value is not None:
                 chosen = set(value) if isinstance(value, tuple) else {value}
@@ -235,6 +243,7 @@ class TrainConfig:
         )
         for name in non_negative.split():
             self._require(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
+        self._require("seed", self.seed < 2**63, "less than 2**63")
 
     def _check_sharding(self) -> None:
         if self.shard_model and self.memory_budget_gib is not None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twosome.errors import NoActionError
+from twosome.errors import NoActionError, WorldError
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Decision:
 
     Raises:
         NoActionError: no action is available.
+        WorldError: the prompt or a phrase is no text, or has blanks where a model would read them.
 
     >>> decision = Decision("You hold a raw tomato. You should", ("chop the tomato", "", "serve the tomato"))
     >>> decision.available
@@ -29,6 +30,15 @@ class Decision:
     actions: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        prompt, actions = self.prompt, self.actions
+        if not isinstance(prompt, str):
+            raise WorldError(f"expected the prompt to be a text, found {prompt!r}.")
+        if prompt != prompt.rstrip():
+            raise WorldError(f"expected a prompt without a blank at its end, found one that ends in {prompt[-40:]!r}.")
+        if not isinstance(actions, tuple) or not all(isinstance(phrase, str) for phrase in actions):
+            raise WorldError(f"expected the actions to be a tuple of texts, one for each id, found {actions!r}.")
+        if padded := [phrase for phrase in actions if phrase != phrase.strip()]:
+            raise WorldError(f"expected phrases without blanks around them, found {padded!r}.")
         if not any(self.actions):
             raise NoActionError(
                 f"no action is available after the prompt {self.prompt!r}: expected at least one phrase that "

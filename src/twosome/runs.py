@@ -21,6 +21,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ EXPERIMENT = "experiment.json"
 EVALUATION = "evaluation.json"
 UNTRAINED = "untrained.json"
 _ASIDE = ".writing-"
+_CHECKPOINT = re.compile(r"step-\d{10}")
 _PIECE_BYTES = 2**20
 
 
@@ -77,7 +79,9 @@ class RunDirectory:
             RunError: there is a file of that name, or the folder holds something already.
         """
         with explain_write_errors(path):
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if path.exists() and not path.is_dir():
+                raise RunError(f"{path} is a file; expected a new or empty folder. Choose one with --output.")
+            if path.exists() and any(path.iterdir()):
                 raise RunError(
                     f"{path} is not empty. Choose another folder with --output, delete this one, "
                     f"or go on with the run in it: twosome train --resume {path}"
@@ -141,17 +145,24 @@ class RunDirectory:
         path = self.path / METRICS
         if not path.exists():
             return []
-        lines = path.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        rows = []
+        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise RunError(
+                    f"{path} is damaged: line {number} is no JSON object. Restore it from a copy, or begin a new run."
+                ) from error
+        return rows
 
     # -- checkpoints -----------------------------------------------------------------------------------
 
     def checkpoints(self) -> list[str]:
-        """Names of the whole checkpoints, oldest first."""
+        """Names of the whole checkpoints, oldest first; what else lies in their folder is none, and is left alone."""
         folder = self.path / "checkpoints"
         if not folder.is_dir():
             return []
-        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+        return sorted(e.name for e in folder.iterdir() if e.is_dir() and _CHECKPOINT.fullmatch(e.name))
 
     def checkpoint(self, which: str = "last") -> Path:
         """Folder of a checkpoint: ``"last"``, ``"best"`` or a name.
@@ -161,6 +172,7 @@ class RunDirectory:
         """
         names = self.checkpoints()
         if not names:
+            self._require_unbegun()
             raise CheckpointError(
                 f"{self.path} has no checkpoint yet: the run ended before its first one. "
                 f"Start it again with: twosome train --resume {self.path}"
@@ -177,6 +189,29 @@ class RunDirectory:
                 "the one with the highest mean return over 100 episodes, once so many have ended."
             )
         return self.path / "checkpoints" / name
+
+    def checkpoint_to_go_on_from(self) -> Path | None:
+        """The last checkpoint, verified; None where the run ended before its first one.
+
+        Raises:
+            CheckpointError: it is damaged, or the checkpoints of the run are gone.
+        """
+        if self.checkpoints():
+            return self.verified_checkpoint("last")
+        self._require_unbegun()
+        return None
+
+    def _require_unbegun(self) -> None:
+        """Check that a run without a checkpoint never had one, so that beginning it again loses nothing.
+
+        Raises:
+            CheckpointError: there are metrics of updates.
+        """
+        if rows := self.read_metrics():
+            raise CheckpointError(
+                f"{self.path} has metrics of {len(rows)} updates and no checkpoint: its checkpoints were removed. "
+                "Put them back into its folder checkpoints, or begin a new run with another --output."
+            )
 
     def verified_checkpoint(self, which: str = "last") -> Path:
         """Like `checkpoint`, after comparing every file with the hash taken when it was written.
@@ -229,6 +264,7 @@ class RunDirectory:
         aside = folder / (_ASIDE + name)
         try:
             with explain_write_errors(self.path):
+                folder.mkdir(exist_ok=True)
                 self._discard_unfinished()
                 # The state after so many decisions is always the same: one that is there already is not written again.
                 if name not in self.checkpoints():
@@ -361,8 +397,9 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         # safetensors reports a full disk as an error of its own.
         reason = getattr(error, "strerror", None) or str(error)
         place = getattr(error, "filename", None) or path
+        run = (path / CONFIG).is_file()
+        saved = f" Whatever was saved in {path} before is intact." if run else ""
+        going_on = f"; an interrupted run goes on with: twosome train --resume {path}" if run else "."
         raise RunError(
-            f"cannot write to {place}: {reason}. Whatever was saved in {path} before is intact. "
-            f"Make room or choose another folder with --output; an interrupted run goes on with: "
-            f"twosome train --resume {path}"
+            f"cannot write to {place}: {reason}.{saved} Make room or choose another folder with --output{going_on}"
         ) from error

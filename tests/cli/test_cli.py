@@ -312,7 +312,7 @@ def test_trained_and_untrained_play_on_the_device_of_the_run(run, monkeypatch):
 
 
 def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths(capsys):
-    assert main(["score", "word " * 3000, "go on"]) == 1
+    assert main(["score", "word " * 3000 + "word", "go on"]) == 1
     assert "tokens" in capsys.readouterr().err
 
 

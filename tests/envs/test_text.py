@@ -1,6 +1,6 @@
+import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import pytest
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import config
 
+from tests.unchecked import types_unchecked
 from twosome.decision import Decision
 from twosome.envs import text
+from twosome.envs.outcome import outcome
 from twosome.errors import ConfigError, NoActionError, TwosomeError, WorldError
 
 
@@ -110,6 +111,72 @@ def test_a_state_that_does_not_come_back_is_noticed() -> None:
 
     with pytest.raises(WorldError, match="same observation after set_state"):
         text.check_world(Forgetful())
+
+
+class Dice(Door):
+    """Its next prompt is drawn at random; `complete` says whether its state includes the generator."""
+
+    def __init__(self, *, complete: bool) -> None:
+        super().__init__()
+        self.complete, self.number = complete, 0
+
+    def observation(self) -> dict[str, Any]:
+        return {"prompt": f"You see a {self.number}. You", "actions": ("roll", "")}
+
+    def say(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        self.number = int(self.np_random.integers(1000))
+        return self.observation(), {}
+
+    def get_state(self) -> dict[str, Any]:
+        drawn = self.np_random.bit_generator.state if self.complete else None
+        return {"number": self.number, "generator": drawn}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.number = state["number"]
+        if state["generator"] is not None:
+            self.np_random.bit_generator.state = state["generator"]
+
+
+def test_a_state_without_the_worlds_own_generator_is_noticed() -> None:
+    text.check_world(Dice(complete=True))
+    with pytest.raises(WorldError, match=r"np_random\.bit_generator\.state"):
+        text.check_world(Dice(complete=False))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "actions", "message"),
+    [
+        ("You ", ("go",), "without a blank at its end"),
+        (None, ("go",), "expected the prompt to be a text"),
+        ("You", ("go", " wait"), "without blanks around"),
+        ("You", ("   ",), "without blanks around"),
+        ("You", ["go"], "a tuple of texts"),
+        ("You", "go", "a tuple of texts"),
+        ("You", ("go", None), "a tuple of texts"),
+    ],
+)
+def test_a_decision_is_made_of_texts_that_read_on(prompt: Any, actions: Any, message: str) -> None:
+    with types_unchecked(), pytest.raises(WorldError, match=message):
+        Decision(prompt, actions)
+
+
+@pytest.mark.parametrize(
+    ("info", "reward", "message"),
+    [
+        ({}, math.nan, "reward of a step to be a finite number, found nan"),
+        ({}, -math.inf, "finite number"),
+        ({}, None, "finite number"),
+        ({}, "1", "finite number"),
+        ({"success": "no"}, 1.0, "True or False"),
+        ({"success": 0.3}, 1.0, "True or False"),
+        ({"primitive_steps": 2.7}, 1.0, "whole number"),
+        ({"primitive_steps": -3}, 1.0, "whole number"),
+        ({"primitive_steps": "two"}, 1.0, "whole number"),
+    ],
+)
+def test_what_a_step_says_is_not_reinterpreted(info: dict[str, Any], reward: Any, message: str) -> None:
+    with types_unchecked(), pytest.raises(WorldError, match=message):
+        outcome(info, True, reward)
 
 
 @pytest.mark.parametrize("name", ["TomatoSalad", "TomatoSalad-v0", "twosome/TomatoSalad", "twosome/TomatoSalad-v0"])
@@ -304,16 +371,6 @@ def test_what_a_foreign_world_says_of_its_arguments_is_passed_on() -> None:
             text.make("others/Picky-v0")
     finally:
         del gymnasium.registry["others/Picky-v0"]
-
-
-@contextmanager
-def types_unchecked() -> Iterator[None]:
-    """As in use: the tests' check of all types would come first."""
-    config.update("jaxtyping_disable", True)
-    try:
-        yield
-    finally:
-        config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize(

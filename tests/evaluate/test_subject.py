@@ -1,5 +1,6 @@
 """SayCan by its name: it learns from the decisions that it is given, plays, and says what it was."""
 
+import gymnasium
 import pytest
 
 import tests.worlds
@@ -10,6 +11,20 @@ from twosome.runs import RunDirectory
 
 COUNTING = "twosome-tests/Counting-v0"
 assert tests.worlds  # registers the world
+
+
+class Wordy(tests.worlds.Counting):
+    """Says everything in words."""
+
+    def __init__(self):
+        super().__init__()
+        del self.observation_space.spaces["vector"]
+
+    def observation(self):
+        return {name: part for name, part in super().observation().items() if name != "vector"}
+
+
+gymnasium.register("twosome-tests/Wordy-v0", Wordy)
 
 
 def test_saycan_says_what_it_was_and_can_be_repeated():
@@ -45,6 +60,11 @@ def test_a_run_that_changed_all_weights_has_no_frozen_model_to_ask(tmp_path):
     RunDirectory.create(config.output, config.to_json(), {})
     with pytest.raises(ConfigError, match="--normalization pmi asks the frozen model"):
         subject_of(run=config.output, normalization="pmi")
+
+
+def test_saycan_in_a_world_without_numbers_is_refused():
+    with pytest.raises(ConfigError, match='Wordy-v0 has no symbolic observation: expected "vector"'):
+        subject_of(policy="saycan", env="twosome-tests/Wordy-v0", affordance_decisions=40)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import tests.worlds
+from tests.scoring.tiny_models import FAMILIES, byte_level, tiny_model
 from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, DivergedError, RunError, WorldError
@@ -156,9 +157,20 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_update_and_keeps_the_
 def test_a_run_that_made_no_checkpoint_begins_anew_when_resumed(config, tmp_path):
     whole = train(config)
     run = RunDirectory.create(tmp_path / "young", replace(config, output=tmp_path / "young").to_json(), {})
-    run.append_metrics({"update": 77})
     resume(run.path)
     assert metrics_without_times(run.path) == metrics_without_times(whole)
+
+
+def test_a_model_named_by_a_relative_path_is_found_from_everywhere(config, tmp_path, monkeypatch):
+    """And never taken for an id on a hub."""
+    tiny_model("llama", dtype=torch.float32, **FAMILIES["llama"]).save_pretrained(tmp_path / "m" / "tiny")
+    byte_level().save_pretrained(tmp_path / "m" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    path = train(replace(config, model="m/tiny", total_steps=32, lora_targets=("q_proj",)))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Agent.load(path).actor.scorer.name == str(tmp_path / "m" / "tiny")
+    resume(path)
 
 
 def test_the_discount_is_the_worlds_own_unless_it_is_given(config):

@@ -1,14 +1,22 @@
 """Loading by name or folder, and what is said when it cannot be."""
 
+import json
 import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast, T5Config
 
 from tests.scoring.tiny_models import DECISIONS, FAMILIES, by_definition, byte_level, llama, tiny_model
 from twosome import models
+from twosome.decision import Decision
 from twosome.errors import ConfigError, MissingExtraError, ModelError
 from twosome.scoring import ActionScorer, load
+from twosome.scoring.spans import SpanEncoder, UnknownTokenWarning
 
 
 @pytest.fixture
@@ -68,6 +76,46 @@ def test_damaged_weights_are_refused(folder):
     (folder / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(ModelError, match="cannot load the weights"):
         ActionScorer.from_pretrained(str(folder))
+
+
+def test_weights_that_are_missing_are_not_drawn_at_random(folder):
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lack 1 of the model's tensors: model\.layers\.1\.mlp\.up_proj\.weight"):
+        ActionScorer.from_pretrained(str(folder), device="cpu")
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(folder):
+    tokenizer = byte_level()
+    tokenizer.add_tokens([*(f"word{i}" for i in range(50)), "hands"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ModelError, match="they do not belong together"):
+        ActionScorer.from_pretrained(str(folder), device="cpu")
+
+
+def test_a_model_of_another_kind_is_not_called_a_missing_file(folder):
+    config = json.loads((folder / "config.json").read_text())
+    T5Config().save_pretrained(folder)
+    assert config["model_type"] == "llama"
+    with pytest.raises(ModelError, match="it is a model of another kind"):
+        ActionScorer.from_pretrained(str(folder), device="cpu")
+
+
+@pytest.mark.parametrize("device", ["meta", "mps", "nowhere"])
+def test_a_device_that_is_not_there_is_refused(folder, device):
+    with pytest.raises(ConfigError, match=f"device is '{device}'"):
+        ActionScorer.from_pretrained(str(folder), device=device)
+
+
+def test_words_that_a_tokenizer_does_not_know_are_said_to_be_unknown():
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel({"[UNK]": 0, "Now": 1, "you": 2, "wait": 3}, unk_token="[UNK]")),
+        unk_token="[UNK]",
+    )
+    tokenizer.backend_tokenizer.pre_tokenizer = WhitespaceSplit()
+    with pytest.warns(UnknownTokenWarning, match="all of the action 'open the door'"):
+        SpanEncoder(tokenizer).encode(Decision("Now you", ("wait", "open the door")))
 
 
 def test_a_model_without_a_tokenizer_is_refused(folder):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -47,13 +47,17 @@ def main(arguments: Sequence[str]) -> int:
         console.print(name)
         for method, found in world["methods"].items():
             console.print(f"  {method}: {_line(found)}", soft_wrap=True)
+    for path, reason in summary["unreadable"].items():
+        console.print(f"Left out: {path}: {reason}", soft_wrap=True)
     console.print(f"\n  report   {page}\n  text     {text}", soft_wrap=True)
     return 0
 
 
-def _line(found: dict[str, object]) -> str:
+def _line(found: dict[str, Any]) -> str:
     result = found["return"]
     if not isinstance(result, dict):
-        return "no run is finished and measured yet"
+        unmeasured = next((seed["path"] for seed in found["seeds"] if seed["finished"]), None)
+        remedy = "" if unmeasured is None else f"; twosome eval {unmeasured} --json > {unmeasured}/evaluation.json"
+        return f"no run is finished and measured yet{remedy}"
     spread = "" if result["ci95"] is None else " ({:.3f} to {:.3f})".format(*result["ci95"])
     return f"return {result['iqm']:.3f}{spread}, IQM over {result['seeds']} seeds"

@@ -19,7 +19,7 @@ from twosome.evaluate.subject import Subject, subject_of
 from twosome.evaluate.success import Sampled, require_at_least
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
-from twosome.runs import RunDirectory
+from twosome.runs import RunDirectory, explain_write_errors
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,12 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
         )
     curve, film = path / "learning_curve.png", path / "episode.gif"
     console.out(terminal_curve(metrics, levels), highlight=False)
-    save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
     filmed = can_be_filmed(config.env, config.env_kwargs)
     trained = next(subject.player for subject, result in rows if result.get("adapter"))
-    if filmed and isinstance(trained, Sampled):
-        save_film(record(trained.policy, config.env, config.env_kwargs, seed=seed), film)
+    with explain_write_errors(path):
+        save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
+        if filmed and isinstance(trained, Sampled):
+            save_film(record(trained.policy, config.env, config.env_kwargs, seed=seed), film)
 
     seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
     console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")

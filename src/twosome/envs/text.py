@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs.choices import suggestion
+from twosome.envs.outcome import outcome
 from twosome.errors import ConfigError, TwosomeError, WorldError
 
 NAMESPACE = "twosome"
@@ -331,8 +332,9 @@ def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 
     _check_moment(env, observation, info, n)
     for _ in range(num_steps):
         decision = decision_from(observation)
-        observation, _, terminated, truncated, info = env.step(int(rng.choice(decision.available)))
+        observation, reward, terminated, truncated, info = env.step(int(rng.choice(decision.available)))
         over = bool(terminated or truncated)
+        outcome(info, bool(terminated), reward)
         _check_moment(env, observation, info, n, over=over)
         if over:
             observation, info = env.reset()
@@ -360,16 +362,10 @@ def _check_moment(
         raise WorldError(f"{env}: expected the prompt to be a text without a blank at its end, found {prompt!r}.")
     if not isinstance(actions, tuple) or len(actions) != n or not all(isinstance(a, str) for a in actions):
         raise WorldError(f'{env}: expected "actions" to be a tuple of {n} texts, one for each id, found {actions!r}.')
-    padded = [phrase for phrase in actions if phrase != phrase.strip()]
-    if padded:
+    if padded := [phrase for phrase in actions if phrase != phrase.strip()]:
         raise WorldError(f"{env}: expected phrases without blanks around them, found {padded!r}.")
     if not over and not any(actions):
         raise WorldError(f'{env}: expected at least one phrase that is not "" after the prompt {prompt!r}, found none.')
-    steps = info.get("primitive_steps", 1)
-    if not isinstance(steps, int | np.integer) or steps < 0:
-        raise WorldError(f'{env}: expected info["primitive_steps"] to be a whole number, found {steps!r}.')
-    if "success" in info and not isinstance(info["success"], bool | np.bool_):
-        raise WorldError(f'{env}: expected info["success"] to be True or False, found {info["success"]!r}.')
     if "action_mask" in info:
         _check_mask(env, np.asarray(info["action_mask"]), actions)
 
@@ -386,7 +382,27 @@ def _check_mask(env: gymnasium.Env[Any, Any], mask: NDArray[Any], actions: Seque
 def _check_restoring(env: gymnasium.Env[Any, Any]) -> None:
     world: Any = env.unwrapped
     saved, before = json.loads(json.dumps(world.get_state())), world.observation()
+    went_on = _play_on(world)
     world.set_state(saved)
     after = world.observation()
     if (before["prompt"], before["actions"]) != (after["prompt"], after["actions"]):
         raise WorldError(f"{env}: expected the same observation after set_state(get_state()), found {after!r}.")
+    if _play_on(world) != went_on:
+        raise WorldError(
+            f"{env}: expected the same actions to lead to the same after set_state(get_state()); they led elsewhere. "
+            "If the world draws at random, let get_state include self.np_random.bit_generator.state, and set_state "
+            "put it back."
+        )
+
+
+def _play_on(world: Any, num_steps: int = 50) -> list[tuple[str, float, bool]]:
+    """What a fixed choice of actions leads to, also into the next episodes."""
+    rng, seen = np.random.default_rng(0), []
+    observation = world.observation()
+    for _ in range(num_steps):
+        choices = [i for i, phrase in enumerate(observation["actions"]) if phrase]
+        observation, reward, terminated, truncated, _ = world.step(int(rng.choice(choices)))
+        if terminated or truncated:
+            observation, _ = world.reset()
+        seen.append((observation["prompt"], float(reward), bool(terminated)))
+    return seen

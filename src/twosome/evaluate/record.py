@@ -35,7 +35,7 @@ def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, seed: int) -
         moments.append(Moment(_image(world.render()), decision, probabilities, action, earned))
         observation, reward, terminated, truncated, info = world.step(action)
         earned += discount * float(reward)
-        primitive_steps, success = outcome(info, bool(terminated), float(reward))
+        primitive_steps, success = outcome(info, bool(terminated), reward)
         discount *= gamma**primitive_steps
         done = terminated or truncated
     last_image = _image(world.render())

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from twosome import models
 from twosome.baselines import Planner, Uniform
 from twosome.baselines.saycan import Affordance, SayCan, random_experience
 from twosome.config import TrainConfig
@@ -155,8 +156,8 @@ def _saycan(
     seed = 1 if seed is None else seed
     require_at_least("affordance-decisions", decisions, 4)
     require_at_least("affordance-seed", seed, 0)
-    experience = random_experience(env, decisions, seed, env_kwargs=env_kwargs)
     affordance = Affordance(env, seed=seed, env_kwargs=env_kwargs)
+    experience = random_experience(env, decisions, seed, env_kwargs=env_kwargs)
     affordance.fit(experience)
     identity = {
         "policy": "saycan",
@@ -176,7 +177,7 @@ def _untrained(model: str, config: TrainConfig | None, loading: ModelOptions) ->
     """A model by its name; with the settings of a run, if there is one, so that the two can be compared."""
     if config is None:
         return Actor(loading.scorer(model))
-    if config.model == model:
+    if models.same(config.model, model):
         _leave_to_the_run(loading)
         scorer = load_scorer(config)
     else:
@@ -191,7 +192,9 @@ def _loaded(loading: ModelOptions) -> dict[str, Any]:
 
 def _random_init(model: str, config: TrainConfig | None) -> dict[str, bool]:
     """What has to be said of a model whose weights the run drew at random."""
-    return {"random_init": True} if config is not None and config.random_init and config.model == model else {}
+    return (
+        {"random_init": True} if config is not None and config.random_init and models.same(config.model, model) else {}
+    )
 
 
 def _leave_to_the_run(loading: ModelOptions) -> None:

@@ -5,6 +5,7 @@ long they take: averaging the first so many to *finish* would favor the short, l
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -25,8 +26,14 @@ Floats: TypeAlias = NDArray[np.float64]
 Z95 = 1.959963984540054
 """Standard deviations to either side that hold 95 % of a normal distribution."""
 RESAMPLES = 10_000
+LONG = 10_000
+"""Decisions after which it is said that an episode does not end."""
 DRAWN_AT_ONCE = 1_000_000
 """How many values a bootstrap holds in memory."""
+
+
+class EndlessEpisodeWarning(UserWarning):
+    """An episode takes so long that it may never end."""
 
 
 @runtime_checkable
@@ -168,10 +175,17 @@ class _Slot:
 
     def step(self, action: int, gamma: float) -> Episode | None:
         observation, reward, terminated, truncated, info = self.env.step(action)
-        primitive_steps, success = outcome(info, bool(terminated), float(reward))
+        primitive_steps, success = outcome(info, bool(terminated), reward)
         self.counter.add(float(reward), primitive_steps, gamma)
         if terminated or truncated:
             return self.counter.finish(success)
+        if self.counter.decisions == LONG:
+            warnings.warn(
+                f"an episode of {self.env} has had {LONG:,} decisions and goes on. If it never ends, set a limit: "
+                "--env-kwargs '{\"max_episode_steps\": 100}'",
+                EndlessEpisodeWarning,
+                stacklevel=3,
+            )
         self.decision = text.decision_from(observation)
         return None
 

@@ -2,16 +2,16 @@
 
 import dataclasses
 import json
-import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig, preset
 from twosome.envs import text
 from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError
+from twosome.setting_types import fits, type_name, words_of
 
 Config: TypeAlias = TrainConfig | MlpConfig
 
@@ -65,48 +65,8 @@ def require_types(given: Mapping[str, Any], hints: Mapping[str, Any], where: str
         if isinstance(value, list) and any(isinstance(item, str) and item.startswith("-") for item in value):
             raise ConfigError(f"{where} gives {name} = {value!r}; expected names, none of which begins with a dash.")
         if not fits(value, hint):
-            meant = suggestion(value, _words(hint))
-            raise ConfigError(f"{where} gives {name} = {value!r}; expected {_type_name(hint)}.{meant}")
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value as TOML has it may stand for a setting of this type.
-
-    >>> fits(1, float), fits(True, float), fits("a", Literal["a", "b"]), fits([1], tuple[str, ...])
-    (True, False, True, False)
-    """
-    arguments = get_args(hint)
-    if get_origin(hint) in (Union, types.UnionType):
-        return any(fits(value, part) for part in arguments)
-    if get_origin(hint) is Literal:
-        return value in arguments
-    if get_origin(hint) is tuple:
-        return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
-    if hint in (int, float):
-        return isinstance(value, (int, hint)) and not isinstance(value, bool)
-    return isinstance(value, get_origin(hint) or hint)
-
-
-def _words(hint: Any) -> list[str]:
-    """The words that a setting may be; none if it may be any."""
-    parts = [hint, *get_args(hint)]
-    return [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
-
-
-def _type_name(hint: Any) -> str:
-    if words := _words(hint):
-        return f"one of {', '.join(words)}"
-    names = {
-        int: "a whole number",
-        float: "a number",
-        str: "a text",
-        bool: "true or false",
-        dict: "a table",
-        list: "a list",
-        tuple: "a list of texts",
-    }
-    kinds = [names[kind] for part in (hint, *get_args(hint)) if (kind := get_origin(part) or part) in names]
-    return kinds[0] if kinds else str(hint)
+            meant = suggestion(value, words_of(hint))
+            raise ConfigError(f"{where} gives {name} = {value!r}; expected {type_name(hint)}.{meant}")
 
 
 def configure(kind: str, env: str, seed: int, given: Mapping[str, Any], output: Path) -> Config:

@@ -113,7 +113,10 @@ def first_difference(path: Path, config: Config) -> tuple[str, Any, Any] | None:
     """
     content = RunDirectory.open(path).read_config()
     found = content if "kind" in content else TrainConfig.from_json(content).to_json()
-    differences = ((name, found.get(name), now) for name, now in recorded(config).items() if found.get(name) != now)
+    asked = recorded(config)
+    if "model" in asked and models.same(str(found.get("model")), asked["model"]):
+        del asked["model"]
+    differences = ((name, found.get(name), now) for name, now in asked.items() if found.get(name) != now)
     return next(differences, None)
 
 

@@ -1,5 +1,6 @@
 """Language models that ship inside the package, so that everything runs without a network."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,6 +31,29 @@ def path(name: str) -> Path:
             "Reinstall twosome, or name another model."
         )
     return folder
+
+
+def everywhere(name_or_path: str) -> str:
+    """The same name; of a folder its absolute path, so that it means the same wherever it is read.
+
+    >>> everywhere("hearth"), everywhere("nobody/nothing")
+    ('hearth', 'nobody/nothing')
+    """
+    is_folder = name_or_path not in NAMES and Path(name_or_path).expanduser().is_dir()
+    return _absolute(name_or_path) if is_folder else name_or_path
+
+
+def same(first: str, second: str) -> bool:
+    """Whether two names are those of one model, as seen from here.
+
+    >>> same("models/mine", "./models/mine"), same("hearth", "models/hearth")
+    (True, False)
+    """
+    return _absolute(first) == _absolute(second)
+
+
+def _absolute(name_or_path: str) -> str:
+    return os.path.abspath(Path(name_or_path).expanduser())
 
 
 def locate(name_or_path: str) -> Path | None:

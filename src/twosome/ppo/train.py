@@ -28,6 +28,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from twosome import models
 from twosome._malloc import keep_freed_memory
 from twosome.config import TrainConfig
 from twosome.decision import Decision
@@ -83,7 +84,8 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
     with joined() as ranks:
         folder = ranks.on_main(lambda: config.folder)
         ranks.on_main(lambda: RunDirectory.require_free(folder))
-        trainer = Trainer(replace(config, env=text.resolve(config.env), output=folder), ranks=ranks)
+        env, model = text.resolve(config.env), models.everywhere(config.model)
+        trainer = Trainer(replace(config, env=env, model=model, output=folder), ranks=ranks)
         trainer.warm_start()
         settings = trainer.config.to_json()
         run = ranks.on_main(lambda: RunDirectory.create(folder, settings, versions(trainer.config.env)))
@@ -102,7 +104,7 @@ def resume(path: str | Path, report: Report | None = None) -> Path:
 
 def _resume(run: RunDirectory, report: Report | None, ranks: Ranks) -> Path:
     config = TrainConfig.from_json(run.read_config())
-    folder = ranks.on_main(lambda: run.verified_checkpoint("last") if run.checkpoints() else None)
+    folder = ranks.on_main(run.checkpoint_to_go_on_from)
     trainer = Trainer(config, folder, ranks)
     if ranks.rank == 0 and not trainer.worlds_restored:
         warnings.warn(

@@ -56,11 +56,25 @@ def load_model(
     tokenizer = _tokenizer(name_or_path, source, common)
     try:
         with without_progress_bar(is_local=Path(source).is_dir()):
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                source, config=config, use_safetensors=True, device_map={"": where}, **settings, **common
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                source,
+                config=config,
+                use_safetensors=True,
+                device_map={"": where},
+                output_loading_info=True,
+                **settings,
+                **common,
             )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(_weights_message(name_or_path, source, error)) from error
+    model, found = loaded
+    if missing := sorted(found["missing_keys"]):
+        # Transformers would begin them with random numbers, other ones at each load.
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise ModelError(
+            f"the weights of {name_or_path!r} lack {len(missing)} of the model's tensors: {shown}. Copy the model "
+            "again, or correct its config.json."
+        )
     return model.eval(), tokenizer
 
 
@@ -105,6 +119,11 @@ def _tokenizer(name_or_path: str, source: str, common: dict[str, bool]) -> Any:
 
 def _weights_message(name_or_path: str, source: str, error: Exception | None) -> str:
     found = "" if error is None else f" {_first_line(error)}"
+    if any(Path(source).glob("*.safetensors")):
+        return (
+            f"cannot load the weights of {name_or_path!r} as those of a causal language model:{found} The files may be "
+            "damaged (copy the model again), or it is a model of another kind."
+        )
     return (
         f"cannot load the weights of {name_or_path!r}: expected *.safetensors.{found} Other formats run code when they "
         "are opened, so convert a model that you trust once, with Transformers: "
@@ -136,6 +155,10 @@ def _device(device: Device) -> torch.device:
         where = torch.device(device)
     except RuntimeError as error:
         raise ConfigError(f"device is {device!r}; expected 'auto', 'cpu', 'cuda' or 'cuda:1'.") from error
+    if where.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"device is {device!r}; expected 'auto', 'cpu', 'cuda' or 'cuda:1'.")
+    if where.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError(f"device is {device!r}, and torch finds no such device here. Use device='cpu' or 'auto'.")
     if where.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device is {device!r}, and torch finds no CUDA device here. Use device='cpu' or 'auto'.")
     return where

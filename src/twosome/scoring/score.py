@@ -21,7 +21,7 @@ from twosome.scoring.load import Device, DType, Quantization, load_model
 from twosome.scoring.naive import naive_token_log_probs
 from twosome.scoring.packed import max_nodes, packed_token_log_probs, row_costs
 from twosome.scoring.scored import ScoredActions
-from twosome.scoring.spans import PromptFormat, SpanEncoder, Spans
+from twosome.scoring.spans import PromptFormat, SpanEncoder, Spans, UnknownTokenWarning
 from twosome.scoring.trie import ActionTrie, IntArray, build_tries
 
 Method = Literal["auto", "packed", "naive"]
@@ -93,7 +93,8 @@ class ActionScorer:
         self.tokenizer = tokenizer
         self.name = name or getattr(model.config, "name_or_path", "") or type(model).__name__
         self._max_tokens_per_forward = max_tokens_per_forward
-        self.encoder = SpanEncoder(tokenizer, prompt_format, _max_length(model))
+        num_tokens = model.get_input_embeddings().weight.shape[0]
+        self.encoder = SpanEncoder(tokenizer, prompt_format, _max_length(model), num_tokens)
         self._prepared: BoundedCache[Decision, _Prepared] = BoundedCache(_CACHED_DECISIONS)
         self.context_free_cache: BoundedCache[tuple[str, str], float] = BoundedCache(_CACHED_PHRASES)
         self.method: Literal["packed", "naive"] = "naive" if method == "naive" else self._checked(method)
@@ -318,7 +319,15 @@ class ActionScorer:
             self.method = method
             return self.log_probs(EXAMPLES)
 
-        fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
+        try:
+            with warnings.catch_warnings():
+                # The examples need not be in the words of the model's world.
+                warnings.simplefilter("ignore", UnknownTokenWarning)
+                fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
+        except ModelError as error:
+            raise ModelError(
+                f"the model {self.name!r} cannot score a plain example: {error} Is the tokenizer that of the model?"
+            ) from error
         if fault is None:
             return "packed"
         if method == "packed":

@@ -14,6 +14,7 @@ all rows have in common, so that scores stay comparable. `is_clean` says which o
 
 import itertools
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,10 @@ from twosome.decision import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
 
 PromptFormat = Literal["plain", "chat"]
+
+
+class UnknownTokenWarning(UserWarning):
+    """A part of an action is unknown to the tokenizer, so that all such parts look alike to the model."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,20 @@ class SpanEncoder:
         prompt_format: ``"plain"``: the prompt as it is. ``"chat"``: through the tokenizer's chat template; the
             unfinished last sentence begins the assistant's answer, and what stands before is the user's message.
         max_length: most tokens that the model takes; None: no limit.
+        num_tokens: how many different tokens the model knows; None: as many as the tokenizer.
 
     Raises:
         ConfigError: `prompt_format` is neither of the two.
         ModelError: the format is ``"chat"`` and the tokenizer has no chat template.
     """
 
-    def __init__(self, tokenizer: Any, prompt_format: PromptFormat = "plain", max_length: int | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        prompt_format: PromptFormat = "plain",
+        max_length: int | None = None,
+        num_tokens: int | None = None,
+    ) -> None:
         if prompt_format not in ("plain", "chat"):
             raise ConfigError(f"prompt_format is {prompt_format!r}; expected 'plain' or 'chat'.")
         if prompt_format == "chat" and not getattr(tokenizer, "chat_template", None):
@@ -64,6 +76,8 @@ class SpanEncoder:
         self.tokenizer = tokenizer
         self.prompt_format = prompt_format
         self.max_length = max_length
+        self.num_tokens = num_tokens
+        self._unknown = getattr(tokenizer, "unk_token_id", None)
         # A template writes its own special tokens.
         self._front = () if prompt_format == "chat" else _front_tokens(tokenizer)
 
@@ -108,6 +122,13 @@ class SpanEncoder:
                     f"the tokenizer makes no tokens of the action {decision.actions[i]!r} after the prompt "
                     f"{decision.prompt!r}. Word the action in characters that the tokenizer knows."
                 )
+            if self._unknown in actions[i]:
+                warnings.warn(
+                    f"the tokenizer does not know all of the action {decision.actions[i]!r}: to the model, whatever it "
+                    "does not know is the same. Word the action otherwise.",
+                    UnknownTokenWarning,
+                    stacklevel=2,
+                )
         return Spans(rows[0][:length], tuple(actions), length == len(prompt))
 
     def token_texts(self, spans: Spans, action: int) -> list[str]:
@@ -120,7 +141,14 @@ class SpanEncoder:
         return prompt if self.prompt_format == "plain" else _render_chat(self.tokenizer, prompt)
 
     def _encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        return [self._front + tuple(ids) for ids in _token_ids(self.tokenizer, texts, special=False)]
+        rows = [self._front + tuple(ids) for ids in _token_ids(self.tokenizer, texts, special=False)]
+        largest = max(map(max, filter(None, rows)), default=0)
+        if self.num_tokens is not None and largest >= self.num_tokens:
+            raise ModelError(
+                f"the tokenizer has the token number {largest}, and the model knows only {self.num_tokens} tokens: "
+                "they do not belong together. Put the model's own tokenizer beside its config.json."
+            )
+        return rows
 
     def _check_length(self, length: int, prompt: str, phrase: str) -> None:
         if self.max_length is not None and length > self.max_length:
