@@ -9,6 +9,8 @@ import torch
 
 from twosome.cli import main
 from twosome.cli.retain import conclusion
+from twosome.errors import ConfigError
+from twosome.evaluate.retention import ask
 from twosome.policy.agent import Agent
 from twosome.scoring import ActionScorer
 
@@ -32,6 +34,14 @@ def log_prob(scorer: ActionScorer, text: str) -> float:
     ids = [scorer.tokenizer.bos_token_id, *scorer.tokenizer(text, add_special_tokens=False)["input_ids"]]
     logp = scorer.model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
     return sum(float(logp[i, token]) for i, token in enumerate(ids[1:]))
+
+
+@needs_harness
+def test_a_tokenizer_that_marks_no_ends_of_texts_is_refused():
+    scorer = ActionScorer.from_pretrained("hearth")
+    scorer.tokenizer.bos_token = scorer.tokenizer.eos_token = None
+    with pytest.raises(ConfigError, match="Add bos_token or eos_token"):
+        ask(scorer, ["hearth_grammar"], limit=1)
 
 
 @needs_harness

@@ -47,7 +47,7 @@ def planner_for(env: gymnasium.Env[Any, Any]) -> Planner:
     if planner is None:
         raise WorldError(
             f"{env} has no planner: expected a method planner() on env.unwrapped, as the worlds under "
-            f"{NAMESPACE}/ have. Choose another policy for this world."
+            f"{NAMESPACE}/ have. Write one, or do without what a planner shows and measures."
         )
     found: Planner = planner()
     return found

@@ -175,6 +175,12 @@ def _wrapped(scorer: ActionScorer, batch_size: int) -> Any:
     """The scorer's model, as whatever adapters are on at the time, for the harness."""
     from lm_eval.models.huggingface import HFLM
 
+    if scorer.tokenizer.bos_token_id is None and scorer.tokenizer.eos_token_id is None:
+        raise ConfigError(
+            "the model's tokenizer names no token that begins or ends a text, one of which lm-evaluation-harness puts "
+            "before what it asks. Add bos_token or eos_token to its tokenizer_config.json."
+        )
+
     class Model(HFLM):  # type: ignore[misc]
         """With documents that begin once.
 
