@@ -31,7 +31,7 @@ def outcome(info: Mapping[str, Any], terminated: bool, reward: SupportsFloat) ->
     >>> outcome({"primitive_steps": 0}, False, 1.0)
     (1, False)
     """
-    # Of the numbers' types, not only their values: True, "1" and 2.7 would be read as numbers that nobody meant.
+    # Types too, and not only values: "1" and 2.7 would be read as numbers that nobody meant.
     if isinstance(reward, str) or reward is None or not math.isfinite(reward):
         raise WorldError(f"expected the reward of a step to be a finite number, found {reward!r}.")
     steps = info.get("primitive_steps", 1)
