@@ -2,7 +2,8 @@ import os
 
 import pytest
 import torch
-from jaxtyping import config
+
+from tests.unchecked import types_unchecked
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -17,7 +18,6 @@ def _one_thread():
 
 @pytest.fixture
 def without_type_checks():
-    """As for a user, who has no checker of types: a wrong argument reaches the function."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
+    """A wrong argument reaches the function."""
+    with types_unchecked():
+        yield

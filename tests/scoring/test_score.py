@@ -337,7 +337,7 @@ def test_training_mode_without_dropout_scores_as_evaluation_mode_does(scorer):
 
 def test_what_does_not_fit_is_refused(scorer):
     with pytest.raises(PromptTooLongError, match="at most 128"):
-        scorer.score([Decision("You see a cup. " * 40, ("wait",))])
+        scorer.score([Decision("You see a cup. " * 40 + "You", ("wait",))])
     with pytest.raises(ConfigError, match="no decision"):
         scorer.score([])
     with pytest.raises(ConfigError, match="no prompt"):
