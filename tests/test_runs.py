@@ -151,6 +151,12 @@ def test_a_hash_is_of_the_whole_file_read_piece_by_piece(tmp_path, size):
     assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
 
 
+def test_a_manifest_that_names_nothing_verifies_nothing(run):
+    (save(run, 1, write("1"), best=False, keep=2) / "manifest.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="names no file"):
+        run.verified_checkpoint()
+
+
 def test_an_unknown_checkpoint_is_refused_with_those_that_exist(run):
     with pytest.raises(CheckpointError, match="no checkpoint yet"):
         run.checkpoint("last")

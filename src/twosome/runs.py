@@ -230,6 +230,8 @@ class RunDirectory:
             hashes = read_json(folder / MANIFEST)
         except RunError as error:
             raise CheckpointError(f"the checkpoint {folder} is damaged: {error} {remedy}") from error
+        if not hashes:
+            raise CheckpointError(f"the checkpoint {folder} is damaged: its {MANIFEST} names no file. {remedy}")
         for name, expected in hashes.items():
             if not (folder / name).is_file() or sha256(folder / name) != expected:
                 raise CheckpointError(
