@@ -1,5 +1,6 @@
 """The report of many runs: its numbers are those of the runs, and what is missing or damaged is named, not counted."""
 
+import io
 import json
 import math
 import re
@@ -11,6 +12,7 @@ from PIL import Image
 
 from twosome.cli import main
 from twosome.errors import RunError
+from twosome.report.chart import curves_png
 from twosome.report.collect import collect
 from twosome.report.summary import summarize
 
@@ -282,6 +284,15 @@ def test_the_page_needs_no_other_file_and_its_picture_shows_something(experiment
     for part in ("0.250", "Probability of improvement", "actor_lr", "0.1.0", "cores"):
         assert part in page
         assert part in text
+
+
+@pytest.mark.parametrize("length", [1, 16, 40])
+def test_the_names_of_many_methods_stay_in_the_picture(experiment, length):
+    runs = {f"{i}" * length: collect(experiment).runs[:1] for i in range(8)}
+    with Image.open(io.BytesIO(curves_png(runs, {}, "T"))) as image:
+        pixels = np.asarray(image.convert("L"))
+    assert (pixels[:, :2] == 255).all()
+    assert (pixels[:, -2:] == 255).all()
 
 
 def test_names_from_outside_are_text_on_the_page(experiment):

@@ -47,7 +47,11 @@ def curves_png(methods: Mapping[str, Sequence[Run]], levels: Mapping[str, float]
     axes.grid(alpha=0.25)
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > _MOST_INSIDE:
-        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=5)
+        for columns in (5, 4, 3, 2, 1):
+            legend = figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=columns)
+            if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+                break
+            legend.remove()
     elif handles:
         axes.legend(frameon=False, loc="best")
     picture = io.BytesIO()
