@@ -83,8 +83,20 @@ class Foreign(Counting):
         return observation, reward, terminated, truncated, {}
 
 
+class Wordy(Counting):
+    """A world that says everything in words, and nothing in numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.observation_space.spaces["vector"]
+
+    def observation(self) -> dict[str, Any]:
+        return {name: part for name, part in super().observation().items() if name != "vector"}
+
+
 gymnasium.register("twosome-tests/Counting-v0", Counting)
 gymnasium.register("twosome-tests/Foreign-v0", Foreign)
+gymnasium.register("twosome-tests/Wordy-v0", Wordy)
 
 
 def decision(prompt: str, count: int) -> Decision:

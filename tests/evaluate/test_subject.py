@@ -1,6 +1,5 @@
 """SayCan by its name: it learns from the decisions that it is given, plays, and says what it was."""
 
-import gymnasium
 import pytest
 
 import tests.worlds
@@ -10,21 +9,7 @@ from twosome.evaluate.subject import subject_of
 from twosome.runs import RunDirectory
 
 COUNTING = "twosome-tests/Counting-v0"
-assert tests.worlds  # registers the world
-
-
-class Wordy(tests.worlds.Counting):
-    """Says everything in words."""
-
-    def __init__(self):
-        super().__init__()
-        del self.observation_space.spaces["vector"]
-
-    def observation(self):
-        return {name: part for name, part in super().observation().items() if name != "vector"}
-
-
-gymnasium.register("twosome-tests/Wordy-v0", Wordy)
+assert tests.worlds  # registers the worlds
 
 
 def test_saycan_says_what_it_was_and_can_be_repeated():
