@@ -1,6 +1,7 @@
 """Metrics reach TensorBoard, and the service that was asked for."""
 
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def test_a_resumed_run_hides_what_was_written_after_its_checkpoint(tmp_path):
     with Tracker(tmp_path, config, 0) as tracker:
         tracker.log({"decisions": 128, "return_mean": 0.1})
         tracker.log({"decisions": 256, "return_mean": 0.2})
+    # As a run resumed in another process is: later. Files of one second are ordered by a process's counter, as texts.
+    time.sleep(1.1)
     with Tracker(tmp_path, config, 1) as tracker:
         tracker.log({"decisions": 256, "return_mean": 0.3})
     events = EventAccumulator(str(tmp_path)).Reload().Scalars("episode/return_mean")

@@ -3,7 +3,6 @@
 import json
 import math
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -84,21 +83,6 @@ def test_a_step_changes_policy_and_value_each_by_its_own_loss():
 def test_settings_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
         config(**changes)
-
-
-class Wordy(tests.worlds.Counting):
-    """A world of words alone."""
-
-    def __init__(self):
-        super().__init__()
-        spaces = {name: self.observation_space[name] for name in ("prompt", "actions")}
-        self.observation_space = gymnasium.spaces.Dict(spaces)
-
-    def observation(self):
-        return {name: part for name, part in super().observation().items() if name != "vector"}
-
-
-gymnasium.register("twosome-tests/Wordy-v0", Wordy)
 
 
 def test_a_world_without_numbers_is_refused():
