@@ -13,7 +13,8 @@ from tables import IMAGES, WORLDS, load
 
 from twosome.report.chart import curves_png
 from twosome.report.collect import Run
-from twosome.report.statistics import FROM_DECISIONS, MIN_EPISODES
+from twosome.report.curve import MIN_EPISODES
+from twosome.report.statistics import FROM_DECISIONS
 
 
 def run_of(world: str, method: str, seed: dict[str, Any]) -> Run:

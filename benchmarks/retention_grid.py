@@ -2,7 +2,7 @@
 
     twosome experiment benchmarks/experiments/normalization.toml
     python benchmarks/retention_grid.py normalization
-    python benchmarks/retention_grid.py methods --methods ppo none --worlds Entertainment TomatoLettuceSalad
+    python benchmarks/retention_grid.py methods --methods ppo --worlds Entertainment TomatoLettuceSalad
 
 Every run is tested on the tasks that ship with the package; one that was tested before is not tested again. Writes
 benchmarks/results/retention-NAME.json. Needs the extra `retention`.

@@ -337,6 +337,17 @@ class TrainConfig:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
 
     @classmethod
+    def completed(cls, content: dict[str, Any]) -> dict[str, Any]:
+        """The settings in a config.json, those that are younger than the run at what is the default now.
+
+        A baseline's, which has a kind, stay as they are.
+
+        Raises:
+            ConfigError: a setting is unknown.
+        """
+        return content if "kind" in content else cls.from_json(content).to_json()
+
+    @classmethod
     def from_json(cls, content: dict[str, Any]) -> "TrainConfig":
         """The config that `to_json` described.
 

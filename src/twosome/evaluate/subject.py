@@ -192,9 +192,8 @@ def _loaded(loading: ModelOptions) -> dict[str, Any]:
 
 def _random_init(model: str, config: TrainConfig | None) -> dict[str, bool]:
     """What has to be said of a model whose weights the run drew at random."""
-    return (
-        {"random_init": True} if config is not None and config.random_init and models.same(config.model, model) else {}
-    )
+    drawn = config is not None and config.random_init and models.same(config.model, model)
+    return {"random_init": True} if drawn else {}
 
 
 def _leave_to_the_run(loading: ModelOptions) -> None:

@@ -111,8 +111,7 @@ def first_difference(path: Path, config: Config) -> tuple[str, Any, Any] | None:
     Raises:
         RunError: the run's config.json is damaged.
     """
-    content = RunDirectory.open(path).read_config()
-    found = content if "kind" in content else TrainConfig.from_json(content).to_json()
+    found = TrainConfig.completed(RunDirectory.open(path).read_config())
     asked = recorded(config)
     if "model" in asked and models.same(str(found.get("model")), asked["model"]):
         del asked["model"]

@@ -143,9 +143,7 @@ def _read(path: Path, name: str | None) -> Run:
     run = RunDirectory.open(path)
     config, metrics = run.read_config(), run.read_metrics()
     config["env"], int(config["seed"])
-    if "kind" not in config:
-        # A setting that is younger than the run had the value that is the default now.
-        config = TrainConfig.from_json(config).to_json()
+    config = TrainConfig.completed(config)
     for row in metrics:
         int(row["decisions"]), int(row["episodes"])
         _require_finite(path / METRICS, {name: row[name] for name in _MEANS if row[name] is not None})

@@ -8,8 +8,7 @@ import plotext
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from twosome.report.statistics import MIN_EPISODES
-
+MIN_EPISODES = 20
 _LONGEST_NAME = 36
 _COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
 

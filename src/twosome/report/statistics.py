@@ -15,8 +15,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 RESAMPLES = 10_000
 FROM_DECISIONS = 512
-MIN_EPISODES = 20
-"""Before so many decisions, and so many ends of episodes, those that have ended are the short, lucky ones."""
+"""Before so many the few episodes that have ended are the short, lucky ones."""
 
 
 def iqm(values: Floats, axis: int = 0) -> Floats:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from twosome.report.collect import Collection, Run, differing
+from twosome.report.curve import points
 from twosome.report.statistics import (
-    MIN_EPISODES,
     decisions_to,
     improvement_interval,
     iqm,
@@ -105,8 +105,8 @@ def _reached(run: Run, optimum: Mapping[str, Any] | None) -> int | None:
     """None also where the optimum is unknown, or the run counts its returns with another discount than the world."""
     if optimum is None or run.config.get("gamma") != optimum["gamma"]:
         return None
-    curve = [(row["decisions"], row["return_mean"]) for row in run.metrics if row["episodes"] >= MIN_EPISODES]
-    return decisions_to(curve, SHARE_OF_OPTIMUM * optimum["return_mean"])
+    decisions, returns, _ = points(run.metrics)
+    return decisions_to(list(zip(decisions, returns, strict=True)), SHARE_OF_OPTIMUM * optimum["return_mean"])
 
 
 def _median_reached(seeds: Sequence[Mapping[str, Any]]) -> float | None:

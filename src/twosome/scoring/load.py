@@ -151,12 +151,13 @@ def _quantization_config(quantization: str, dtype: torch.dtype) -> Any:
 def _device(device: Device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    unknown = f"device is {device!r}; expected 'auto', 'cpu', 'cuda' or 'cuda:1'."
     try:
         where = torch.device(device)
     except RuntimeError as error:
-        raise ConfigError(f"device is {device!r}; expected 'auto', 'cpu', 'cuda' or 'cuda:1'.") from error
+        raise ConfigError(unknown) from error
     if where.type not in ("cpu", "cuda", "mps"):
-        raise ConfigError(f"device is {device!r}; expected 'auto', 'cpu', 'cuda' or 'cuda:1'.")
+        raise ConfigError(unknown)
     if where.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError(f"device is {device!r}, and torch finds no such device here. Use device='cpu' or 'auto'.")
     if where.type == "cuda" and not torch.cuda.is_available():
