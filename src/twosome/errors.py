@@ -15,8 +15,13 @@
     └── MissingExtraError       an optional dependency is needed that is not installed
 
 A message says what was expected, what was found, and what to do. The command line prints it as one
-paragraph and exits with 1; a library user catches `TwosomeError` or one of its kinds.
+paragraph and exits with 1; a library user catches `TwosomeError` or one of its kinds. What it repeats of a
+foreign value goes through `quote`, so that it stays one short line without control characters.
 """
+
+import reprlib
+
+_QUOTED_CHARACTERS = 120
 
 
 class TwosomeError(Exception):
@@ -61,3 +66,24 @@ class RankError(TwosomeError):
 
 class MissingExtraError(TwosomeError, ImportError):
     """An optional dependency is needed that is not installed."""
+
+
+def quote(value: object) -> str:
+    """The value in at most a line, for a message: shortened in its middle, every unprintable character escaped.
+
+    Safe for values of any size, depth and type, and for a terminal.
+
+    >>> print(quote(["a"] * 1000))
+    ['a', 'a', 'a', 'a', ...]
+    """
+    short = reprlib.Repr()
+    short.maxlevel = 3
+    short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxfrozenset = 4
+    short.maxstring = short.maxother = short.maxlong = _QUOTED_CHARACTERS
+    try:
+        text = short.repr(value)
+    except Exception:  # a value may lie about its own repr, and numbers of thousands of digits have none
+        text = f"<{type(value).__name__}>"
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    half = _QUOTED_CHARACTERS // 2 - 2
+    return text if len(text) <= _QUOTED_CHARACTERS else f"{text[:half]}...{text[-half:]}"
