@@ -138,6 +138,24 @@ def test_a_module_imports_only_what_its_part_may(path):
     assert not outside & WITHOUT.get(part, set())
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_shape_is_that_of_a_class_because_numpys_alias_is_none(path):
+    tree = ast.parse(path.read_text())
+    shaped = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "jaxtyping"
+        for alias in node.names
+    }
+    arrays = {
+        ast.unparse(node.slice.elts[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) in shaped and isinstance(node.slice, ast.Tuple)
+    }
+    # `numpy.typing.NDArray` and names for it are no classes since NumPy 2.5, and jaxtyping refuses them
+    assert arrays <= {"np.ndarray", "Tensor"}
+
+
 def test_worlds_and_the_commands_that_need_no_model_do_not_load_torch():
     code = (
         "import sys, twosome, gymnasium; gymnasium.make('twosome/TomatoSalad-v0')\n"

@@ -90,12 +90,12 @@ class Rollout:
     decisions: list[list[Decision]]
     next_prompts: list[list[str]]
     probabilities: list[list[NDArray[np.float64]]]
-    actions: Int[NDArray[np.int64], "T E"]
-    logp: Float[NDArray[np.float32], "T E"]
-    rewards: Float[NDArray[np.float32], "T E"]
-    durations: Int[NDArray[np.int64], "T E"]
-    terminated: Bool[NDArray[np.bool_], "T E"]
-    truncated: Bool[NDArray[np.bool_], "T E"]
+    actions: Int[np.ndarray, "T E"]
+    logp: Float[np.ndarray, "T E"]
+    rewards: Float[np.ndarray, "T E"]
+    durations: Int[np.ndarray, "T E"]
+    terminated: Bool[np.ndarray, "T E"]
+    truncated: Bool[np.ndarray, "T E"]
     episodes: list[Episode] = field(default_factory=list)
 
 
@@ -262,7 +262,7 @@ def _can_restore(env: gymnasium.Env[Any, Any]) -> bool:
     return known and all(callable(getattr(env.unwrapped, name, None)) for name in methods)
 
 
-def _own_infos(infos: dict[str, Any], done: Bool[NDArray[np.bool_], " E"]) -> list[dict[str, Any]]:
+def _own_infos(infos: dict[str, Any], done: Bool[np.ndarray, " E"]) -> list[dict[str, Any]]:
     """What each environment said of *this* step: of an ended episode its last words, not the next one's first."""
     rows: list[dict[str, Any]] = []
     for i, ended in enumerate(done):

@@ -55,7 +55,7 @@ class VectorReader:
         scale: what each number of the observation is divided by.
     """
 
-    def __init__(self, scale: Float[NDArray[np.float32], " S"]) -> None:
+    def __init__(self, scale: Float[np.ndarray, " S"]) -> None:
         self._scale = torch.from_numpy(scale)
         self._known: dict[str, Tensor] = {}
 

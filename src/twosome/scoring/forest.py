@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int
-from numpy.typing import NDArray
 
 from twosome.scoring.trie import ActionTrie, IntArray
 
@@ -110,7 +109,7 @@ def most_tokens(tries: Sequence[ActionTrie], costs: Costs) -> float:
     return costs.of(len(tries), longest, 1 + max(trie.num_nodes for trie in tries))
 
 
-def _common_with_previous(prompts: Int[NDArray[np.int64], "D P"], lengths: IntArray) -> IntArray:
+def _common_with_previous(prompts: Int[np.ndarray, "D P"], lengths: IntArray) -> IntArray:
     """Leading tokens that each prompt shares with the one before; in sorted order no earlier one has more in common.
 
     The last token of a prompt that a longer one begins with is not shared: it is a slot, which stands last in the row,
@@ -159,7 +158,7 @@ def _fill(sizes: Sequence[tuple[int, int, int]], width: float, costs: Costs) -> 
 def _row(
     tries: Sequence[ActionTrie],
     owners: IntArray,
-    prompts: Int[NDArray[np.int64], "D P"],
+    prompts: Int[np.ndarray, "D P"],
     lengths: IntArray,
     common: IntArray,
 ) -> PackedRow:
@@ -210,7 +209,7 @@ def _row(
 
 def _edges(
     tries: Sequence[ActionTrie], last: IntArray, bases: IntArray
-) -> tuple[IntArray, IntArray, Int[NDArray[np.int64], "A L"]]:
+) -> tuple[IntArray, IntArray, Int[np.ndarray, "A L"]]:
     """All tries' edges, with depth-first numbers for slots, and the paths over them; equal edges are one."""
     num_edges = [len(trie.edge_slots) for trie in tries]
     local = np.concatenate([trie.edge_slots for trie in tries])

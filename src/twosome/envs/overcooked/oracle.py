@@ -67,9 +67,7 @@ class Plan:
         rows = [self._expand(kitchen, rewards, gamma, state, options, num_actions) for state in self.states]
         """`_expand` appends to the list that is being gone through, until nothing new is found."""
         successors, gains, discounts = (np.array(column) for column in zip(*rows, strict=True))
-        self.q: Float[NDArray[np.float64], "S A"] = _action_values(
-            successors, gains, discounts, rewards.step / (1 - gamma)
-        )
+        self.q: Float[np.ndarray, "S A"] = _action_values(successors, gains, discounts, rewards.step / (1 - gamma))
 
     def _expand(
         self,
@@ -105,10 +103,10 @@ class Plan:
 
 def _action_values(
     successors: NDArray[np.int64],
-    gains: Float[NDArray[np.float64], "S A"],
-    discounts: Float[NDArray[np.float64], "S A"],
+    gains: Float[np.ndarray, "S A"],
+    discounts: Float[np.ndarray, "S A"],
     first_guess: float,
-) -> Float[NDArray[np.float64], "S A"]:
+) -> Float[np.ndarray, "S A"]:
     """The fixed point of the Bellman equation.
 
     From the value of doing nothing useful for ever, the sweeps are over when the longest best path is walked.
