@@ -20,7 +20,7 @@ from learning import RUNS, SEEDS, train, twosome, write_result
 from tables import with_normalization
 
 from twosome.bench.document import document
-from twosome.evaluate.generalization import rows
+from twosome.evaluate.panel import rows
 from twosome.scoring import Normalization
 
 WORLDS = {

@@ -10,19 +10,21 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "twosome"
 
 # Modules directly below twosome that anybody may import: they depend on nothing but each other.
-COMMON = {"", "errors", "decision", "models"}
+COMMON = {"", "errors", "decision", "extras", "models"}
 
 ALLOWED = {
     "": set(),
-    "__init__": {"config", "envs", "policy", "ppo", "scoring"},
+    "__init__": {"config", "decision", "envs", "policy", "ppo", "scoring"},
     "__main__": {"cli"},
     "_malloc": set(),
     "config": {"json_argument", "setting_types"},
     "decision": set(),
-    "distributed": set(),
+    "distributed": {"launch"},
     "errors": set(),
     "estimate": {"scoring"},
+    "extras": set(),
     "json_argument": set(),
+    "launch": set(),
     "models": set(),
     "on_ray": set(),
     "runs": set(),
@@ -42,6 +44,7 @@ ALLOWED = {
         "scoring",
         "envs",
         "config",
+        "launch",
         "runs",
         "tracking",
         "versions",
@@ -58,6 +61,7 @@ ALLOWED = {
         "config",
         "report",
         "runs",
+        "setting_types",
         "versions",
     },
     "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
@@ -83,6 +87,7 @@ ALLOWED = {
         "config",
         "distributed",
         "json_argument",
+        "launch",
         "envs",
         "evaluate",
         "experiment",
@@ -92,6 +97,7 @@ ALLOWED = {
         "report",
         "runs",
         "scoring",
+        "setting_types",
     },
 }
 

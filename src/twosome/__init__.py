@@ -2,16 +2,19 @@
 
 A language model scores every action that is valid now; a softmax over the scores is the policy; PPO
 trains low-rank adapters on the frozen model. See `train`, `ActionScorer` and `Agent`.
+
+Importing this package registers the worlds with Gymnasium. The command `twosome` alone does so later, when it needs
+them: it answers at once.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
-from twosome import envs  # registers the worlds with Gymnasium
-from twosome.decision import Decision
-
 if TYPE_CHECKING:
+    from twosome import envs as envs
     from twosome.config import TrainConfig as TrainConfig
+    from twosome.decision import Decision as Decision
     from twosome.policy.agent import Agent as Agent
     from twosome.ppo.train import resume as resume
     from twosome.ppo.train import train as train
@@ -19,10 +22,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Imported on first use: the worlds need no torch, and `twosome envs` should not wait for it.
+# Imported on first use: the worlds need no torch, and nobody should wait for it who does not need it.
 _LAZY = {
     "ActionScorer": "twosome.scoring",
     "Agent": "twosome.policy.agent",
+    "Decision": "twosome.decision",
     "TrainConfig": "twosome.config",
     "resume": "twosome.ppo.train",
     "train": "twosome.ppo.train",
@@ -32,6 +36,8 @@ __all__ = ["ActionScorer", "Agent", "Decision", "TrainConfig", "__version__", "e
 
 
 def __getattr__(name: str) -> Any:
+    if name == "envs":
+        return importlib.import_module("twosome.envs")
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'twosome' has no attribute {name!r}")
@@ -39,3 +45,16 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _is_command() -> bool:
+    """Whether this process is the command `twosome`, by its script or by `python -m twosome`."""
+    if not sys.argv:
+        return False
+    if sys.argv[0] == "-m":  # as long as the module to run is looked for
+        return ("-m", "twosome") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
+    return sys.argv[0].replace("\\", "/").rpartition("/")[2] in {"twosome", "twosome.exe"}
+
+
+if not _is_command():
+    importlib.import_module("twosome.envs")

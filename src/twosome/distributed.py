@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from twosome.errors import ConfigError, RankError, TwosomeError
+from twosome.launch import is_first, num_processes
 
 T = TypeVar("T")
 
@@ -237,24 +238,11 @@ class ProcessGroup(Ranks):
             ) from error
 
 
-def require_equal_shares(num_envs: int, num_ranks: int) -> None:
-    """Check that the environments can be shared among the processes.
-
-    Raises:
-        ConfigError: one would have more than another.
-    """
-    if num_envs % num_ranks:
-        raise ConfigError(
-            f"--num-envs {num_envs} environments are the total over all processes, and {num_ranks} processes cannot "
-            f"step equally many. Use a multiple of {num_ranks}, or another number of processes."
-        )
-
-
 def is_main() -> bool:
     """Whether this process is rank 0, or alone; to be asked before the ranks have met, too."""
     if dist.is_initialized():
         return dist.get_rank() == 0
-    return _num_processes() == 1 or int(os.environ.get("RANK", "0")) == 0
+    return is_first()
 
 
 @contextmanager
@@ -262,7 +250,7 @@ def joined() -> Iterator[Ranks]:
     """The ranks that this process was started with: torchrun's environment variables say, or a group that exists."""
     if dist.is_initialized():
         yield ProcessGroup()
-    elif _num_processes() == 1:
+    elif num_processes() == 1:
         yield OneProcess()
     else:
         # Python objects and numbers travel between CPUs, gradients between GPUs.
@@ -270,21 +258,6 @@ def joined() -> Iterator[Ranks]:
         yield ProcessGroup()
         # Not after an error: others may be waiting for this rank, and the end of the process tells them at once.
         dist.destroy_process_group()
-
-
-def is_alone() -> bool:
-    """Whether no other process trains with this one."""
-    return not dist.is_initialized() and _num_processes() == 1
-
-
-def _num_processes() -> int:
-    size = os.environ.get("WORLD_SIZE", "1")
-    if not size.isdigit() or (size != "1" and "RANK" not in os.environ):
-        raise ConfigError(
-            f"the environment variable WORLD_SIZE is {size!r} and RANK is {os.environ.get('RANK', 'not set')!r}; "
-            "torchrun sets both. Start this with torchrun, or unset WORLD_SIZE to train alone."
-        )
-    return int(size)
 
 
 def _in_words(error: Exception) -> str:

@@ -1,7 +1,9 @@
-"""Types of settings, as their annotations name them: whether a value fits, and what to say where it does not."""
+"""What settings may be, by their annotations and ranges: whether a value fits, and what to say where it does not."""
 
 import types
 from typing import Any, Literal, Union, get_args, get_origin
+
+from twosome.errors import ConfigError
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -43,3 +45,18 @@ def type_name(hint: Any) -> str:
     }
     kinds = [names[kind] for part in (hint, *get_args(hint)) if (kind := get_origin(part) or part) in names]
     return kinds[0] if kinds else str(hint)
+
+
+def require_at_least(name: str, value: int, minimum: int) -> None:
+    """Refuse a number that is too small.
+
+    Args:
+        name: of the flag, without its dashes.
+        value: as given.
+        minimum: the least that is accepted.
+
+    Raises:
+        ConfigError: the value is less.
+    """
+    if value < minimum:
+        raise ConfigError(f"--{name} is {value}; expected at least {minimum}.")

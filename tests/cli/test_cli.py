@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from twosome import models
+from twosome import extras, models
 from twosome.cli import COMMANDS, main
 from twosome.cli.progress import Progress
 from twosome.config import TrainConfig
@@ -230,6 +230,7 @@ def test_a_model_is_loaded_as_the_flags_say(command, monkeypatch, capsys):
         return load(name)
 
     monkeypatch.setattr(ActionScorer, "from_pretrained", watched)
+    monkeypatch.setattr(extras, "_installed", lambda module: True)
     flags = ["--dtype", "bfloat16", "--device", "cpu", "--quantization", "4bit", "--trust-remote-code"]
     assert main([*command, "--model", "hearth", *flags, "--prompt-format", "chat", "--json"]) == 0
     wanted = {

@@ -13,8 +13,8 @@ from PIL import Image
 from twosome.cli import main
 from twosome.cli.generalize import conclusion
 from twosome.envs.household import panel_hash
-from twosome.evaluate import generalization
-from twosome.evaluate.generalization import panel_tasks
+from twosome.evaluate import unseen
+from twosome.evaluate.unseen import panel_tasks
 from twosome.scoring import ActionScorer
 
 
@@ -37,7 +37,7 @@ def shortened(step: int):
 def paper(run) -> dict:
     """The result on the paper's panel."""
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
-        patch.setattr(generalization, "panel_tasks", shortened(1))
+        patch.setattr(unseen, "panel_tasks", shortened(1))
         assert main(["generalize", str(run), "--episodes", "2", "--json"]) == 0
     return json.loads(printed.getvalue())
 
@@ -78,7 +78,7 @@ def test_each_row_is_what_eval_measures_with_the_seed_that_is_written_there(run,
 
 
 def test_the_household_panel_is_named_by_its_hash_and_reported_by_kind(run, capsys, monkeypatch):
-    monkeypatch.setattr(generalization, "panel_tasks", shortened(16))
+    monkeypatch.setattr(unseen, "panel_tasks", shortened(16))
     loaded, load = [], ActionScorer.from_pretrained
 
     def counted(name, **settings):

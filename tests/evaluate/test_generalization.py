@@ -9,18 +9,10 @@ from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.envs.household import panel_size
 from twosome.errors import ConfigError
-from twosome.evaluate.generalization import (
-    EPISODES,
-    KINDS,
-    PAPER_TASKS,
-    gain,
-    panel_tasks,
-    pooled,
-    resampled_means,
-    rows,
-    unseen_tasks,
-)
+from twosome.evaluate.generalization import gain, pooled, resampled_means
+from twosome.evaluate.panel import EPISODES, rows
 from twosome.evaluate.success import Evaluation
+from twosome.evaluate.unseen import KINDS, PAPER_TASKS, panel_tasks, unseen_tasks
 from twosome.rollout import Episode
 
 

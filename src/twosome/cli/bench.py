@@ -1,27 +1,20 @@
 """`twosome bench`: how fast scoring is on this machine, beside other ways of computing the same."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import torch
 import tyro
-from rich.console import Console
 from rich.table import Table
 
-from twosome._malloc import keep_freed_memory
-from twosome.bench.cells import MODES, measure
-from twosome.bench.document import document
-from twosome.bench.models import put_random_adapters
-from twosome.bench.requests import decisions, phrases
-from twosome.cli.console import plain_console
+from twosome import models
+from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
-from twosome.evaluate.success import require_at_least
-from twosome.scoring import ActionScorer
+from twosome.extras import require_extras
+from twosome.setting_types import require_at_least
 
 ABOUT = {
     "packed": "packed: the prompt once, then the trie of its actions",
@@ -67,10 +60,31 @@ def main(arguments: Sequence[str]) -> int:
     """Parse, measure, print."""
     options = parse(Bench, "bench", arguments)
     _require_positive(options)
+    require_extras(quantization=options.loading.quantization)
+    models.locate(options.model)
+    announce(f"Loading PyTorch and {options.model} ...", quiet=options.json)
+    result = _measure(options, " ".join(["twosome", "bench", *arguments]))
+    if options.json:
+        print(json.dumps(result))  # noqa: T201 - the document is the output
+    else:
+        _print(result)
+    return 0
+
+
+def _measure(options: Bench, command: str) -> dict[str, Any]:
+    import torch
+
+    from twosome._malloc import keep_freed_memory
+    from twosome.bench.cells import measure
+    from twosome.bench.document import document
+    from twosome.bench.models import put_random_adapters
+    from twosome.bench.requests import decisions, phrases
+    from twosome.scoring import ActionScorer
+
     keep_freed_memory()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    with Console(file=sys.stderr, quiet=options.json).status("Loading the model ...") as status:
+    with plain_console(stderr=True, quiet=options.json).status("Loading the model ...") as status:
         # Not "auto": what could only be scored one by one would be timed under the wrong name.
         scorer = ActionScorer.from_pretrained(options.model, method="packed", **options.loading.given())
         put_random_adapters(scorer, options.lora_targets)
@@ -79,14 +93,8 @@ def main(arguments: Sequence[str]) -> int:
             status.update(f"Timing {count} actions ...")
             batch = decisions(scorer, options.decisions, options.prompt_tokens, phrases(count))
             cells.append(measure(scorer, batch, budget_s=options.seconds))
-    words = " ".join(["twosome", "bench", *arguments])
     device = {"device": str(scorer.device), "dtype": str(scorer.model.dtype).removeprefix("torch.")}
-    result = document(words, {"model": scorer.name, **device, "threads": torch.get_num_threads(), "cells": cells})
-    if options.json:
-        print(json.dumps(result))  # noqa: T201 - the document is the output
-    else:
-        _print(result)
-    return 0
+    return document(command, {"model": scorer.name, **device, "threads": torch.get_num_threads(), "cells": cells})
 
 
 def _require_positive(options: Bench) -> None:
@@ -105,7 +113,7 @@ def _print(result: dict[str, Any]) -> None:
     where = f"{result['model']} in {result['dtype']} on {result['device']}, threads: {result['threads']}"
     console.print(f"{where}; medians, with quartiles of the ratios\n", style="dim")
     for cell in result["cells"]:
-        for mode in MODES:
+        for mode in ("forward", "forward_backward"):
             console.print(_table(cell, mode))
         worst = max(cell["largest_difference_nats"].values())
         console.print(f"  All ways agree to {worst:.1g} nats.\n")

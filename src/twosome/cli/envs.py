@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from twosome.cli.parse import parse
-from twosome.envs import text
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class Envs:
 def main(arguments: Sequence[str]) -> int:
     """Parse, look up, print."""
     options = parse(Envs, "envs", arguments)
+    from twosome.envs import text
+
     worlds = text.list_worlds()
     if options.json:
         print(json.dumps([asdict(world) for world in worlds]))  # noqa: T201 - the document is the output

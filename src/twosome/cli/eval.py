@@ -10,12 +10,11 @@ import tyro
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from twosome.cli.console import plain_console
+from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
 from twosome.evaluate.loading import ModelOptions
-from twosome.evaluate.subject import Subject, subject_of
-from twosome.evaluate.success import require_at_least
 from twosome.json_argument import JsonObject
+from twosome.setting_types import require_at_least
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,11 @@ class Eval:
 def main(arguments: Sequence[str]) -> int:
     """Parse, evaluate, print."""
     options = parse(Eval, "eval", arguments)
-    # Before a model is loaded, which may take long.
     require_at_least("episodes", options.episodes, 1)
     require_at_least("seed", options.seed, 0)
-    subject = subject_of(
+    from twosome.evaluate.request import Request
+
+    request = Request(
         run=options.run,
         model=options.model,
         policy=options.policy,
@@ -81,23 +81,27 @@ def main(arguments: Sequence[str]) -> int:
         affordance_seed=options.affordance_seed,
         threads=options.threads,
     )
+    announce(f"Loading PyTorch and measuring over {options.episodes} episodes ...", quiet=options.json)
+    from twosome.evaluate.subject import subject_of
+
+    subject = subject_of(**vars(request))
     result = subject.measure(options.episodes, options.seed)
     if options.json:
         print(json.dumps(result))  # noqa: T201 - the document is the output
     else:
-        plain_console().print(comparison([(subject, result)]))
+        plain_console().print(comparison([(subject.name, result)]))
     return 0
 
 
-def comparison(rows: Sequence[tuple[Subject, dict[str, Any]]]) -> Table:
-    """A table of measured subjects."""
+def comparison(rows: Sequence[tuple[str, dict[str, Any]]]) -> Table:
+    """A table of who was measured, by name, with the results."""
     title = f"{rows[0][1]['env']}, {rows[0][1]['episodes']} fresh episodes"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", "return", "95% interval", "success", "95% interval", "steps"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
-    for subject, result in rows:
+    for name, result in rows:
         table.add_row(
-            subject.name,
+            name,
             f"{result['return_mean']:.3f}",
             "{:.3f} to {:.3f}".format(*result["return_ci95"]),
             f"{result['success_rate']:.0%}",

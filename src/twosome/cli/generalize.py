@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
-from twosome.cli.console import plain_console
+from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
+from twosome.config import TrainConfig
 from twosome.errors import RunError
-from twosome.evaluate.generalization import ALL, SEED, Panel, generalize, rows
-from twosome.report.bars import save_bars
-from twosome.runs import write_json
+from twosome.evaluate.panel import ALL, SEED, Panel, rows
+from twosome.runs import RunDirectory, write_json
+from twosome.setting_types import require_at_least
 
 PLAYERS = ("random", "untrained", "trained", "planner")
 
@@ -54,8 +54,13 @@ class Generalize:
 def main(arguments: Sequence[str]) -> int:
     """Parse, test, write, print."""
     options = parse(Generalize, "generalize", arguments)
+    _check(options)
+    announce("Loading PyTorch and the models ...", quiet=options.json)
+    from twosome.evaluate.generalization import generalize
+    from twosome.report.bars import save_bars
+
     console = plain_console()
-    with Console(stderr=True, quiet=options.json).status("Loading the models ...") as status:
+    with plain_console(stderr=True, quiet=options.json).status("Loading the models ...") as status:
         result = generalize(
             options.run,
             options.panel,
@@ -84,6 +89,19 @@ def main(arguments: Sequence[str]) -> int:
     console.print(conclusion(result), soft_wrap=True)
     console.print(f"\n  all numbers   {document}\n  picture       {picture}", soft_wrap=True)
     return 0
+
+
+def _check(options: Generalize) -> None:
+    """Refuse what can be refused before a model is loaded."""
+    if options.episodes is not None:
+        require_at_least("episodes", options.episodes, 2)
+    require_at_least("seed", options.seed, 0)
+    run = RunDirectory.open(options.run)
+    config = TrainConfig.from_json(run.read_config())
+    run.checkpoint(options.checkpoint)
+    from twosome.evaluate.unseen import unseen_tasks
+
+    unseen_tasks(options.panel, config)
 
 
 def table(result: Mapping[str, Any]) -> Table:

@@ -11,8 +11,6 @@ import tyro
 from twosome.cli.console import plain_console
 from twosome.cli.parse import parse
 from twosome.report.collect import collect
-from twosome.report.experiment import save_report
-from twosome.report.summary import summarize
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,14 @@ def main(arguments: Sequence[str]) -> int:
     """Parse, read, write."""
     options = parse(Report, "report", arguments)
     collection = collect(options.folder)
+    from twosome.report.summary import summarize
+
     summary = summarize(collection)
     if options.json:
         print(json.dumps(summary))  # noqa: T201 - the document is the output
         return 0
+    from twosome.report.experiment import save_report
+
     page, text = save_report(collection, summary, options.folder)
     console = plain_console()
     for name, world in summary["worlds"].items():

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
-from twosome.cli.console import plain_console
+from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
 from twosome.errors import RunError
-from twosome.evaluate.retention import PERPLEXITY, SHIPPED, retain
+from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
 from twosome.runs import write_json
 
 
@@ -49,9 +48,19 @@ class Retain:
 def main(arguments: Sequence[str]) -> int:
     """Parse, test, write, print."""
     options = parse(Retain, "retain", arguments)
+    check_retain(
+        options.run,
+        limit=options.limit,
+        checkpoint=options.checkpoint,
+        batch_size=options.batch_size,
+        threads=options.threads,
+    )
+    announce("Loading PyTorch and the model ...", quiet=options.json)
+    from twosome.evaluate.retention import retain
+
     console = plain_console()
     # By its file: what the harness says on standard error is swallowed, and the status is not to be with it.
-    with Console(file=sys.stderr, quiet=options.json).status("Loading the model ...") as status:
+    with plain_console(file=sys.stderr, quiet=options.json).status("Loading the model ...") as status:
         result = retain(
             options.run,
             [name.strip() for name in options.tasks.split(",")],

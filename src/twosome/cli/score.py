@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import torch
 import tyro
 from rich.table import Table
 
-from twosome.cli.console import plain_console
+from twosome import models
+from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
 from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
-from twosome.policy.actor import Actor
-from twosome.policy.agent import Agent
-from twosome.scoring import Normalization
+from twosome.extras import require_extras
+from twosome.runs import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     if "" in options.actions:
         raise ConfigError("an action is an empty text; every candidate needs words to score.")
     decision = Decision(options.prompt, options.actions)
-    document = _document(_actor(options), decision)
+    is_run = _is_run(options)
+    announce(f"Loading PyTorch and {options.model} ...", quiet=options.json)
+    document = _document(options, decision, is_run=is_run)
     if options.json:
         print(json.dumps(document))  # noqa: T201 - the document is the output
     else:
@@ -58,26 +59,40 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _actor(options: Score) -> Actor:
-    if (Path(options.model) / "checkpoints").is_dir():
-        flags = options.loading.flags()
-        if flags:
-            raise ConfigError(
-                f"{', '.join(flags)} cannot be given here: {options.model} is a run and keeps its own settings."
-            )
-        return Agent.load(options.model).actor
-    return Actor(options.loading.scorer(options.model))
+def _is_run(options: Score) -> bool:
+    """Whether the model is that of a run; refuses what is neither run nor model."""
+    if not (Path(options.model) / "checkpoints").is_dir():
+        require_extras(quantization=options.loading.quantization)
+        models.locate(options.model)
+        return False
+    flags = options.loading.flags()
+    if flags:
+        raise ConfigError(
+            f"{', '.join(flags)} cannot be given here: {options.model} is a run and keeps its own settings."
+        )
+    RunDirectory.open(Path(options.model)).checkpoint()
+    return True
 
 
-@torch.no_grad()
-def _document(actor: Actor, decision: Decision) -> dict[str, Any]:
+def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, Any]:
+    import torch
+
+    from twosome.policy.actor import Actor
+    from twosome.policy.agent import Agent
+    from twosome.scoring import ActionScorer, Normalization
+
+    if is_run:
+        actor = Agent.load(options.model).actor
+    else:
+        actor = Actor(ActionScorer.from_pretrained(options.model, **options.loading.given()))
     scorer = actor.scorer
-    policies = {
-        name: Actor(scorer, name, actor.context_free_prompt).probabilities([decision])[0]
-        for name in get_args(Normalization)
-    }
-    tokens = scorer.token_log_probs([decision])[0]
-    joint = scorer.log_probs([decision])[0].tolist()
+    with torch.no_grad():
+        policies = {
+            name: Actor(scorer, name, actor.context_free_prompt).probabilities([decision])[0]
+            for name in get_args(Normalization)
+        }
+        tokens = scorer.token_log_probs([decision])[0]
+        joint = scorer.log_probs([decision])[0].tolist()
     return {
         "model": scorer.name,
         "method": scorer.method,

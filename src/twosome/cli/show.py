@@ -8,18 +8,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from twosome.cli.console import plain_console
-from twosome.cli.eval import comparison
+from twosome.cli.console import announce
 from twosome.cli.parse import parse
 from twosome.config import TrainConfig
-from twosome.envs import text
 from twosome.errors import RunError
-from twosome.evaluate.record import can_be_filmed, record
-from twosome.evaluate.subject import Subject, subject_of
-from twosome.evaluate.success import Sampled, require_at_least
-from twosome.report.curve import save_curve, terminal_curve
-from twosome.report.film import save_film
-from twosome.runs import RunDirectory, explain_write_errors
+from twosome.runs import RunDirectory
+from twosome.setting_types import require_at_least
 
 
 @dataclass(frozen=True)
@@ -46,75 +40,31 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(Show, "show", arguments)
     require_at_least("episodes", options.episodes, 1)
     require_at_least("seed", options.seed, 0)
+    run = RunDirectory.open(options.run)
+    metrics = run.read_metrics()
+    if not options.json:
+        _require_metrics(options.run, metrics)
+    run.checkpoint()
+    announce("Loading PyTorch and the models ...", quiet=options.json)
+    from twosome.cli.showing import measure, show
+
     if options.json:
-        rows = measure(options.run, options.episodes, options.seed)
-        metrics = RunDirectory.open(options.run).read_metrics()
+        results = [result for _, result in measure(options.run, options.episodes, options.seed)]
         decisions = metrics[-1]["decisions"] if metrics else 0
-        results = [result for _, result in rows]
         print(json.dumps({"run": str(options.run), "decisions": decisions, "rows": results}))  # noqa: T201 - the output
     else:
         show(options.run, options.episodes, options.seed)
     return 0
 
 
-def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[str, Any]]]:
-    """Random, untrained, trained and optimal play in the run's world, each with its result."""
-    config = TrainConfig.from_json(RunDirectory.open(path).read_config())
-    world = text.make(config.env, **config.env_kwargs)
-    has_planner = hasattr(world.unwrapped, "planner")
-    world.close()
-    subjects = [
-        subject_of(run=path, policy="random"),
-        subject_of(run=path, model=config.model),
-        subject_of(run=path),
-        *([subject_of(run=path, policy="planner")] if has_planner else []),
-    ]
-    return [(subject, subject.measure(episodes, seed)) for subject in subjects]
-
-
-def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
-    """Print the comparison and the curve, write the pictures, say what to try next.
+def _require_metrics(path: Path, metrics: list[dict[str, Any]]) -> None:
+    """Check that there is an update to draw.
 
     Raises:
-        RunError: the run has not made an update yet.
+        RunError: there is none.
     """
-    run = RunDirectory.open(path)
-    config = TrainConfig.from_json(run.read_config())
-    metrics = run.read_metrics()
-    if not metrics and config.num_updates == 0:
+    if metrics:
+        return
+    if TrainConfig.from_json(RunDirectory.open(path).read_config()).num_updates == 0:
         raise RunError(f"{path} has no update to draw, being imitation alone. Measure it: twosome eval {path}")
-    if not metrics:
-        raise RunError(f"{path} has no update to show yet. Go on with it: twosome train --resume {path}")
-    console = plain_console()
-    console.print(f"\nMeasuring over {episodes} fresh episodes each ...", style="dim")
-    rows = measure(path, episodes, seed)
-    console.print(comparison(rows))
-
-    levels = {subject.name: result["return_mean"] for subject, result in rows if not result.get("adapter")}
-    gamma = text.gamma_of(config.env, config.env_kwargs)
-    if config.gamma not in (None, gamma):
-        levels = {}
-        console.print(
-            f"The curve counts returns with the run's --gamma {config.gamma}, the table with the world's {gamma}: "
-            "they cannot be compared, so the curve is drawn without the table's levels."
-        )
-    curve, film = path / "learning_curve.png", path / "episode.gif"
-    console.out(terminal_curve(metrics, levels), highlight=False)
-    filmed = can_be_filmed(config.env, config.env_kwargs)
-    trained = next(subject.player for subject, result in rows if result.get("adapter"))
-    with explain_write_errors(path):
-        save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
-        if filmed and isinstance(trained, Sampled):
-            save_film(record(trained.policy, config.env, config.env_kwargs, seed=seed), film)
-
-    seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
-    console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")
-    console.print(f"  settings, metrics, checkpoints   {path}/")
-    console.print(f"  learning curve                   {curve}")
-    without = f"no film: {config.env} does not draw itself (no rgb_array among its render_modes)"
-    console.print(f"  film of an episode               {film if filmed else without}")
-    console.print("\nTry next:")
-    console.print(f"  twosome eval {path} --episodes 500")
-    console.print(f"  tensorboard --logdir {path}")
-    console.print("  twosome train --env TomatoLettuceSalad")
-    console.print("  twosome envs")
+    raise RunError(f"{path} has no update to show yet. Go on with it: twosome train --resume {path}")

@@ -12,19 +12,16 @@ from typing import Annotated, Any
 
 import tyro
 
+from twosome import models
+from twosome.cli.console import announce
 from twosome.cli.parse import parse
-from twosome.cli.plan import print_plan
 from twosome.cli.progress import Progress
-from twosome.cli.show import show
 from twosome.config import TrainConfig
-from twosome.distributed import is_alone, is_main, require_equal_shares
-from twosome.envs import text
 from twosome.errors import ConfigError
-from twosome.evaluate.success import require_at_least
-from twosome.on_ray import run_on_ray
-from twosome.ppo.dry_run import dry_run
-from twosome.ppo.train import resume, train
+from twosome.extras import require_extras
+from twosome.launch import is_first, num_processes, require_equal_shares
 from twosome.runs import CONFIG, RunDirectory
+from twosome.setting_types import require_at_least
 
 
 @dataclass(frozen=True)
@@ -71,21 +68,26 @@ def main(arguments: Sequence[str]) -> int:
                 "leave out the other settings, or begin a new run with them."
             )
         config = TrainConfig.from_json(RunDirectory.open(options.resume).read_config())
+    _check(config, options)
+    if options.dry_run:
+        announce(f"Loading PyTorch and {config.model}, and playing a little ...", quiet=options.json)
+        from twosome.cli.plan import print_plan
+        from twosome.ppo.dry_run import dry_run
+
+        print_plan(dry_run(config), as_json=options.json)
+        return 0
+
+    if options.ray_workers:
+        path = _run_on_ray(config, options)
     else:
-        text.make(config.env, **config.env_kwargs).close()
-        if options.dry_run:
-            if options.ray_workers or not is_alone():
-                raise ConfigError("--dry-run plans for one process. Start it without torchrun and --ray-workers.")
-            print_plan(dry_run(config), as_json=options.json)
-            return 0
-
-    path = _run_on_ray(config, options) if options.ray_workers else _run(config, options.resume, quiet=options.json)
-
-    if not is_main():
+        path = _run(config, options.resume, quiet=options.json or not is_first())
+    if not is_first():
         return 0
     if options.json:
         print(json.dumps(_document(path)))  # noqa: T201 - the document is the output
     elif options.show and config.num_updates and not config.shard_model:  # which this process alone could not hold
+        from twosome.cli.showing import show
+
         show(path)
     else:
         command = "show" if config.num_updates else "eval"
@@ -93,25 +95,44 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _check(config: TrainConfig, options: Train) -> None:
+    """Refuse what can be refused before PyTorch is loaded and a folder is made."""
+    if options.dry_run and (options.ray_workers or num_processes() > 1):
+        raise ConfigError("--dry-run plans for one process. Start it without torchrun and --ray-workers.")
+    if options.ray_workers:
+        require_at_least("ray-workers", options.ray_workers, 1)
+    require_equal_shares(config.num_envs, options.ray_workers or num_processes())
+    require_extras(track=config.track, quantization=config.quantization, ray=options.ray_workers > 0)
+    models.locate(config.model)
+    if options.resume is None and not options.dry_run:
+        RunDirectory.require_free(config.folder)
+    from twosome.envs import text
+
+    text.make(config.env, **config.env_kwargs).close()
+
+
 def _run(config: TrainConfig, resumed: Path | None, *, quiet: bool) -> Path:
-    with Progress(config, quiet=quiet or not is_main()) as progress:
+    with Progress(config, quiet=quiet) as progress:
+        from twosome.ppo.train import resume, train
+
         return train(config, progress.update) if resumed is None else resume(resumed, progress.update)
 
 
 def _run_on_ray(config: TrainConfig, options: Train) -> Path:
-    require_at_least("ray-workers", options.ray_workers, 1)
-    require_equal_shares(config.num_envs, options.ray_workers)
+    announce("Starting the workers ...", quiet=options.json)
+    from twosome.on_ray import run_on_ray
+
     path = options.resume or config.folder
-    if options.resume is None:
-        RunDirectory.require_free(path)
     run_on_ray(partial(_begin_or_go_on, config, path.absolute(), options.json), options.ray_workers, path)
     return path
 
 
 def _begin_or_go_on(config: TrainConfig, path: Path, quiet: bool) -> None:
     """What each Ray worker does, also when it is started in place of a lost one."""
+    from twosome.distributed import is_main
+
     begun = (path / CONFIG).is_file()
-    _run(dataclasses.replace(config, output=path), path if begun else None, quiet=quiet)
+    _run(dataclasses.replace(config, output=path), path if begun else None, quiet=quiet or not is_main())
 
 
 def _other_settings(arguments: Sequence[str]) -> list[str]:

@@ -7,99 +7,29 @@ the fixed panel of held-out tasks of `HouseholdTask`.
 Intervals are over episodes: they say how well these tasks' means are known, not how other tasks would turn out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twosome.config import TrainConfig
 from twosome.envs import text
-from twosome.envs.household import panel_hash, panel_size, panel_task
-from twosome.envs.household.env import HouseholdEnv
-from twosome.envs.household.tasks import Task
-from twosome.envs.overcooked.env import KitchenEnv
-from twosome.errors import ConfigError
+from twosome.envs.household import panel_hash
+from twosome.evaluate.panel import EPISODES, SEED, Panel
 from twosome.evaluate.subject import Subject, subject_of
 from twosome.evaluate.success import (
     RESAMPLES,
     Evaluation,
     bootstrap_means,
     difference_interval,
-    require_at_least,
     wilson_interval,
 )
+from twosome.evaluate.unseen import KINDS, PanelTask, unseen_tasks
 from twosome.runs import RunDirectory
+from twosome.setting_types import require_at_least
 from twosome.versions import versions
-
-Panel = Literal["paper", "household", "kitchens"]
-
-EPISODES: dict[Panel, int] = {"paper": 100, "household": 10, "kitchens": 100}
-"""Episodes of each task, unless said otherwise; the 50 tasks of `household` make 500."""
-
-SEED = 1000
-
-PAPER_TASKS = ("Cheese", "Hamburger", "ApplePie", "Pizza", "WashingPlate", "Laundry")
-SALADS = ("tomato salad", "lettuce salad", "onion salad", "lettuce-tomato salad")
-
-KINDS = {
-    frozenset({"is in", "is closed"}): "put in and close",
-    frozenset({"is in"}): "put on",
-    frozenset({"is on", "is sat on"}): "switch on and sit",
-}
-"""What a goal of the household panel is made of, to what it is called."""
-
-ALL = "all tasks"
-
-
-@dataclass(frozen=True)
-class PanelTask:
-    """A world to be tested in.
-
-    Attributes:
-        name: for tables.
-        env: the world's name.
-        env_kwargs: its keyword arguments.
-        kind: the kind of its goal, where the panel reports by kind, else empty.
-    """
-
-    name: str
-    env: str
-    env_kwargs: dict[str, Any]
-    kind: str = ""
-
-
-def panel_tasks(panel: Panel) -> tuple[PanelTask, ...]:
-    """All tasks of a panel, in the order in which they are reported."""
-    if panel == "paper":
-        return tuple(PanelTask(name, name, {}) for name in PAPER_TASKS)
-    if panel == "kitchens":
-        large = (PanelTask(salad, "TomatoLettuceSalad", {"task": salad}) for salad in SALADS)
-        return (PanelTask("tomato salad (small kitchen)", "TomatoSalad", {}), *large)
-    tasks = [panel_task("heldout", index) for index in range(panel_size())]
-    return tuple(
-        PanelTask(task.wish, "HouseholdTask", {"panel": "heldout", "index": index}, _kind(task))
-        for index, task in enumerate(tasks)
-    )
-
-
-def unseen_tasks(panel: Panel, config: TrainConfig) -> tuple[PanelTask, ...]:
-    """The tasks of a panel that a run with these settings was not trained on.
-
-    Raises:
-        ConfigError: it was trained on all of them.
-    """
-    seen = set(_goals(config.env, config.env_kwargs))
-    tasks = tuple(task for task in panel_tasks(panel) if not seen.intersection(_goals(task.env, task.env_kwargs)))
-    if not tasks:
-        others = " or ".join(name for name in EPISODES if name != panel)
-        raise ConfigError(
-            f"the run was trained on every task of --panel {panel}, so none is left to test it on. "
-            f"Choose --panel {others}."
-        )
-    return tasks
 
 
 def generalize(
@@ -168,16 +98,6 @@ def generalize(
         "gain": gain(played),
         "versions": versions(),
     }
-
-
-def rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What a table or picture of a result shows: names, each with the summary of every player."""
-    if "kinds" in result:
-        sizes = [task["kind"] for task in result["tasks"]]
-        yield from ((f"{kind} ({sizes.count(kind)})", row) for kind, row in result["kinds"].items())
-    else:
-        yield from ((task["name"], task) for task in result["tasks"])
-    yield (ALL, result["all"])
 
 
 def pooled(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
@@ -271,25 +191,3 @@ def _described(task: PanelTask, seed: int) -> dict[str, Any]:
         "seed": seed,
     }
     return {**described, "kind": task.kind} if task.kind else described
-
-
-def _kind(task: Task) -> str:
-    return KINDS[frozenset(condition.kind for condition in task.goal)]
-
-
-def _goals(env: str, env_kwargs: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """What tells one task from another; empty for a world of another kind, which shares no task with the panels.
-
-    The rewards, the layout of a kitchen or a time limit may differ: it is the same task still. Training tasks of
-    `HouseholdTask` are drawn so that no goal of the held-out panel is among them.
-    """
-    world = text.make(env, **env_kwargs).unwrapped
-    if isinstance(world, KitchenEnv):
-        yield (world.kitchen.foods, world.kitchen.task)
-    elif isinstance(world, HouseholdEnv):
-        if world.panel == "heldout" and world.index is None:
-            drawn = [panel_task("heldout", index) for index in range(panel_size())]
-        else:
-            drawn = [world.task]
-        yield from ((task.scene, task.goal) for task in drawn)
-    world.close()

@@ -3,12 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from twosome.scoring import ActionScorer
-
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Flags about the model that `eval` and `score` share; a run keeps its own settings."""
+    """Flags about the model that `eval`, `score` and `bench` share; a run keeps its own settings."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
     """Precision of the model; by default auto: float32 on a CPU, bfloat16 on a GPU that has it."""
@@ -28,13 +26,3 @@ class ModelOptions:
     def flags(self) -> list[str]:
         """What the options that were given are called on the command line."""
         return [f"--{name.replace('_', '-')}" for name in self.given()]
-
-    def scorer(self, model: str) -> ActionScorer:
-        """Load a model.
-
-        Raises:
-            ConfigError: an option is out of range.
-            ModelError: the model cannot be found or loaded.
-            MissingExtraError: quantization is wanted and bitsandbytes is not installed.
-        """
-        return ActionScorer.from_pretrained(model, **self.given())

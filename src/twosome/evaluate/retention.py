@@ -11,7 +11,6 @@ for `hearth`, whose data `hearth/retention.py` makes, which need no network.
 
 import contextlib
 import difflib
-import importlib.util
 import io
 import logging
 import math
@@ -26,9 +25,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twosome.config import TrainConfig
-from twosome.errors import ConfigError, MissingExtraError
-from twosome.evaluate.success import RESAMPLES, Z95, require_at_least
+from twosome.errors import ConfigError
+from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
+from twosome.evaluate.success import RESAMPLES, Z95
 from twosome.policy.agent import Agent
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer, adapters_off
@@ -36,13 +35,9 @@ from twosome.versions import versions
 
 Floats = NDArray[np.float64]
 
-TASKS = ("hearth_cloze", "hearth_next_step", "hearth_affordance", "hearth_where_is", "hearth_grammar")
-"""The multiple-choice tasks that ship with the package."""
-SHIPPED = (*TASKS, "hearth_perplexity")
 FOLDER = Path(__file__).parent / "retention_tasks"
 METRICS = ("acc_norm", "acc", "exact_match")
 """What counts as right: the first of these that a task reports."""
-PERPLEXITY = "word_perplexity"
 MARGIN = 0.01
 """The drop in accuracy that is asked about: one point."""
 
@@ -101,20 +96,10 @@ def retain(
         ConfigError: a task is unknown, its data cannot be had, or it has neither an accuracy nor a perplexity.
         RunError: there is no such run.
     """
-    for name, value in {"limit": limit, "batch-size": batch_size, "threads": threads}.items():
-        if value is not None:
-            require_at_least(name, value, 1)
-    directory = RunDirectory.open(run)
-    config = TrainConfig.from_json(directory.read_config())
-    if config.tuning != "lora":
-        raise ConfigError(
-            f"{run} was trained with --tuning {config.tuning}, and retention compares a model with its adapter on and "
-            "off. Take a run with --tuning lora, or give the checkpoint's folder to lm-evaluation-harness as a model."
-        )
-    require_harness()
+    config = check_retain(run, limit=limit, checkpoint=checkpoint, batch_size=batch_size, threads=threads)
     torch.set_num_threads(threads)
     scorer = Agent.load(run, checkpoint).actor.scorer
-    folder = directory.checkpoint(checkpoint)
+    folder = RunDirectory.open(run).checkpoint(checkpoint)
     answers = ask(scorer, tasks, limit=limit, batch_size=batch_size, progress=progress)
     choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
     return {
@@ -128,14 +113,6 @@ def retain(
         "all": claimed(compared(choices)) if choices else None,
         "versions": {**versions(), "lm_eval": _harness_version()},
     }
-
-
-def require_harness() -> None:
-    """Raise MissingExtraError unless lm-evaluation-harness is installed."""
-    if importlib.util.find_spec("lm_eval") is None:
-        raise MissingExtraError(
-            "retention is measured with lm-evaluation-harness, which is not installed: pip install 'twosome[retention]'"
-        )
 
 
 def ask(

@@ -11,14 +11,14 @@ from twosome.baselines import Planner, Uniform
 from twosome.baselines.saycan import Affordance, SayCan, random_experience
 from twosome.config import TrainConfig
 from twosome.envs import text
-from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
-from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate, require_at_least
+from twosome.evaluate.request import Request
+from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent, load_scorer
 from twosome.policy.tuning import LEARNED
 from twosome.runs import RunDirectory, sha256
-from twosome.scoring import Normalization
+from twosome.scoring import ActionScorer, Normalization
 from twosome.versions import versions
 
 AFFORDANCE_DECISIONS = 20_000
@@ -80,70 +80,48 @@ def subject_of(
     affordance_seed: int | None = None,
     threads: int = 1,
 ) -> Subject:
-    """Who is meant by the options of `twosome eval`.
-
-    Raises:
-        ConfigError: the options contradict each other or name nobody.
-    """
-    require_at_least("threads", threads, 1)
-    loading = loading or ModelOptions()
-    given = {"--model": model, "--checkpoint": checkpoint, "--normalization": normalization, "--greedy": greedy or None}
-    flags = [flag for flag, value in given.items() if value is not None] + loading.flags()
-    if policy in ("random", "planner") and flags:
-        raise ConfigError(f"{_named(flags)} nothing to --policy {policy}, which asks no language model.")
-    learnt = {"--affordance-decisions": affordance_decisions, "--affordance-seed": affordance_seed}
-    flags = [flag for flag, value in learnt.items() if value is not None]
-    if policy != "saycan" and flags:
-        raise ConfigError(f"{_named(flags)} nothing to --policy {policy}: only saycan learns an affordance.")
-    if policy == "saycan" and checkpoint is not None:
-        raise ConfigError("--checkpoint means nothing to --policy saycan, whose language model is untrained.")
-    if model is not None and checkpoint is not None:
-        raise ConfigError(
-            f"--checkpoint chooses among those of a run, but --model {model} is untrained. Leave one of them out."
-        )
-    config = None if run is None else TrainConfig.from_json(RunDirectory.open(run).read_config())
+    """Who is meant by the options of `twosome eval`; see `Request`, which refuses what makes no sense."""
+    request = Request(
+        run=run,
+        model=model,
+        policy=policy,
+        env=env,
+        env_kwargs=env_kwargs or {},
+        checkpoint=checkpoint,
+        normalization=normalization,
+        greedy=greedy,
+        loading=loading or ModelOptions(),
+        affordance_decisions=affordance_decisions,
+        affordance_seed=affordance_seed,
+        threads=threads,
+    )
     torch.set_num_threads(threads)
-    if env is None:
-        env = "TomatoSalad" if config is None else config.env
-        env_kwargs = env_kwargs or ({} if config is None else config.env_kwargs)
-    env_kwargs = env_kwargs or {}
-    text.make(env, **env_kwargs).close()
+    config, loading, named = request.config(), request.loading, request.named_model()
+    env, env_kwargs = request.world()
     if policy == "random":
         return Subject("random", Sampled(Uniform()), env, env_kwargs, {"policy": "random"})
     if policy == "planner":
         return Subject("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
     identity: dict[str, Any]
     if policy == "saycan":
-        named = model or ("hearth" if config is None else config.model)
         actor = _untrained(named, config, loading)
         actor.normalization = normalization or actor.normalization
         identity = {"model": named, **_loaded(loading), **_random_init(named, config)}
         saycan = _saycan(actor, env, env_kwargs, affordance_decisions, affordance_seed, greedy=greedy)
         return replace(saycan, name=f"{named}, SayCan", identity={**identity, **saycan.identity})
-    if model is not None:
-        actor = _untrained(model, config, loading)
-        name = f"{model}, {'random weights' if _random_init(model, config) else 'untrained'}"
-        identity = {"model": model, "adapter": None, **_loaded(loading)}
-    elif run is not None and config is not None:
-        _leave_to_the_run(loading)
-        if normalization == "pmi" and config.tuning == "full":
-            raise ConfigError(
-                "--normalization pmi asks the frozen model, and a run with --tuning full has changed all of it. Choose "
-                "another."
-            )
+    if run is None or config is None or model is not None:
+        actor = _untrained(named, config, loading)
+        name = f"{named}, {'random weights' if _random_init(named, config) else 'untrained'}"
+        identity = {"model": named, "adapter": None, **_loaded(loading)}
+    else:
         actor = Agent.load(run, checkpoint or "last").actor
-        name = f"{config.model}, trained"
+        name = f"{named}, trained"
         folder = RunDirectory.open(run).checkpoint(checkpoint or "last")
         learned = sha256(folder / LEARNED[config.tuning])
-        identity = {"model": config.model, "run": str(run), "checkpoint": folder.name, "adapter": learned}
+        identity = {"model": named, "run": str(run), "checkpoint": folder.name, "adapter": learned}
         identity |= {"tuning": "full"} if config.tuning == "full" else {}
-    else:
-        raise ConfigError(
-            "there is nobody to evaluate: give a run directory, or --model hearth for the untrained model, "
-            "or --policy random, planner or saycan."
-        )
     actor.normalization = normalization or actor.normalization
-    identity |= _random_init(identity["model"], config)
+    identity |= _random_init(named, config)
     identity = {"policy": "model", **identity, "normalization": actor.normalization, "greedy": greedy}
     return Subject(name, Sampled(actor, greedy), env, env_kwargs, identity)
 
@@ -154,8 +132,6 @@ def _saycan(
     """An untrained model with an affordance learnt from random play in the same world."""
     decisions = AFFORDANCE_DECISIONS if decisions is None else decisions
     seed = 1 if seed is None else seed
-    require_at_least("affordance-decisions", decisions, 4)
-    require_at_least("affordance-seed", seed, 0)
     affordance = Affordance(env, seed=seed, env_kwargs=env_kwargs)
     experience = random_experience(env, decisions, seed, env_kwargs=env_kwargs)
     affordance.fit(experience)
@@ -176,12 +152,11 @@ def _saycan(
 def _untrained(model: str, config: TrainConfig | None, loading: ModelOptions) -> Actor:
     """A model by its name; with the settings of a run, if there is one, so that the two can be compared."""
     if config is None:
-        return Actor(loading.scorer(model))
+        return Actor(ActionScorer.from_pretrained(model, **loading.given()))
     if models.same(config.model, model):
-        _leave_to_the_run(loading)
         scorer = load_scorer(config)
     else:
-        scorer = loading.scorer(model)
+        scorer = ActionScorer.from_pretrained(model, **loading.given())
     return Actor(scorer, config.normalization, config.context_free_prompt)
 
 
@@ -194,15 +169,3 @@ def _random_init(model: str, config: TrainConfig | None) -> dict[str, bool]:
     """What has to be said of a model whose weights the run drew at random."""
     drawn = config is not None and config.random_init and models.same(config.model, model)
     return {"random_init": True} if drawn else {}
-
-
-def _leave_to_the_run(loading: ModelOptions) -> None:
-    if loading.given():
-        raise ConfigError(
-            f"{_named(loading.flags())} nothing here: a run loads its model with its own settings, in its config.json."
-        )
-
-
-def _named(flags: list[str]) -> str:
-    """The subject of a sentence, with its verb."""
-    return f"{', '.join(flags)} {'means' if len(flags) == 1 else 'mean'}"

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.envs.outcome import outcome
-from twosome.errors import ConfigError
 from twosome.policy.actor import sample
 from twosome.rollout import Episode, EpisodeCounter, Policy
+from twosome.setting_types import require_at_least
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -141,21 +141,6 @@ def evaluate(
     for world in envs:
         world.close()
     return Evaluation(tuple(finished[index] for index in range(episodes)))
-
-
-def require_at_least(name: str, value: int, minimum: int) -> None:
-    """Refuse a number that is too small.
-
-    Args:
-        name: of the flag, without its dashes.
-        value: as given.
-        minimum: the least that is accepted.
-
-    Raises:
-        ConfigError: the value is less.
-    """
-    if value < minimum:
-        raise ConfigError(f"--{name} is {value}; expected at least {minimum}.")
 
 
 @dataclass

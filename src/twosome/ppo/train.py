@@ -32,9 +32,11 @@ from twosome import models
 from twosome._malloc import keep_freed_memory
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.distributed import OneProcess, Ranks, joined, require_equal_shares
+from twosome.distributed import OneProcess, Ranks, joined
 from twosome.envs import text
 from twosome.errors import DivergedError
+from twosome.extras import require_extras
+from twosome.launch import require_equal_shares
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
 from twosome.policy.critic import Critic, State, ValueHead
@@ -83,6 +85,7 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
     """
     with joined() as ranks:
         folder = ranks.on_main(lambda: config.folder)
+        require_extras(track=config.track, quantization=config.quantization)
         ranks.on_main(lambda: RunDirectory.require_free(folder))
         env, model = text.resolve(config.env), models.everywhere(config.model)
         trainer = Trainer(replace(config, env=env, model=model, output=folder), ranks=ranks)

@@ -1,0 +1,70 @@
+"""What `twosome show` measures, prints and draws, once PyTorch is loaded."""
+
+from pathlib import Path
+from typing import Any
+
+from twosome.cli.console import plain_console
+from twosome.cli.eval import comparison
+from twosome.config import TrainConfig
+from twosome.envs import text
+from twosome.evaluate.record import can_be_filmed, record
+from twosome.evaluate.subject import Subject, subject_of
+from twosome.evaluate.success import Sampled
+from twosome.report.curve import save_curve, terminal_curve
+from twosome.report.film import save_film
+from twosome.runs import RunDirectory, explain_write_errors
+
+
+def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[str, Any]]]:
+    """Random, untrained, trained and optimal play in the run's world, each with its result."""
+    config = TrainConfig.from_json(RunDirectory.open(path).read_config())
+    world = text.make(config.env, **config.env_kwargs)
+    has_planner = hasattr(world.unwrapped, "planner")
+    world.close()
+    subjects = [
+        subject_of(run=path, policy="random"),
+        subject_of(run=path, model=config.model),
+        subject_of(run=path),
+        *([subject_of(run=path, policy="planner")] if has_planner else []),
+    ]
+    return [(subject, subject.measure(episodes, seed)) for subject in subjects]
+
+
+def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
+    """Print the comparison and the curve, write the pictures, say what to try next."""
+    run = RunDirectory.open(path)
+    config = TrainConfig.from_json(run.read_config())
+    metrics = run.read_metrics()
+    console = plain_console()
+    console.print(f"\nMeasuring over {episodes} fresh episodes each ...", style="dim")
+    rows = measure(path, episodes, seed)
+    console.print(comparison([(subject.name, result) for subject, result in rows]))
+
+    levels = {subject.name: result["return_mean"] for subject, result in rows if not result.get("adapter")}
+    gamma = text.gamma_of(config.env, config.env_kwargs)
+    if config.gamma not in (None, gamma):
+        levels = {}
+        console.print(
+            f"The curve counts returns with the run's --gamma {config.gamma}, the table with the world's {gamma}: "
+            "they cannot be compared, so the curve is drawn without the table's levels."
+        )
+    curve, film = path / "learning_curve.png", path / "episode.gif"
+    console.out(terminal_curve(metrics, levels), highlight=False)
+    filmed = can_be_filmed(config.env, config.env_kwargs)
+    trained = next(subject.player for subject, result in rows if result.get("adapter"))
+    with explain_write_errors(path):
+        save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
+        if filmed and isinstance(trained, Sampled):
+            save_film(record(trained.policy, config.env, config.env_kwargs, seed=seed), film)
+
+    seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
+    console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")
+    console.print(f"  settings, metrics, checkpoints   {path}/")
+    console.print(f"  learning curve                   {curve}")
+    without = f"no film: {config.env} does not draw itself (no rgb_array among its render_modes)"
+    console.print(f"  film of an episode               {film if filmed else without}")
+    console.print("\nTry next:")
+    console.print(f"  twosome eval {path} --episodes 500")
+    console.print(f"  tensorboard --logdir {path}")
+    console.print("  twosome train --env TomatoLettuceSalad")
+    console.print("  twosome envs")

@@ -1,0 +1,120 @@
+"""What is to be evaluated: the options of `twosome eval`, and what can be refused before a model is loaded."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from twosome import models
+from twosome.config import TrainConfig
+from twosome.envs import text
+from twosome.errors import ConfigError
+from twosome.evaluate.loading import ModelOptions
+from twosome.extras import require_extras
+from twosome.runs import RunDirectory
+from twosome.setting_types import require_at_least
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who is to play in which world, as the options of `twosome eval` say; the rest of them is explained there.
+
+    Raises:
+        ConfigError: options contradict each other, name nobody or are out of range.
+        RunError: there is no such run, or not the checkpoint that is named.
+        WorldError: there is no such world.
+        ModelError: there is no such folder with a model.
+    """
+
+    run: Path | None = None
+    model: str | None = None
+    policy: str = "model"
+    env: str | None = None
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    checkpoint: str | None = None
+    normalization: Literal["none", "token", "word", "byte", "pmi"] | None = None
+    greedy: bool = False
+    loading: ModelOptions = field(default_factory=ModelOptions)
+    affordance_decisions: int | None = None
+    affordance_seed: int | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        require_at_least("threads", self.threads, 1)
+        self._check_flags()
+        config = self.config()
+        env, env_kwargs = self.world()
+        text.make(env, **env_kwargs).close()
+        if self.policy in ("random", "planner"):
+            return
+        if config is None and self.policy == "model" and self.model is None:
+            raise ConfigError(
+                "there is nobody to evaluate: give a run directory, or --model hearth for the untrained model, "
+                "or --policy random, planner or saycan."
+            )
+        require_extras(quantization=self.loading.quantization)
+        if config is not None and (self.model is None or models.same(config.model, self.model)):
+            self._leave_to_the_run()
+        models.locate(self.named_model())
+        if config is not None and self.run is not None and self.model is None and self.policy == "model":
+            RunDirectory.open(self.run).checkpoint(self.checkpoint or "last")
+            if self.normalization == "pmi" and config.tuning == "full":
+                raise ConfigError(
+                    "--normalization pmi asks the frozen model, and a run with --tuning full has changed all of it. "
+                    "Choose another."
+                )
+
+    def config(self) -> TrainConfig | None:
+        """Settings of the run, if one is given."""
+        return None if self.run is None else TrainConfig.from_json(RunDirectory.open(self.run).read_config())
+
+    def world(self) -> tuple[str, dict[str, Any]]:
+        """The world to play in and its keyword arguments; by default those that the run was trained in."""
+        config = self.config()
+        if self.env is not None:
+            return self.env, self.env_kwargs
+        if config is None:
+            return "TomatoSalad", self.env_kwargs
+        return config.env, self.env_kwargs or config.env_kwargs
+
+    def named_model(self) -> str:
+        """The language model's name: that which is given, the run's, or the embedded one."""
+        config = self.config()
+        return self.model or ("hearth" if config is None else config.model)
+
+    def _check_flags(self) -> None:
+        given = {
+            "--model": self.model,
+            "--checkpoint": self.checkpoint,
+            "--normalization": self.normalization,
+            "--greedy": self.greedy or None,
+        }
+        flags = [flag for flag, value in given.items() if value is not None] + self.loading.flags()
+        if self.policy in ("random", "planner") and flags:
+            raise ConfigError(f"{_named(flags)} nothing to --policy {self.policy}, which asks no language model.")
+        learnt = {"--affordance-decisions": self.affordance_decisions, "--affordance-seed": self.affordance_seed}
+        flags = [flag for flag, value in learnt.items() if value is not None]
+        if self.policy != "saycan" and flags:
+            raise ConfigError(f"{_named(flags)} nothing to --policy {self.policy}: only saycan learns an affordance.")
+        if self.affordance_decisions is not None:
+            require_at_least("affordance-decisions", self.affordance_decisions, 4)
+        if self.affordance_seed is not None:
+            require_at_least("affordance-seed", self.affordance_seed, 0)
+        if self.policy == "saycan" and self.checkpoint is not None:
+            raise ConfigError("--checkpoint means nothing to --policy saycan, whose language model is untrained.")
+        if self.model is not None and self.checkpoint is not None:
+            raise ConfigError(
+                f"--checkpoint chooses among those of a run, but --model {self.model} is untrained. Leave one of them "
+                "out."
+            )
+
+    def _leave_to_the_run(self) -> None:
+        if self.loading.given():
+            raise ConfigError(
+                f"{_named(self.loading.flags())} nothing here: a run loads its model with its own settings, in its "
+                "config.json."
+            )
+
+
+def _named(flags: list[str]) -> str:
+    """The subject of a sentence, with its verb."""
+    return f"{', '.join(flags)} {'means' if len(flags) == 1 else 'mean'}"
