@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "twosome"
 
 # Modules directly below twosome that anybody may import: they depend on nothing but each other.
-COMMON = {"", "errors", "decision", "extras", "models"}
+COMMON = {"", "errors", "decision", "documents", "extras", "models"}
 
 ALLOWED = {
     "": set(),
@@ -20,6 +20,7 @@ ALLOWED = {
     "config": {"json_argument", "setting_types"},
     "decision": set(),
     "distributed": {"launch"},
+    "documents": set(),
     "errors": set(),
     "estimate": {"scoring"},
     "extras": set(),
@@ -50,7 +51,7 @@ ALLOWED = {
         "versions",
         "_malloc",
     },
-    "baselines": {"baselines", "envs", "policy", "ppo", "rollout"},
+    "baselines": {"baselines", "config", "envs", "policy", "ppo", "rollout", "setting_types"},
     "evaluate": {
         "evaluate",
         "baselines",

@@ -53,14 +53,14 @@ def test_settings_survive_the_way_through_json():
         ({"policy_minibatches": 3}, "--policy-minibatches"),
         ({"gradient_accumulation": 64}, "--gradient-accumulation"),
         ({"entropy_coef": -1.0}, "--entropy-coef"),
-        ({"actor_lr": math.inf}, "--actor-lr is inf; expected greater than 0 and finite"),
+        ({"actor_lr": math.inf}, "--actor-lr is inf; expected greater than 0 and at most"),
         ({"critic_lr": math.nan}, "--critic-lr is nan"),
         ({"target_kl": math.inf}, "--target-kl is inf"),
         ({"critic_warmup_steps": 20_000}, "--critic-warmup-steps is 20000; expected less than --total-steps"),
         ({"total_steps": "1000"}, "--total-steps is '1000'; expected a whole number"),
         ({"total_steps": 1280.0}, "--total-steps is 1280.0; expected a whole number"),
         ({"seed": None}, "--seed is None; expected a whole number"),
-        ({"seed": 2**70}, "--seed is .*; expected less than"),
+        ({"seed": 2**70}, "--seed is .*; expected at least 0"),
         ({"env_kwargs": None}, "--env-kwargs is None; expected a table"),
         ({"model": 7}, "--model is 7; expected a text"),
         ({"shard_model": 1}, "--shard-model is 1; expected true or false"),
@@ -116,3 +116,54 @@ def test_a_misspelt_choice_is_refused_without_any_type_checker(setting, allowed)
 def test_a_memory_budget_is_refused_for_a_sharded_model():
     with pytest.raises(ConfigError, match="--memory-budget-gib"):
         TrainConfig(shard_model=True, memory_budget_gib=8.0)
+
+
+NESTED = {"a": 1}
+for _ in range(100):
+    NESTED = {"a": NESTED}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"track": {}}, "--track is {}; expected one of wandb, trackio"),
+        ({"preset": {}}, "--preset is {}; expected one of default, paper"),
+        ({"output": 2}, "--output is 2; expected a folder"),
+        ({"output": "a\0b"}, "--output .* not printable"),
+        ({"output": "a" * 300}, "--output .* more than 200 bytes"),
+        ({"output": "a/" * 3000}, "--output .* more than 3,000 bytes"),
+        ({"clip": 1e39}, r"--clip is 1e\+39; expected greater than 0 and at most 1e\+30"),
+        ({"actor_lr": 10**400}, "--actor-lr .* expected greater than 0"),
+        ({"threads": 2**63 - 1}, "--threads .* at most 1,024"),
+        ({"num_envs": 10_000, "rollout_steps": 10_000_000}, "a rollout of .* is too large"),
+        ({"total_steps": 10**10}, "--total-steps .* at most 9,999,999,999"),
+        ({"keep_checkpoints": 2**64}, "--keep-checkpoints"),
+        ({"total_steps": 1e4}, "--total-steps is 10000.0; expected a whole number, such as 10000"),
+        ({"env": "x" * 1000}, "--env .* at most 150 bytes"),
+        ({"env": "\ud800"}, "--env .* no file or name"),
+        ({"model": "a\0"}, "--model .* no file or name"),
+        ({"lora_targets": ["a\0"]}, "--lora-targets .* no file or name"),
+        ({"lora_targets": [1]}, "--lora-targets .* list of texts"),
+        ({"env_kwargs": {"a": math.nan}}, "--env-kwargs .* nan is no number in JSON"),
+        ({"env_kwargs": {"a": 10**5000}}, "--env-kwargs .* more than 64 bits"),
+        ({"env_kwargs": NESTED}, "--env-kwargs .* nested"),
+        ({"env_kwargs": {"a": "\ud800"}}, "--env-kwargs .* not Unicode"),
+        ({"defects": [{}]}, "--defects .* some of padded-critic"),
+        ({"x" * 5000: 1}, "the settings name"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else next(iter(value))[:20],
+)
+def test_settings_from_a_file_are_refused_in_a_line_whatever_they_are(settings, expected):
+    with types_unchecked(), pytest.raises(ConfigError, match=expected) as caught:
+        TrainConfig.from_json(settings)
+    assert len(str(caught.value)) < 600
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, value in TrainConfig().to_json().items() if type(value) in (int, float)]
+)
+@pytest.mark.parametrize("value", [-1, 10**400, math.nan, math.inf, -math.inf, True, "1", [], {}])
+def test_every_number_among_the_settings_has_bounds(name, value):
+    with types_unchecked(), pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} is"):
+        TrainConfig.from_json({name: value})

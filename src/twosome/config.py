@@ -3,14 +3,13 @@
 import dataclasses
 import difflib
 import itertools
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, quote
 from twosome.json_argument import JsonObject
-from twosome.setting_types import fits, type_name, words_of
+from twosome.setting_types import LARGEST, MOST_THREADS, Range, check_settings, refusal
 
 Preset = Literal["default", "paper"]
 Defect = Literal["padded-critic", "minibatch-advantages", "shared-clip", "timeouts-terminal", "half-precision"]
@@ -62,6 +61,46 @@ _PAPER_BY_WORLD: dict[str, dict[str, Any]] = {
 }
 
 
+_SMALL, _LARGE, _POSITIVE, _SHARE = Range(1, 10_000), Range(1, 10**7), Range(0, LARGEST, above=True), Range(0, 1)
+_MOST_DECISIONS = 9_999_999_999
+"""A checkpoint's name has room for ten digits."""
+_LARGEST_ROLLOUT = 10**7
+_LONGEST_ENV = 150
+"""The run's folder is named after it."""
+
+RANGES = {
+    "seed": Range(0, 2**63 - 1),
+    "total_steps": Range(0, _MOST_DECISIONS),
+    "num_envs": _SMALL,
+    "rollout_steps": _LARGE,
+    "epochs": _SMALL,
+    "policy_minibatches": _LARGE,
+    "gradient_accumulation": _LARGE,
+    "value_minibatches": _LARGE,
+    "actor_lr": _POSITIVE,
+    "critic_lr": _POSITIVE,
+    "clip": _POSITIVE,
+    "max_grad_norm": _POSITIVE,
+    "memory_budget_gib": _POSITIVE,
+    "entropy_coef": Range(0, LARGEST),
+    "entropy_coef_final": Range(0, LARGEST),
+    "value_coef": Range(0, LARGEST),
+    "target_kl": Range(0, LARGEST),
+    "advantage_std_floor": Range(0, LARGEST),
+    "gamma": _SHARE,
+    "gae_lambda": _SHARE,
+    "critic_warmup_steps": Range(0, _MOST_DECISIONS),
+    "warm_start_episodes": Range(0, 10**7),
+    "lora_rank": _SMALL,
+    "lora_alpha": Range(1, 10**6),
+    "max_tokens_per_forward": Range(1, 2**31 - 1),
+    "threads": Range(1, MOST_THREADS),
+    "checkpoint_every": Range(1, _MOST_DECISIONS),
+    "keep_checkpoints": _LARGE,
+}
+"""Of every setting that is a number: what later code can bear, and room above what anybody wants."""
+
+
 def preset(env: str, name: str = "default") -> dict[str, Any]:
     """The settings that a preset gives for an environment, by name of the field.
 
@@ -70,7 +109,7 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
     """
     presets = {"default": (_DEFAULT, _DEFAULT_BY_WORLD), "paper": (_PAPER, _PAPER_BY_WORLD)}
     if name not in presets:
-        raise ConfigError(f"--preset: there is no preset {name!r}; there are {', '.join(presets)}.")
+        raise ConfigError(f"--preset: there is no preset {quote(name)}; there are {', '.join(presets)}.")
     common, by_world = presets[name]
     world = env.removeprefix("twosome/").rsplit("-v", 1)[0]
     return {**common, **by_world.get(world, {})}
@@ -192,58 +231,16 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if isinstance(self.output, str):
             object.__setattr__(self, "output", Path(self.output))
-        self._check_types()
+        check_settings(self, RANGES, flags=True, unset=_DEFAULT)
         for name, value in preset(self.env, self.preset).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        self._check_choices()
-        self._check_ranges()
+        self._require("env", len(self.env.encode()) <= _LONGEST_ENV, f"a name of at most {_LONGEST_ENV} bytes")
         self._check_sharding()
         self._check_divisions()
         self._check_defects()
         self._check_algorithm()
         self._check_weights()
-
-    def _check_types(self) -> None:
-        for name, example in (("defects", "padded-critic"), ("lora_targets", "q_proj")):
-            value = getattr(self, name)
-            # A text would be taken letter by letter.
-            texts = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
-            self._require(name, texts, f"a tuple of texts, such as {(example,)!r}")
-        for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            ok = bool(words_of(hint)) or fits(value, hint) or (value is None and name in _DEFAULT)
-            self._require(name, ok, type_name(hint))
-
-    def _check_choices(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            options = words_of(hint)
-            value = getattr(self, name)
-            if options and value is not None:
-                chosen = set(value) if isinstance(value, tuple) else {value}
-                some = "some" if isinstance(value, tuple) else "one"
-                self._require(name, chosen <= set(options), f"{some} of {', '.join(options)}")
-
-    def _check_ranges(self) -> None:
-        positive = (
-            "num_envs rollout_steps epochs policy_minibatches gradient_accumulation "
-            "value_minibatches lora_rank lora_alpha max_tokens_per_forward threads checkpoint_every keep_checkpoints"
-        )
-        for name in positive.split():
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("actor_lr", "critic_lr", "clip", "max_grad_norm", "memory_budget_gib"):
-            value = getattr(self, name)
-            self._require(name, value is None or 0 < value < math.inf, "greater than 0 and finite")
-        for name in ("gamma", "gae_lambda"):
-            value = getattr(self, name)
-            self._require(name, value is None or 0 <= value <= 1, "between 0 and 1")
-        non_negative = (
-            "seed entropy_coef entropy_coef_final value_coef target_kl advantage_std_floor critic_warmup_steps "
-            "warm_start_episodes"
-        )
-        for name in non_negative.split():
-            self._require(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
-        self._require("seed", self.seed < 2**63, "less than 2**63")
 
     def _check_sharding(self) -> None:
         if self.shard_model and self.memory_budget_gib is not None:
@@ -254,6 +251,11 @@ class TrainConfig:
 
     def _check_divisions(self) -> None:
         batch = self.batch_size
+        if batch > _LARGEST_ROLLOUT:
+            raise ConfigError(
+                f"a rollout of --num-envs {self.num_envs} x --rollout-steps {self.rollout_steps} = {batch:,} decisions "
+                f"is too large; expected at most {_LARGEST_ROLLOUT:,}. Lower one of them."
+            )
         enough = self.total_steps >= batch or (self.total_steps == 0 and self.warm_start_episodes > 0)
         self._require("total_steps", enough, f"at least one rollout of {batch} decisions, or 0 after a warm start")
         parts = self.policy_minibatches * self.gradient_accumulation
@@ -308,7 +310,7 @@ class TrainConfig:
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
-            raise ConfigError(f"--{name.replace('_', '-')} is {getattr(self, name)!r}; expected {expected}.")
+            raise refusal(f"--{name.replace('_', '-')}", getattr(self, name), expected)
 
     @property
     def folder(self) -> Path:
@@ -359,9 +361,10 @@ class TrainConfig:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
-                raise ConfigError(f"the settings name {name!r}, which this version does not know.{hint}")
-        output = content.get("output")
+                raise ConfigError(f"the settings name {quote(name)}, which this version does not know.{hint}")
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
         }
-        return cls(**{**values, "output": output and Path(output)})
+        if isinstance(output := content.get("output"), str):
+            values["output"] = Path(output)
+        return cls(**values)

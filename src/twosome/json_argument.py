@@ -5,15 +5,20 @@ from typing import Annotated, Any
 
 import tyro
 
+from twosome.documents import parse_json
+from twosome.errors import quote
+
+_EXPECTED = 'expected something like \'{"layout": "B"}\''
+
 
 def _parse(arguments: list[str]) -> dict[str, Any]:
     text = arguments[0]
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{text} is not JSON ({error}); expected something like \'{{"layout": "B"}}\'') from error
+        content = parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"{quote(text)} is not JSON ({error}); {_EXPECTED}") from error
     if not isinstance(content, dict):
-        raise ValueError(f'{text} is not a JSON object; expected something like \'{{"layout": "B"}}\'')
+        raise ValueError(f"{quote(text)} is not a JSON object; {_EXPECTED}")
     return content
 
 

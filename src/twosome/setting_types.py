@@ -1,9 +1,95 @@
-"""What settings may be, by their annotations and ranges: whether a value fits, and what to say where it does not."""
+"""Checks of settings, of whatever class: whether a value fits its annotation and its range, and what to say."""
 
+import functools
 import types
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from twosome.errors import ConfigError
+from twosome.documents import is_unicode, why_not_json, why_unusable
+from twosome.errors import ConfigError, quote
+
+MOST_THREADS = 1024
+LARGEST = 1e30
+"""Of a setting that enters the arithmetic of training, which is in float32 and ends at 3.4e38."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from ``low`` to ``high``, both included unless ``above`` excludes ``low``.
+
+    >>> 0 in Range(0, 1), 0 in Range(0, 1, above=True), float("nan") in Range(0, 1)
+    (True, False, False)
+    """
+
+    low: int | float
+    high: int | float
+    above: bool = False
+
+    def __contains__(self, value: int | float) -> bool:
+        return (self.low < value if self.above else self.low <= value) and value <= self.high
+
+    def __str__(self) -> str:
+        high = f"{self.high:,}" if isinstance(self.high, int) else f"{self.high:g}"
+        return f"{'greater than' if self.above else 'at least'} {self.low} and at most {high}"
+
+
+def check_settings(
+    settings: Any, ranges: Mapping[str, Range], *, flags: bool = False, unset: Collection[str] = ()
+) -> None:
+    """Refuse a settings object with a value of another type than its field has, or out of its range.
+
+    Args:
+        settings: a dataclass.
+        ranges: of its numbers, by name of the field.
+        flags: whether the fields are named as flags of the command line.
+        unset: fields that may be None yet.
+
+    Raises:
+        ConfigError: there is one; the message names it.
+    """
+    for name, hint in _hints(settings.__class__).items():
+        value = getattr(settings, name)
+        if value is None and name in unset:
+            continue
+        expected = misfit(value, hint)
+        if get_origin(hint) is tuple and not isinstance(value, tuple):
+            # A text would be taken letter by letter.
+            words = words_of(hint) or ["q_proj"]
+            expected = f"a tuple of texts, such as {(words[0],)!r}"
+        if expected is None and name in ranges and value is not None and value not in ranges[name]:
+            expected = str(ranges[name])
+        if expected is None and (reason := _unwritable(value)):
+            expected = f"another, since {reason}"
+        if expected is not None:
+            raise refusal(f"--{name.replace('_', '-')}" if flags else name, value, expected)
+
+
+def refusal(name: str, value: object, expected: str) -> ConfigError:
+    """The error that says what is wrong with a setting."""
+    return ConfigError(f"{name} is {quote(_plain(value))}; expected {expected}.")
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _unwritable(value: Any) -> str | None:
+    """Why a value cannot be written into a run, read again and handed to the system; None if it can."""
+    if isinstance(value, dict):
+        return why_not_json(value)
+    if isinstance(value, Path):
+        return why_unusable(value)
+    texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
+    if any("\0" in text or not is_unicode(text) for text in texts):
+        return "it has characters that no file or name can have"
+    return None
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -16,12 +102,24 @@ def fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) in (Union, types.UnionType):
         return any(fits(value, part) for part in arguments)
     if get_origin(hint) is Literal:
-        return value in arguments
+        return isinstance(value, str) and value in arguments
     if get_origin(hint) is tuple:
         return isinstance(value, (list, tuple)) and all(fits(item, arguments[0]) for item in value)
     if hint in (int, float):
         return isinstance(value, (int, hint)) and not isinstance(value, bool)
     return isinstance(value, get_origin(hint) or hint)
+
+
+def misfit(value: Any, hint: Any) -> str | None:
+    """What is expected in place of a value of another type; None where it fits.
+
+    >>> misfit(1e4, int), misfit(10_000, int)
+    ('a whole number, such as 10000', None)
+    """
+    if fits(value, hint):
+        return None
+    whole = isinstance(value, float) and value.is_integer() and fits(int(value), hint)
+    return f"{type_name(hint)}, such as {value:.0f}" if whole and abs(value) < LARGEST else type_name(hint)
 
 
 def words_of(hint: Any) -> list[str]:
@@ -33,7 +131,8 @@ def words_of(hint: Any) -> list[str]:
 def type_name(hint: Any) -> str:
     """What is expected of a setting, in words."""
     if words := words_of(hint):
-        return f"one of {', '.join(words)}"
+        some = "some" if get_origin(hint) is tuple else "one"
+        return f"{some} of {', '.join(words)}"
     names = {
         int: "a whole number",
         float: "a number",
@@ -42,13 +141,14 @@ def type_name(hint: Any) -> str:
         dict: "a table",
         list: "a list",
         tuple: "a list of texts",
+        Path: "a folder",
     }
     kinds = [names[kind] for part in (hint, *get_args(hint)) if (kind := get_origin(part) or part) in names]
     return kinds[0] if kinds else str(hint)
 
 
 def require_at_least(name: str, value: int, minimum: int) -> None:
-    """Refuse a number that is too small.
+    """Refuse a number that is too small, or larger than later code can bear.
 
     Args:
         name: of the flag, without its dashes.
@@ -56,7 +156,8 @@ def require_at_least(name: str, value: int, minimum: int) -> None:
         minimum: the least that is accepted.
 
     Raises:
-        ConfigError: the value is less.
+        ConfigError: the value is less or more.
     """
-    if value < minimum:
-        raise ConfigError(f"--{name} is {value}; expected at least {minimum}.")
+    accepted = Range(minimum, MOST_THREADS if name == "threads" else 2**31 - 1)
+    if value not in accepted:
+        raise refusal(f"--{name}", value, str(accepted))

@@ -114,8 +114,28 @@ def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
         ("methods.word", 'methods."a/b"', "a folder too"),
         ("[settings]", "[settings", "not TOML"),
         ("[settings]", '[settings]\nlora_targets = ["--trust-remote-code"]', "begins with a dash"),
-        ('"tiny"', '" "', "expected a folder"),
+        ('"tiny"', '" "', "expected a printable name"),
         ('output = "', 'output = "" # "', "expected a folder"),
+        ('output = "', 'output = "." # "', "expected a folder"),
+        ('output = "', 'output = ".." # "', "expected a folder"),
+        ('output = "', 'output = "/" # "', "expected a folder"),
+        ('output = "', f'output = "{"x" * 300}" # "', "more than 200 bytes"),
+        ('"tiny"', '"a\\u001bb"', "printable"),
+        ('"tiny"', f'"{"x" * 300}"', "at most 100 characters"),
+        ("methods.word", 'methods."random.json"', "no .json at the end"),
+        ("methods.word", f"methods.{'x' * 500}", "a folder too"),
+        ("total_steps = 128", "total_steps = 1e4", "expected a whole number, such as 10000"),
+        ("total_steps = 128", f"total_steps = 0x{'f' * 1000}", "more than 64 bits"),
+        ("total_steps = 128", f"total_steps = {'[' * 100 + ']' * 100}", "nested"),
+        ("total_steps = 128", "clip = inf", "clip is inf; expected"),
+        ('kind = "ppo-mlp"', 'kind = "ppo-mlp"\nhidden = 100000000', "hidden is 100000000; expected"),
+        ('kind = "ppo-mlp"', 'kind = "saycan"\nmodel = "a\\u0000"', "no file or name can have"),
+        ("total_steps = 128", f"{'x' * 1000} = 1", "which is not known there"),
+        ('["TomatoSalad"]', '["TomatoSalad", "twosome/TomatoSalad-v0"]', "are the same world"),
+        ('["TomatoSalad"]', '["TomatoSalad", "TomatoSalad-v0"]', "are the same world"),
+        ('["TomatoSalad"]', "[[1]]", "names of worlds"),
+        ('["TomatoSalad"]', f'["{"x" * 1000}"]', "names of worlds"),
+        ("episodes = 2", "episodes = 2\nseed = 4294967296", "seed is 4294967296; expected"),
     ],
 )
 def test_a_mistake_in_the_file_is_explained_before_anything_runs(file, commands, capsys, old, new, said):
@@ -193,7 +213,7 @@ def test_who_is_compared_is_measured_again_in_another_world(file, commands):
 
 def test_a_file_that_is_not_there_is_explained(tmp_path, capsys):
     assert main(["experiment", str(tmp_path / "no.toml")]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert "there is no file" in capsys.readouterr().err
 
 
 def test_what_is_closer_to_the_method_wins(file):

@@ -1,10 +1,18 @@
 """Settings of the baselines that learn, apart from them so that they can be read and checked without torch."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
+from twosome.config import RANGES
 from twosome.errors import ConfigError
+from twosome.setting_types import Range, check_settings, refusal
+
+_RANGES = {
+    **RANGES,
+    "learning_rate": RANGES["actor_lr"],
+    "minibatches": RANGES["policy_minibatches"],
+    "hidden": Range(1, 10_000),
+}
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,7 @@ class MlpConfig:
     """Advantages are divided by their spread over the rollout, but by no less than this."""
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "rollout_steps", "epochs", "minibatches", "hidden"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("learning_rate", "clip", "max_grad_norm"):
-            self._require(name, 0 < getattr(self, name) < math.inf, "greater than 0 and finite")
-        for name in ("seed", "entropy_coef", "advantage_std_floor"):
-            self._require(name, 0 <= getattr(self, name) < math.inf, "at least 0 and finite")
-        self._require("gae_lambda", 0 <= self.gae_lambda <= 1, "between 0 and 1")
+        check_settings(self, _RANGES)
         batch = self.batch_size
         self._require("total_steps", self.total_steps >= batch, f"at least one rollout of {batch} decisions")
         if batch % self.minibatches:
@@ -67,7 +69,7 @@ class MlpConfig:
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
-            raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
+            raise refusal(name, getattr(self, name), expected)
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,16 @@ number in it, where YAML 1.1 as PyYAML reads it makes a text of it.
 """
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 from twosome.baselines.config import MlpConfig
+from twosome.documents import parse_toml, read_text, why_not_json, why_unusable
 from twosome.envs import text
 from twosome.envs.choices import check_choice
-from twosome.errors import ConfigError, TwosomeError
+from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.experiment.settings import (
     KINDS,
     Config,
@@ -29,6 +24,7 @@ from twosome.experiment.settings import (
     require_settings,
     require_types,
 )
+from twosome.setting_types import Range, check_settings, refusal
 
 _KEYS = {
     "name": str,
@@ -43,7 +39,9 @@ _KEYS = {
 QUICK_STEPS = 1536
 QUICK_EPISODES = 50
 """What a quick version has at most, of each run: a minute or so, and enough to see a curve rise."""
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
+_LONGEST_NAME = 100
+_MOST_RUNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,7 @@ class Evaluation:
     """Episode i is reset with seed + i."""
 
     def __post_init__(self) -> None:
-        for name, value, least in (("episodes", self.episodes, 1), ("seed", self.seed, 0)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ConfigError(f"evaluation gives {name} = {value!r}; expected a whole number of at least {least}.")
+        check_settings(self, {"episodes": Range(1, 10**7), "seed": Range(0, 2**31 - 1)})
 
 
 @dataclass(frozen=True)
@@ -154,16 +150,21 @@ def read_grid(file: Path, *, quick: bool = False) -> Grid:
     try:
         return _Reader(content, file.stem, quick=quick).grid()
     except TwosomeError as error:
-        raise type(error)(f"{file}: {error}") from error
+        raise type(error)(f"{quote(str(file))[1:-1]}: {error}") from error
 
 
 def _parse(file: Path) -> dict[str, Any]:
+    name = quote(str(file))
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}. Expected the TOML file of an experiment.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not TOML: {error}. docs/experiments.md shows an example.") from error
+        content = read_text(file)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {name}; expected the TOML file of an experiment.") from error
+    except ValueError as error:
+        raise ConfigError(f"{name} cannot be read: {error}. Expected the TOML file of an experiment.") from error
+    try:
+        return parse_toml(content)
+    except ValueError as error:
+        raise ConfigError(f"{name} is not TOML: {error}. docs/experiments.md shows an example.") from error
 
 
 @dataclass(frozen=True)
@@ -184,12 +185,14 @@ class _Reader:
         self.quick = quick
         self.name: str = content.get("name", stem)
         output: str = content.get("output", f"runs/{self.name}")
-        for key, value, nothing in (("name", self.name, " ."), ("output", output, " ")):
-            if not value.strip(nothing):
-                raise ConfigError(f"{key} is {value!r}; expected a folder for the runs of this file alone.")
+        if not self.name.strip(" .") or not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
+            raise refusal("name", self.name, f"a printable name of at most {_LONGEST_NAME} characters")
         self.output = Path(output)
+        if not output.strip() or self.output.name in ("", ".."):
+            raise refusal("output", output, "a folder for the runs of this file alone")
         self.seeds = _distinct(content.get("seeds", [1, 2, 3, 4, 5]), "seeds", int)
         self.envs = _distinct(content.get("envs", []), "envs", str)
+        self._require_different_worlds()
         self.methods = self._methods(content.get("methods", {}))
         self.evaluation = self._evaluation(content.get("evaluation", {}))
         self.shared: dict[str, Any] = content.get("settings", {})
@@ -200,6 +203,20 @@ class _Reader:
             self._check_shared(f"[env.{env}]", _table(table, f"env.{env}"))
         if quick:
             self._shorten()
+        if reason := why_unusable(self.output):
+            raise refusal("output", str(self.output), f"another folder, since {reason}")
+
+    def _require_different_worlds(self) -> None:
+        """Two names of one world would be two runs of the same; two worlds of one folder would share their runs."""
+        for same, of in (("the same world", _world_id), ("the same folder", lambda env: str(self._folder(env)))):
+            met: dict[str, str] = {}
+            for env in self.envs:
+                other = met.setdefault(of(env), env)
+                if other != env:
+                    raise ConfigError(
+                        f"envs: expected a list of different worlds; {quote(other)} and {quote(env)} are {same}. Leave "
+                        "one of them out."
+                    )
 
     def _shorten(self) -> None:
         """Keep the first world and seed; fewer decisions and episodes; another folder."""
@@ -209,6 +226,11 @@ class _Reader:
 
     def grid(self) -> Grid:
         """All runs, seed by seed, so that an unfinished grid has something of every method."""
+        number = len(self.seeds) * len(self.envs) * len(self.methods)
+        if number > _MOST_RUNS:
+            raise ConfigError(
+                f"the grid has {number:,} runs; expected at most {_MOST_RUNS:,}. Make several files of it."
+            )
         worlds = {env: self._world(env) for env in self.envs}
         cells = [self._cell(env, method, seed) for seed in self.seeds for env in self.envs for method in self.methods]
         references = [
@@ -223,9 +245,12 @@ class _Reader:
             raise ConfigError("there is no method; expected at least one, such as [methods.word] with its settings.")
         methods = {}
         for name, table in tables.items():
+            if not _LABEL.fullmatch(name) or name.endswith(".json"):
+                raise ConfigError(
+                    f"[methods] has {quote(name)}, and a method's name is a folder too; expected at most 100 letters, "
+                    "digits and _ . + -, and no .json at the end."
+                )
             where = f"[methods.{name}]"
-            if not _LABEL.fullmatch(name):
-                raise ConfigError(f"{where}: a method's name is a folder too; expected letters, digits and _ . + -")
             given = dict(_table(table, f"methods.{name}"))
             kind = given.pop("kind", "twosome")
             check_choice("kind", kind, tuple(KINDS))
@@ -265,6 +290,8 @@ class _Reader:
     def _world(self, env: str) -> tuple[dict[str, Any], list[str]]:
         """A world's arguments, and who plays in it beside the methods."""
         kwargs = {**self.shared, **self.by_env.get(env, {})}.get("env_kwargs", {})
+        if reason := why_not_json(kwargs):
+            raise refusal(f"env_kwargs of {env}", kwargs, f"another, since {reason}")
         world = text.make(env, **kwargs)
         space: Any = world.observation_space
         readers = [method.kind for method in self.methods.values() if issubclass(KINDS[method.kind], MlpConfig)]
@@ -312,16 +339,27 @@ def _with_untrained(cells: list[Cell]) -> list[Cell]:
     return marked
 
 
+def _world_id(env: str) -> str:
+    """The registered id that a name of a world stands for."""
+    return text.resolve(env).rpartition(":")[2]
+
+
 def _table(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigError(f"{name} is {value!r}; expected a table, [{name}], with settings.")
+        raise ConfigError(f"{name} is {quote(value)}; expected a table, [{name}], with settings.")
     return value
 
 
 def _distinct(values: list[Any], name: str, kind: type[int] | type[str]) -> list[Any]:
-    wrong = [value for value in values if type(value) is not kind or str(value).startswith("-")]
-    if not values or wrong or len({str(value).removeprefix("twosome/") for value in values}) < len(values):
-        found = f"it has {wrong[0]!r}" if wrong else f"it is {values!r}"
+    wrong = [value for value in values if type(value) is not kind or not _can_be_listed(value)]
+    if not values or wrong or len(set(values)) < len(values):
+        found = f"it has {quote(wrong[0])}" if wrong else f"it is {quote(values)}"
         expected = "whole numbers, none below 0" if kind is int else "names of worlds"
         raise ConfigError(f"{name}: expected a list of different {expected}, with at least one; {found}.")
     return values
+
+
+def _can_be_listed(value: int | str) -> bool:
+    if isinstance(value, int):
+        return value >= 0
+    return value.isprintable() and len(value) <= _LONGEST_NAME and not value.startswith("-")

@@ -10,8 +10,8 @@ from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig, preset
 from twosome.envs import text
 from twosome.envs.choices import suggestion
-from twosome.errors import ConfigError
-from twosome.setting_types import fits, type_name, words_of
+from twosome.errors import ConfigError, quote
+from twosome.setting_types import misfit, words_of
 
 Config: TypeAlias = TrainConfig | MlpConfig
 
@@ -37,8 +37,9 @@ def require_known(found: Iterable[str], known: Iterable[str], where: str) -> Non
     known = list(known)
     for name in found:
         if name not in known:
-            hint = suggestion(name, known) or f" Expected one of {', '.join(known)}."
-            raise ConfigError(f"{where} has the key {name!r}, which is not known there.{hint}")
+            listed = ", ".join(known)
+            hint = suggestion(name, known) or f" Expected one of {listed if len(listed) < 1000 else quote(known)}."
+            raise ConfigError(f"{where} has the key {quote(name)}, which is not known there.{hint}")
 
 
 def require_settings(given: Mapping[str, Any], hints: Mapping[str, Any], where: str) -> None:
@@ -63,10 +64,12 @@ def require_types(given: Mapping[str, Any], hints: Mapping[str, Any], where: str
     for name, value in given.items():
         hint = hints[name]
         if isinstance(value, list) and any(isinstance(item, str) and item.startswith("-") for item in value):
-            raise ConfigError(f"{where} gives {name} = {value!r}; expected names, none of which begins with a dash.")
-        if not fits(value, hint):
+            raise ConfigError(
+                f"{where} gives {name} = {quote(value)}; expected names, none of which begins with a dash."
+            )
+        if expected := misfit(value, hint):
             meant = suggestion(value, words_of(hint))
-            raise ConfigError(f"{where} gives {name} = {value!r}; expected {type_name(hint)}.{meant}")
+            raise ConfigError(f"{where} gives {name} = {quote(value)}; expected {expected}.{meant}")
 
 
 def configure(kind: str, env: str, seed: int, given: Mapping[str, Any], output: Path) -> Config:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any, Literal, TypeAlias
 from twosome import models
 from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig
+from twosome.documents import parse_json
 from twosome.envs import text
-from twosome.errors import ConfigError, ModelError, RunError
+from twosome.errors import ConfigError, ModelError, RunError, quote
 from twosome.experiment.grid import Cell, Evaluation, Reference
 from twosome.experiment.settings import Config, recorded
 from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
@@ -25,7 +27,7 @@ def state_of(task: Cell | Reference) -> State:
     """How far a run or a measurement has come."""
     if isinstance(task, Reference):
         return "done" if is_measured(task.path, task.evaluation, _world(task)) else "new"
-    if not (task.path / CONFIG).is_file():
+    if not os.path.isfile(task.path / CONFIG):
         return "new"
     # A baseline is measured in one go with its training: its networks are not kept.
     if isinstance(task.config, MlpConfig):
@@ -64,15 +66,17 @@ def last_checkpoint(config: TrainConfig) -> str:
 
 
 def latest(path: Path) -> Mapping[str, Any]:
-    """The last whole line of a run's metrics; empty where there is none yet."""
+    """The last whole line of a run's metrics; empty where there is none yet, or it does not say how many decisions."""
     try:
+        if not os.path.isfile(path / METRICS):
+            return {}
         with open(path / METRICS, "rb") as file:
             file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
             lines = file.read().split(b"\n")[:-1]
-        row = json.loads(lines[-1])
+        row = parse_json(lines[-1].decode())
     except (OSError, IndexError, ValueError):
         return {}
-    return row if isinstance(row, dict) else {}
+    return row if isinstance(row, dict) and isinstance(row.get("decisions"), int) else {}
 
 
 def require_same_settings(cells: Iterable[Cell]) -> None:
@@ -83,10 +87,10 @@ def require_same_settings(cells: Iterable[Cell]) -> None:
         RunError: a config.json is damaged.
     """
     for cell in cells:
-        if (cell.path / CONFIG).is_file() and (other := first_difference(cell.path, cell.config)):
+        if os.path.isfile(cell.path / CONFIG) and (other := first_difference(cell.path, cell.config)):
             name, was, now = other
             raise ConfigError(
-                f"{cell.path} was made with {name} = {was!r}, and the file now says {now!r}. Choose another "
+                f"{cell.path} was made with {name} = {quote(was)}, and the file now says {quote(now)}. Choose another "
                 "output or method name, or delete that folder."
             )
 

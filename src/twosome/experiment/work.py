@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import IO, Literal
 
 from twosome.baselines.config import MlpConfig
-from twosome.errors import RunError, TwosomeError
+from twosome.documents import parse_json
+from twosome.errors import RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Reference
 from twosome.experiment.settings import flags
 from twosome.experiment.state import clear_unbegun, is_measured, state_of
 from twosome.runs import EVALUATION, LOCK, UNTRAINED, exclusively, explain_write_errors, write_json
 from twosome.versions import hardware
+
+_MOST_SAID = 1000
+"""Characters of a process's last words that are repeated."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +110,12 @@ class Worker:
         answer = self._run(words, task, claim)
         try:
             # What libraries print comes before.
-            document = json.loads(answer.splitlines()[-1])
-        except (IndexError, ValueError) as error:
-            raise RunError(f"`{' '.join(words)}` printed no JSON document, but {answer[-200:]!r}") from error
+            document = parse_json(answer.splitlines()[-1])
+            measured = {**document, "hardware": hardware()}
+        except (IndexError, ValueError, TypeError) as error:
+            raise RunError(f"`{' '.join(words)}` printed no JSON document, but {quote(answer)}") from error
         with explain_write_errors(path.parent):
-            write_json(path, {**document, "hardware": hardware()})
+            write_json(path, measured)
 
     def _run(self, words: list[str], task: Cell | Reference, claim: int) -> str:
         """Standard output of `python -m WORDS`; what it says on standard error goes into the task's log.
@@ -147,6 +152,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                errors="replace",
                 # Several processes share the cores: none may take more threads than it is meant to have.
                 env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
                 pass_fds=(claim,) if os.name == "posix" else (),
@@ -170,5 +176,6 @@ def _reference_arguments(reference: Reference) -> list[str]:
 def _last_words(log: Path, begin: int, code: int) -> str:
     """The message with which a process ended, from what it added to a log that had ``begin`` bytes."""
     lines = [line.strip() for line in log.read_bytes()[begin:].decode(errors="replace").splitlines() if line.strip()]
-    said = lines[-1].removeprefix("twosome: ") if lines else "it said nothing"
+    said = lines[-1].removeprefix("twosome: ")[:_MOST_SAID] if lines else "it said nothing"
+    said = "".join(c if c.isprintable() else "?" for c in said)
     return f"killed by signal {-code}; before: {said}" if code < 0 else said

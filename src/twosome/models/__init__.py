@@ -4,7 +4,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from twosome.errors import ModelError
+from twosome.errors import ModelError, quote
 
 NAMES = ("hearth",)
 """The embedded models; each is a folder in the format of Transformers."""
@@ -39,7 +39,7 @@ def everywhere(name_or_path: str) -> str:
     >>> everywhere("hearth"), everywhere("nobody/nothing")
     ('hearth', 'nobody/nothing')
     """
-    is_folder = name_or_path not in NAMES and Path(name_or_path).expanduser().is_dir()
+    is_folder = name_or_path not in NAMES and os.path.isdir(os.path.expanduser(name_or_path))
     return _absolute(name_or_path) if is_folder else name_or_path
 
 
@@ -53,7 +53,7 @@ def same(first: str, second: str) -> bool:
 
 
 def _absolute(name_or_path: str) -> str:
-    return os.path.abspath(Path(name_or_path).expanduser())
+    return os.path.abspath(os.path.expanduser(name_or_path))
 
 
 def locate(name_or_path: str) -> Path | None:
@@ -67,15 +67,15 @@ def locate(name_or_path: str) -> Path | None:
     """
     if name_or_path in NAMES:
         return path(name_or_path)
-    folder = Path(name_or_path).expanduser()
-    if not folder.is_dir():
+    folder = Path(os.path.expanduser(name_or_path))
+    if not os.path.isdir(folder):
         # An id is NAME or OWNER/NAME.
         if name_or_path.count("/") > 1 or name_or_path.startswith((".", "~", "/")):
             raise ModelError(
-                f"there is no folder {name_or_path!r} as seen from {Path.cwd()}: expected a model in it, as "
+                f"there is no folder {quote(name_or_path)} as seen from {Path.cwd()}: expected a model in it, as "
                 "Transformers saves it. Make it first, or correct the path."
             )
         return None
-    if not (folder / "config.json").is_file():
+    if not os.path.isfile(folder / "config.json"):
         raise ModelError(f"the folder {folder} holds no model: expected config.json in it.")
     return folder
