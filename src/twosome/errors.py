@@ -20,8 +20,11 @@ foreign value goes through `quote`, so that it stays one short line without cont
 """
 
 import reprlib
+import unicodedata
 
 _QUOTED_CHARACTERS = 120
+_STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Categories of Unicode: controls, invisible formats (also of the order of writing), halves of pairs, separators."""
 
 
 class TwosomeError(Exception):
@@ -84,6 +87,27 @@ def quote(value: object) -> str:
         text = short.repr(value)
     except Exception:  # a value may lie about its own repr, and numbers of thousands of digits have none
         text = f"<{type(value).__name__}>"
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    text = "".join(c if c.isprintable() else _escaped(c) for c in text)
     half = _QUOTED_CHARACTERS // 2 - 2
     return text if len(text) <= _QUOTED_CHARACTERS else f"{text[:half]}...{text[-half:]}"
+
+
+def visible(text: str) -> str:
+    r"""The text as a terminal may show it: what would steer the terminal, or hide, is written out.
+
+    Ends of lines and tabs stay, and so does what joins letters and emoji.
+
+    >>> print(visible("red \x1b[31m, 赤"))
+    red \x1b[31m, 赤
+    """
+    return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character in "\n\t\u200c\u200d":
+        return character
+    return _escaped(character) if unicodedata.category(character) in _STEERING else character
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode()

@@ -1,14 +1,8 @@
 """The command `twosome`: parse, call, print. Each command's module is imported only when it is asked for."""
 
-import contextlib
-import difflib
-import importlib
-import os
+# Nothing else is imported here: the sooner `main` begins, the sooner Ctrl-C is one line.
 import sys
 from collections.abc import Sequence
-
-import twosome
-from twosome.errors import TwosomeError
 
 COMMANDS = {
     "train": "train a language model to act in a world",
@@ -25,9 +19,36 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 failed with an explanation, 2 misused, 130 interrupted."""
+    """Run one command.
+
+    Args:
+        arguments: what to do; None: what this process was started to do, whose signals and standard streams are then
+            in its care.
+
+    Returns:
+        The exit code: 0 done, 1 failed with an explanation, 2 misused, 130 interrupted by Ctrl-C (143 by SIGTERM, 129
+        by SIGHUP).
+    """
+    if arguments is not None:
+        return _run(list(arguments))
+    try:
+        from twosome.cli.process import as_process
+
+        return as_process(lambda: _run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before anything was begun
+        sys.stderr.write("twosome: interrupted\n")
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    import importlib
+
+    import twosome
+    from twosome.cli.process import complain
+    from twosome.errors import TwosomeError
+    from twosome.ppo.interrupt import Interrupted, exit_code, in_words
+
     _find_modules_here()
-    words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in {"-h", "--help"}:
         print(_overview())  # noqa: T201 - this is what the command is for
         return 0
@@ -35,23 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(twosome.__version__)  # noqa: T201 - this is what the command is for
         return 0
     if words[0] not in COMMANDS:
-        close = difflib.get_close_matches(words[0], COMMANDS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        _complain(f"there is no command {words[0]!r}.{hint} `twosome --help` lists them.")
+        complain(_no_command(words[0]))
         return 2
     command = importlib.import_module(f"twosome.cli.{words[0]}")
     try:
         code: int = command.main(words[1:])
     except TwosomeError as error:
-        _complain(str(error))
+        complain(str(error))
         return 1
     except KeyboardInterrupt as stop:
-        _complain(str(stop) or "interrupted")
-        return 130
-    except BrokenPipeError:
-        # The reader of our output went away, as in `twosome envs | head -1`: that is its right.
-        sys.stderr.close()
-        return 0
+        number = stop.number if isinstance(stop, Interrupted) else Interrupted().number
+        complain(str(stop) or in_words(number))
+        return exit_code(number)
     return code
 
 
@@ -60,14 +76,23 @@ def _find_modules_here() -> None:
 
     Unlike there it is searched last, so that no file that lies about stands in for an installed package.
     """
+    import contextlib
+    import os
+
     with contextlib.suppress(FileNotFoundError):  # the folder may have been removed meanwhile
         here = os.getcwd()
         if "" not in sys.path and here not in sys.path:
             sys.path.append(here)
 
 
-def _complain(message: str) -> None:
-    print(f"twosome: {message}", file=sys.stderr)  # noqa: T201 - errors go to standard error
+def _no_command(word: str) -> str:
+    import difflib
+
+    from twosome.errors import quote
+
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"there is no command {quote(word)}.{hint} `twosome --help` lists them."
 
 
 def _overview() -> str:

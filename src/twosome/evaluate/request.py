@@ -56,12 +56,12 @@ class Request:
             self._leave_to_the_run()
         models.locate(self.named_model())
         if config is not None and self.run is not None and self.model is None and self.policy == "model":
-            RunDirectory.open(self.run).checkpoint(self.checkpoint or "last")
             if self.normalization == "pmi" and config.tuning == "full":
                 raise ConfigError(
                     "--normalization pmi asks the frozen model, and a run with --tuning full has changed all of it. "
                     "Choose another."
                 )
+            RunDirectory.open(self.run).checkpoint(self.checkpoint or "last")
 
     def config(self) -> TrainConfig | None:
         """Settings of the run, if one is given."""

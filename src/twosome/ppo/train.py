@@ -12,6 +12,7 @@ Departures from the paper's published code, each with its reason:
 Each can be undone with `--defects`, alone or together, to measure what it is worth (`twosome.ppo.defects`).
 """
 
+import signal
 import time
 import warnings
 from collections import deque
@@ -49,7 +50,7 @@ from twosome.ppo.decomposition import Choices, choice_log_probs, decompose, esti
 from twosome.ppo.defects import HalfPrecisionAdamW, normalize_by_fours, padded_features, padded_together
 from twosome.ppo.gae import Estimates, normalize_advantages
 from twosome.ppo.groups import estimate_in_groups
-from twosome.ppo.interrupt import interruptible
+from twosome.ppo.interrupt import Interrupted, interruptible
 from twosome.ppo.loss import PolicyLoss, path_policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
 from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states
@@ -81,7 +82,7 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
 
     Raises:
         TwosomeError: whatever went wrong, with what to do about it.
-        KeyboardInterrupt: after Ctrl-C, once a checkpoint has been saved.
+        KeyboardInterrupt: after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint has been saved.
     """
     with joined() as ranks:
         folder = ranks.on_main(lambda: config.folder)
@@ -253,9 +254,10 @@ class Trainer:
                     self.save(run)
                     saved_at = self.update
                 if stop and self.update < self.config.num_updates:
-                    raise KeyboardInterrupt(
+                    raise Interrupted(
                         f"stopped after {self.update * self.config.batch_size} decisions; everything is saved. "
-                        f"Go on with: twosome train --resume {run.path}"
+                        f"Go on with: twosome train --resume {run.path}",
+                        interrupted.number or signal.SIGINT,  # another rank's
                     )
         return run.path
 
