@@ -1,6 +1,7 @@
 """The command: it teaches, it answers in JSON, and it explains what went wrong."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -49,10 +50,12 @@ def test_every_command_explains_itself_with_examples(name, capsys):
     assert "Examples" in text
 
 
-def test_the_help_of_train_shows_the_presets_own_defaults(capsys):
+@pytest.mark.parametrize(("env", "budget"), [("TomatoSalad", 10000), ("FoodPreparation", 20000)])
+def test_the_help_of_train_shows_the_presets_own_defaults(env, budget, capsys):
     with pytest.raises(SystemExit):
-        main(["train", "--env", "FoodPreparation", "--help"])
-    assert "0.95" in capsys.readouterr().out
+        main(["train", "--env", env, "--help"])
+    (shown,) = re.findall(r"--total-steps INT .*?\(default: (\d+)\)", capsys.readouterr().out, re.DOTALL)
+    assert int(shown) == budget
 
 
 def test_a_misspelt_command_gets_a_suggestion(capsys):
@@ -100,10 +103,12 @@ def test_eval_of_baselines_and_of_the_untrained_model(capsys):
 
 
 def test_eval_takes_a_run_to_another_world(run, capsys):
-    arguments = ["eval", str(run), "--env", "TomatoLettuceSalad", "--env-kwargs", '{"task": "onion salad"}']
+    kwargs = {"task": "onion salad", "rewards": {"step": -1.0}}
+    arguments = ["eval", str(run), "--env", "TomatoLettuceSalad", "--env-kwargs", json.dumps(kwargs)]
     assert main([*arguments, "--episodes", "2", "--json"]) == 0
     result = document(capsys)
-    assert result["env_kwargs"] == {"task": "onion salad"}
+    assert (result["env"], result["env_kwargs"]) == ("twosome/TomatoLettuceSalad-v0", kwargs)
+    assert -result["length_mean"] <= result["return_mean"] < -10  # a dish brings 1, a step costs as much
 
 
 def test_show_prints_the_comparison_and_makes_the_pictures(run, capsys):
@@ -133,8 +138,13 @@ def test_score_gives_tokens_that_add_up_and_policies_that_sum_to_one(capsys):
 
 
 def test_score_reads_a_trained_run(run, capsys):
-    assert main(["score", "You want to make a soup. Now you", "stir the soup", "sleep", "--model", str(run)]) == 0
-    assert "stir the soup" in capsys.readouterr().out
+    situation = Decision("You want to make a soup. Now you", ("stir the soup", "sleep"))
+    policies = {}
+    for model in (str(run), "hearth"):
+        assert main(["score", situation.prompt, *situation.actions, "--model", model, "--json"]) == 0
+        policies[model] = [row["policy"]["word"] for row in document(capsys)["actions"]]
+    assert policies[str(run)] == pytest.approx(Agent.load(run).distribution(situation).tolist(), abs=1e-6)
+    assert policies[str(run)] != pytest.approx(policies["hearth"], abs=1e-5)
 
 
 def test_envs_lists_the_worlds(capsys):

@@ -33,14 +33,22 @@ def test_the_terminal_curve_names_its_levels_and_fits_the_width():
 
 
 def test_a_run_without_a_finished_episode_has_an_empty_curve(tmp_path):
-    terminal_curve(METRICS[:1], {})
-    save_curve(METRICS[:1], {}, "nothing yet", tmp_path / "curve.png")
+    assert terminal_curve(METRICS[:1], {}) == "Too few episodes have ended yet: there is no curve to draw."
+    assert terminal_curve(METRICS[:3], {}) != terminal_curve(METRICS[:1], {})
+    assert len(pixels_of_the_return(METRICS[:1], tmp_path)) < len(pixels_of_the_return(METRICS, tmp_path)) / 2
 
 
-def test_the_picture_of_the_curve_is_drawn(tmp_path):
-    save_curve(METRICS, {"random": -0.09}, "a run", tmp_path / "curve.png")
-    picture = np.asarray(Image.open(tmp_path / "curve.png").convert("RGB"))
-    assert picture.std() > 5
+def pixels_of_the_return(metrics, folder) -> np.ndarray:
+    """Places, from above and from the left, in the color of its curve; the legend has a few."""
+    save_curve(metrics, {"random": -0.09}, "a run", folder / "curve.png")
+    with Image.open(folder / "curve.png") as picture:
+        return np.argwhere((np.asarray(picture.convert("RGB")) == (0xC0, 0x39, 0x2B)).all(axis=-1))
+
+
+def test_the_picture_of_the_curve_rises_and_falls_with_the_return(tmp_path):
+    falling = [row | {"return_mean": 1 - i / 10} for i, row in enumerate(METRICS)]
+    assert np.corrcoef(pixels_of_the_return(METRICS, tmp_path).T)[0, 1] < -0.9
+    assert np.corrcoef(pixels_of_the_return(falling, tmp_path).T)[0, 1] > 0.9
 
 
 def test_the_film_has_a_frame_for_each_decision_and_one_for_the_end(tmp_path):
