@@ -5,7 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: help train test test-slow check hearth clean
+# What check-install takes: the newest versions of everything, the oldest that pyproject.toml allows, or both. Of PyTorch
+# this one, because plain `torch` brings gigabytes of CUDA libraries; make TORCH=torch check-install takes the newest.
+VERSIONS ?= newest oldest
+TORCH ?= torch==2.13.0
+
+.PHONY: help train test test-slow check check-install hearth clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -25,6 +30,9 @@ check: $(VENV)/.installed-dev ## lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+check-install: ## install the wheel without constraints.txt, newest and oldest versions, and run it
+	TORCH=$(TORCH) $(PYTHON) tests/check_install.py $(VERSIONS)
 
 hearth: $(VENV)/.installed-dev ## rebuild the embedded model from its corpus
 	$(BIN)/python -m hearth.build

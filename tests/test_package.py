@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import venv
 import zipfile
 from pathlib import Path
 
@@ -49,15 +48,3 @@ def test_the_unpacked_wheel_scores_with_the_embedded_model_outside_the_checkout(
     assert where.strip().startswith(str(tmp_path))
     document = json.loads(run(sys.executable, "-m", "twosome", *SCORE, cwd=tmp_path, **environment))
     assert [row["action"] for row in document["actions"]] == ["boil the egg", "go to bed"]
-
-
-@pytest.mark.slow
-def test_in_an_empty_environment_the_installed_wheel_trains(wheel, tmp_path):
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = str(tmp_path / "venv" / "bin" / "python")
-    pip = ["-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    run(python, *pip, "-c", str(ROOT / "constraints.txt"), str(wheel), cwd=tmp_path)
-    command = str(tmp_path / "venv" / "bin" / "twosome")
-    document = json.loads(run(command, "train", "--total-steps", "256", "--json", cwd=tmp_path))
-    assert document["last"]["decisions"] == 256
-    assert "return" in run(command, "show", document["run"], "--episodes", "10", cwd=tmp_path)
