@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 
 from twosome import runs
 from twosome.errors import CheckpointError, RunError
-from twosome.runs import RunDirectory, sha256
+from twosome.runs import RunDirectory, exclusively, sha256
 
 
 @pytest.fixture
@@ -36,10 +37,10 @@ def test_a_new_run_holds_its_settings_and_versions(run):
 
 
 def test_a_folder_with_something_in_it_is_refused_with_the_way_to_go_on(tmp_path):
-    (tmp_path / "precious").write_text("data")
+    (tmp_path / "config.json").write_text("data")
     with pytest.raises(RunError, match=r"not empty.*--resume"):
         RunDirectory.create(tmp_path, {}, {})
-    assert (tmp_path / "precious").read_text() == "data"
+    assert (tmp_path / "config.json").read_text() == "data"
 
 
 def test_a_folder_without_settings_is_no_run(tmp_path):
@@ -200,3 +201,52 @@ def test_only_a_checkpoint_that_is_there_can_be_the_best(run):
         run.checkpoint("best")
     run.mark_best("step-0000000001")
     assert run.checkpoint("best").name == "step-0000000001"
+
+
+def test_a_folder_that_a_killed_beginning_left_is_begun_again(tmp_path):
+    path = tmp_path / "half"
+    (path / "checkpoints").mkdir(parents=True)
+    for name in (".writing-config.json", "versions.json", ".lock"):
+        (path / name).write_text("{")
+    run = RunDirectory.create(path, {"seed": 1}, {})
+    assert run.read_config() == {"seed": 1}
+    with pytest.raises(RunError, match="--resume"):
+        RunDirectory.require_free(path)
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "checkpoints/step-0000000000", "metrics.jsonl"])
+def test_a_folder_with_anything_else_is_not_begun_in(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("all of it")
+    with pytest.raises(RunError, match=f"no config.json, but '{name.partition('/')[0]}'"):
+        RunDirectory.create(tmp_path, {}, {})
+    assert (tmp_path / name).read_text() == "all of it"
+
+
+def test_of_two_that_begin_in_one_folder_at_once_the_second_is_refused(tmp_path):
+    (tmp_path / "versions.json").write_text("{}")
+    with exclusively(tmp_path / ".lock"), pytest.raises(RunError, match="another process"):
+        RunDirectory.create(tmp_path, {}, {})
+    assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize("removed", ["config.json", "metrics.jsonl", "."])
+def test_what_is_removed_from_a_run_while_it_is_written_is_noticed_at_the_next_write(run, removed):
+    run.append_metrics({"update": 1})
+    shutil.rmtree(run.path / removed) if removed == "." else (run.path / removed).unlink()
+    for write in (
+        lambda: run.append_metrics({"update": 2}),
+        lambda: run.write_checkpoint("step-0000000128", lambda folder: None, best=False, keep=1),
+    ):
+        with pytest.raises(RunError, match="was removed or cut while"):
+            write()
+
+
+def test_metrics_that_were_cut_are_noticed_after_a_resumption_too(run):
+    run.append_metrics({"update": 1})
+    size = run.append_metrics({"update": 2})
+    again = RunDirectory.open(run.path)
+    again.truncate_metrics(size)
+    (run.path / "metrics.jsonl").write_text("")
+    with pytest.raises(RunError, match="was removed or cut while"):
+        again.append_metrics({"update": 3})

@@ -34,7 +34,7 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
-from twosome.errors import CheckpointError, RunError
+from twosome.errors import CheckpointError, RunError, quote
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"
@@ -55,10 +55,11 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._metrics_bytes = 0
 
     @classmethod
     def create(cls, path: Path, config: dict[str, Any], versions: dict[str, Any]) -> "RunDirectory":
-        """Begin a run in a new or empty folder.
+        """Begin a run in a new or empty folder, or in one that a run left which was killed while it began.
 
         Raises:
             RunError: the folder holds something already, or cannot be written.
@@ -66,10 +67,14 @@ class RunDirectory:
         cls.require_free(path)
         with explain_write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
-            (path / "checkpoints").mkdir()
+        run = cls(path)
+        # Two that begin in one folder at once: the second one meets the first one's lock or its settings.
+        with run.locked(), explain_write_errors(path):
+            cls.require_free(path)
+            (path / "checkpoints").mkdir(exist_ok=True)
             write_json(path / VERSIONS, versions)
             write_json(path / CONFIG, config)
-        return cls(path)
+        return run
 
     @staticmethod
     def require_free(path: Path) -> None:
@@ -81,11 +86,17 @@ class RunDirectory:
         with explain_write_errors(path):
             if path.exists() and not path.is_dir():
                 raise RunError(f"{path} is a file; expected a new or empty folder. Choose one with --output.")
-            if path.exists() and any(path.iterdir()):
-                raise RunError(
-                    f"{path} is not empty. Choose another folder with --output, delete this one, "
-                    f"or go on with the run in it: twosome train --resume {path}"
-                )
+            others = [entry.name for entry in path.iterdir() if not _is_of_a_beginning(entry)] if path.exists() else []
+        if CONFIG in others:
+            raise RunError(
+                f"{path} is not empty. Choose another folder with --output, delete this one, "
+                f"or go on with the run in it: twosome train --resume {path}"
+            )
+        if others:
+            raise RunError(
+                f"{path} is not empty, and no run: it has no {CONFIG}, but {quote(others[0])}. Choose another folder "
+                "with --output, or delete this one."
+            )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -111,7 +122,7 @@ class RunDirectory:
         if not (path / CONFIG).is_file():
             raise RunError(
                 f"{path} is not a run directory: it has no {CONFIG}. Expected the folder that "
-                "`twosome train --output` wrote."
+                "`twosome train --output` wrote. If that was stopped before its first file was whole, begin it again."
             )
         return cls(path)
 
@@ -123,10 +134,26 @@ class RunDirectory:
 
     def append_metrics(self, metrics: dict[str, Any]) -> int:
         """Add one line; returns the size of the file afterwards, in bytes."""
+        self._require_untouched()
         with explain_write_errors(self.path), open(self.path / METRICS, "ab") as file:
             file.write((json.dumps(metrics) + "\n").encode())
             file.flush()
-            return file.tell()
+            self._metrics_bytes = file.tell()
+            return self._metrics_bytes
+
+    def _require_untouched(self) -> None:
+        """Check that what was written is still there, so that no run goes on that could not be opened afterwards.
+
+        Raises:
+            RunError: settings or metrics were removed, or metrics cut, by somebody else.
+        """
+        found = os.path.getsize(self.path / METRICS) if os.path.isfile(self.path / METRICS) else 0
+        missing = CONFIG if not os.path.isfile(self.path / CONFIG) else METRICS if found < self._metrics_bytes else None
+        if missing is not None:
+            raise RunError(
+                f"{self.path / missing} was removed or cut while this run was writing there. Put it back and go on "
+                f"with: twosome train --resume {self.path}, or begin a new run."
+            )
 
     def truncate_metrics(self, size_bytes: int) -> None:
         """Forget the metrics of updates after a checkpoint, which will be made again."""
@@ -139,6 +166,7 @@ class RunDirectory:
             )
         with explain_write_errors(self.path), open(path, "ab") as file:
             file.truncate(size_bytes)
+        self._metrics_bytes = size_bytes
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """One object per update, in order; a half-written last line is left out."""
@@ -262,6 +290,7 @@ class RunDirectory:
         Raises:
             RunError: the disk is full or the folder cannot be written; earlier checkpoints are intact.
         """
+        self._require_untouched()
         folder = self.path / "checkpoints"
         aside = folder / (_ASIDE + name)
         try:
@@ -306,6 +335,13 @@ class RunDirectory:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
+
+
+def _is_of_a_beginning(entry: Path) -> bool:
+    """Whether a run leaves this behind when it is killed before its settings are written."""
+    if entry.name == "checkpoints":
+        return entry.is_dir() and not entry.is_symlink() and not any(entry.iterdir())
+    return entry.name in {VERSIONS, LOCK} or entry.name.startswith(_ASIDE)
 
 
 @contextlib.contextmanager

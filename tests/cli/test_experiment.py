@@ -23,7 +23,7 @@ from twosome.errors import RunError
 from twosome.experiment import baseline, state, work
 from twosome.experiment.grid import read_grid
 from twosome.experiment.settings import flags, recorded
-from twosome.experiment.state import clear_unbegun, state_of
+from twosome.experiment.state import state_of
 from twosome.runs import RunDirectory, exclusively
 
 ROOT = Path(__file__).parents[2]
@@ -348,14 +348,6 @@ def test_a_run_that_is_trained_by_hand_is_left_alone(file, commands, capsys):
     run = RunDirectory.create(cell.path, {**recorded(cell.config), "output": None, "gamma": 0.99}, {})
     with run.locked():
         assert carry_out(file, capsys)[1]["TomatoSalad word seed 1"] == "busy"
-
-
-def test_a_folder_that_a_crash_left_half_made_is_removed(tmp_path):
-    path = tmp_path / "seed-1"
-    (path / "checkpoints").mkdir(parents=True)
-    (path / ".writing-config.json").write_text("{")
-    clear_unbegun(path)
-    assert not path.exists()
 
 
 def test_a_folder_with_something_else_in_it_is_not_touched(file, commands):

@@ -25,7 +25,7 @@ from twosome.experiment.settings import KINDS, recorded
 from twosome.policy.actor import Actor
 from twosome.ppo.train import WINDOW
 from twosome.rollout import Episode, Rollout, episode_means
-from twosome.runs import EVALUATION, RunDirectory, write_json
+from twosome.runs import EVALUATION, RunDirectory, explain_write_errors, write_json
 from twosome.scoring import ActionScorer
 from twosome.versions import hardware, versions
 
@@ -41,7 +41,8 @@ def learn_and_measure(path: Path, config: MlpConfig, episodes: int, seed: int) -
         player: Player = _saycan(config, run) if isinstance(config, SayCanConfig) else train_mlp(config, Recorder(run))
         identity = {"policy": settings["kind"], "config": asdict(config)}
         document = Subject(settings["kind"], player, config.env, {}, identity).measure(episodes, seed)
-        write_json(path / EVALUATION, {**document, "hardware": hardware()})
+        with explain_write_errors(path):
+            write_json(path / EVALUATION, {**document, "hardware": hardware()})
 
 
 class Recorder:

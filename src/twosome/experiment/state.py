@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -121,18 +120,3 @@ def first_difference(path: Path, config: Config) -> tuple[str, Any, Any] | None:
         del asked["model"]
     differences = ((name, found.get(name), now) for name, now in asked.items() if found.get(name) != now)
     return next(differences, None)
-
-
-def clear_unbegun(path: Path) -> None:
-    """Remove a run folder that a crash left before its first file was whole.
-
-    Raises:
-        RunError: there is something else in it.
-    """
-    if not path.exists() or (path / CONFIG).is_file():
-        return
-    other = [entry.name for entry in path.iterdir() if entry.name not in {"versions.json", "checkpoints", ".lock"}]
-    other = [name for name in other if not name.startswith(".writing-")]
-    if other or RunDirectory(path).checkpoints():
-        raise RunError(f"{path} is no run: it has no {CONFIG}, but {', '.join(other) or 'checkpoints'}. Move it away.")
-    shutil.rmtree(path)

@@ -15,8 +15,8 @@ from twosome.documents import parse_json
 from twosome.errors import RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Reference
 from twosome.experiment.settings import flags
-from twosome.experiment.state import clear_unbegun, is_measured, state_of
-from twosome.runs import EVALUATION, LOCK, UNTRAINED, exclusively, explain_write_errors, write_json
+from twosome.experiment.state import is_measured, state_of
+from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, exclusively, explain_write_errors, write_json
 from twosome.versions import hardware
 
 _MOST_SAID = 1000
@@ -74,8 +74,8 @@ class Worker:
         if isinstance(task, Reference):
             self._measure(_reference_arguments(task), task.path, task, claim)
             return
-        if (state := state_of(task)) != "done":
-            clear_unbegun(task.path)
+        if (state := state_of(task)) == "new":
+            RunDirectory.require_free(task.path)
         if isinstance(task.config, MlpConfig):
             if state != "done":
                 settings = {
