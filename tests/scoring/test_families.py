@@ -139,6 +139,7 @@ def test_an_attention_without_masks_is_scored_one_action_at_a_time():
     model.config._attn_implementation_internal = "flex_attention"
     naive = ActionScorer(llama(), byte_level(), method="naive")
     model.forward = naive.model.forward
+    model.model.forward = naive.model.model.forward
     with pytest.warns(PackingWarning, match="'flex_attention' takes no mask of its own"):
         assert ActionScorer(model, byte_level()).method == "naive"
 

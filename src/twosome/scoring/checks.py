@@ -2,10 +2,12 @@
 
 Most families of Transformers take a trie's mask and positions as they are; some cannot (ALiBi, state-space
 models), and a new one might ignore them without a word. So a scorer compares the packed path with the naive
-definition once, on the model at hand.
+definition once, on the model at hand. And it asks whether what stands beside a text in a forward changes what the
+model makes of it, or what was read before: then no score would follow from its decision alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from twosome.decision import Decision
 from twosome.errors import ModelError
 from twosome.scoring.attention import UnsupportedAttentionError
+from twosome.scoring.stretch import Stretches
 
 EXAMPLES = (
     Decision(
@@ -31,6 +34,10 @@ _TOLERANCES = {
     torch.bfloat16: (0.1, 0.02),
 }
 _QUANTIZED_TOLERANCE = (0.3, 0.05)
+# Rounding in features, relative to their norm, over that in log-probabilities, relative to these.
+_FEATURES_OVER_SCORES = 5
+# How a forward pass answers to arguments that it does not know.
+_FORWARD_ERRORS = (TypeError, ValueError, RuntimeError, IndexError, KeyError, AttributeError)
 
 
 class PackingWarning(UserWarning):
@@ -58,21 +65,92 @@ def packing_fault(model: Any, packed: Callable[[], list[Tensor]], naive: Callabl
             found = packed()
         except UnsupportedAttentionError as error:
             return str(error)
-        except (TypeError, ValueError, RuntimeError, IndexError, KeyError, AttributeError) as error:
+        except _FORWARD_ERRORS as error:
             first_line = (str(error).splitlines() or [""])[0]
             return f"its forward pass takes no mask of a trie ({type(error).__name__}: {first_line})"
-    return _difference(expected, found, _tolerance(model))
+    difference = _difference(expected, found, _tolerance(model))
+    return difference and f"packed and one-by-one log-probabilities differ by {difference} nats on an example"
+
+
+def company_fault(model: Any, ids: Sequence[int], max_length: int | None, device: torch.device) -> str | None:
+    """Why a text has to be read alone; None where what stands beside it in a forward changes nothing.
+
+    A row is read alone, beside the same tokens as far behind as the model's longest text reaches, and alone again. Far
+    positions cost no more than near ones, so this sees an encoding that changes at any length; it is asked within each
+    of the lengths between which it is known to change (see `Stretches`).
+
+    Args:
+        model: the language model.
+        ids: tokens of some text.
+        max_length: most tokens that the model takes; None: as many as you like, and nothing can be asked.
+        device: where the model takes its tokens.
+
+    Raises:
+        ModelError: the text is read otherwise after the other one.
+    """
+
+    def read(*starts: int) -> Tensor:
+        positions = torch.stack([torch.arange(start, start + len(ids)) for start in starts])
+        rows = torch.tensor([list(ids)] * len(starts))
+        logits = model(
+            input_ids=rows.to(device), position_ids=positions.to(device), use_cache=False, logits_to_keep=1
+        ).logits[0, -1]
+        return torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
+
+    with torch.no_grad():
+        for near, far in _ranges(Stretches.of_model(model.config), len(ids), max_length):
+            try:
+                alone, beside, again = read(near), read(near, far), read(near)
+            except _FORWARD_ERRORS:
+                return None  # it takes no positions, and so no packed rows either
+            if _difference([alone], [again], _tolerance(model)):
+                raise ModelError(
+                    "it reads a text otherwise after a longer one than before, so its scores would depend on what was "
+                    "scored earlier. Take the scaling of positions (rope_scaling) out of its config.json, or choose "
+                    "another model."
+                )
+            if difference := _difference([alone], [beside], _tolerance(model)):
+                return f"a longer text beside it in a forward changes a token's log-probability by {difference} nats"
+    return None
+
+
+def _ranges(stretches: Stretches, num_tokens: int, max_length: int | None) -> Iterator[tuple[int, int]]:
+    """First positions of a near and of a far row within each stretch of lengths that has room for two."""
+    if max_length is not None:
+        limits = [limit for limit in stretches.limits if limit < max_length]
+        for low, high in pairwise([0, *limits, max_length]):
+            if high - num_tokens > low:
+                yield low, high - num_tokens
+
+
+def needs_reading_alone(
+    model: Any, ids: Sequence[int], max_length: int | None, features: Callable[[Sequence[tuple[int, ...]]], Tensor]
+) -> bool:
+    """Whether prompts have to be read one at a time, since the features of one change with the padding behind it.
+
+    Args:
+        model: the language model.
+        ids: tokens of some text.
+        max_length: most tokens that the model takes; None: as many as you like.
+        features: of prompts, ``[B, D]``, read together.
+    """
+    stretches = Stretches.of_model(model.config)
+    room = min(limit for limit in (4 * len(ids), max_length, *stretches.limits[:1]) if limit is not None)
+    short, long = tuple(ids[: max(1, room // 4)]), tuple((list(ids) * 4)[:room])
+    with torch.no_grad():
+        alone, beside = features([short])[0], features([short, long])[0]
+    # Of the whole, not number by number: a few features of many models are a hundred times as large as the rest.
+    _, relative = _tolerance(model)
+    return not bool((alone - beside).norm() <= _FEATURES_OVER_SCORES * relative * alone.norm())
 
 
 def _difference(expected: list[Tensor], found: list[Tensor], tolerance: tuple[float, float]) -> str | None:
+    """The largest difference, where it is more than rounding explains."""
     absolute, relative = tolerance
     for a, b in zip(expected, found, strict=True):
         # Written so that a NaN counts as a difference.
         if not bool(((a - b).abs() <= absolute + relative * a.abs()).all()):
-            return (
-                f"packed and one-by-one log-probabilities differ by {float((a - b).abs().max()):.2g} nats on an "
-                f"example, more than rounding explains"
-            )
+            return f"{float((a - b).abs().max()):.2g}"
     return None
 
 

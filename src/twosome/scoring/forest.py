@@ -6,12 +6,13 @@ actions. Everything here is done for whole arrays at once; the loops go over dec
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int
 
+from twosome.scoring.stretch import ONE_STRETCH, Stretches
 from twosome.scoring.trie import ActionTrie, IntArray
 
 _WIDTH_STEP = 1.15
@@ -75,14 +76,31 @@ class PackedRow:
         """Tokens in the row, N."""
         return len(self.tokens)
 
+    @property
+    def num_read(self) -> int:
+        """Tokens from the beginning to the end of the longest path, as far as they are read."""
+        return int(self.positions.max()) + 1
 
-def pack(tries: Sequence[ActionTrie], costs: Costs) -> list[PackedRow]:
+
+def pack(tries: Sequence[ActionTrie], costs: Costs, stretches: Stretches = ONE_STRETCH) -> list[PackedRow]:
     """Rows that hold each trie once. Depends on the tries and their order alone.
 
     Args:
         tries: at least one; of one decision or of many.
         costs: bounds and costs of a row; a trie that alone exceeds the bounds gets a row to itself.
+        stretches: tries of different ones never share a row.
     """
+    members: dict[int, list[int]] = {}
+    for i, trie in enumerate(tries):
+        members.setdefault(stretches.of(trie.num_read), []).append(i)
+    return [
+        replace(row, owners=np.array(group)[row.owners])
+        for _, group in sorted(members.items())
+        for row in _pack_alike([tries[i] for i in group], costs)
+    ]
+
+
+def _pack_alike(tries: Sequence[ActionTrie], costs: Costs) -> list[PackedRow]:
     owners = np.array(sorted(range(len(tries)), key=lambda i: (tries[i].shared, i)), dtype=np.int64)
     tries = [tries[i] for i in owners]
     lengths = np.array([len(trie.shared) for trie in tries])

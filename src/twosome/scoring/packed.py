@@ -19,6 +19,7 @@ from twosome.scoring.attention import model_mask
 from twosome.scoring.bounded import recomputed_if_large
 from twosome.scoring.forest import Costs, PackedRow
 from twosome.scoring.readout import token_log_probs
+from twosome.scoring.stretch import ONE_STRETCH, Stretches
 from twosome.scoring.trie import IntArray
 
 # Logits of one forward, in numbers: bounds [B, slots, V] however large the vocabulary is.
@@ -83,23 +84,27 @@ def packed_token_log_probs(
     token. Natural logarithm, float32 (float64 for a model in float64). Gradients flow, through at most `max_tokens`
     at a time (see `recomputed_if_large`).
     """
-    groups = plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens)
+    stretches = Stretches.of_model(model.config)
+    groups = plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens, stretches)
     forward_tokens = [len(group) * max(rows[i].length for i in group) for group in groups]
     forward = recomputed_if_large(_forward, forward_tokens, max_tokens)
     for group in groups:
         yield group, forward(model, _batch([rows[i] for i in group]), device)
 
 
-def plan_forwards(rows: Sequence[PackedRow], vocab_size: int, max_tokens: int) -> list[list[int]]:
+def plan_forwards(
+    rows: Sequence[PackedRow], vocab_size: int, max_tokens: int, stretches: Stretches = ONE_STRETCH
+) -> list[list[int]]:
     """Which rows go through the model together: long ones first, so that rows of one forward are alike.
 
-    Depends on nothing but the rows' shapes and their order.
+    Depends on nothing but the rows' shapes and their order. Rows of different `stretches` never share a forward.
     """
     groups: list[list[int]] = []
     width = slots = 0
-    for i in sorted(range(len(rows)), key=lambda i: (-rows[i].length, i)):
+    stretch = [stretches.of(row.num_read) for row in rows]
+    for i in sorted(range(len(rows)), key=lambda i: (stretch[i], -rows[i].length, i)):
         row = rows[i]
-        group = groups[-1] if groups else []
+        group = groups[-1] if groups and stretch[groups[-1][0]] == stretch[i] else []
         size, widest = len(group) + 1, max(slots, row.num_slots)
         fits = size * width <= max_tokens and size * widest * vocab_size <= MAX_LOGITS
         wasteful = len(group) * width >= _SMALL_FORWARD and row.length < _MIN_FILL * width

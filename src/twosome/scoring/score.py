@@ -15,13 +15,21 @@ from twosome.errors import ConfigError, ModelError
 from twosome.scoring.adapters import inner_model
 from twosome.scoring.bounded import halved, recomputed_if_large
 from twosome.scoring.cache import BoundedCache
-from twosome.scoring.checks import EXAMPLES, PackingWarning, packing_fault, require_no_dropout
+from twosome.scoring.checks import (
+    EXAMPLES,
+    PackingWarning,
+    company_fault,
+    needs_reading_alone,
+    packing_fault,
+    require_no_dropout,
+)
 from twosome.scoring.forest import Costs, PackedRow, most_tokens, pack
 from twosome.scoring.load import Device, DType, Quantization, load_model
 from twosome.scoring.naive import naive_token_log_probs
 from twosome.scoring.packed import max_nodes, packed_token_log_probs, row_costs
 from twosome.scoring.scored import ScoredActions
 from twosome.scoring.spans import PromptFormat, SpanEncoder, Spans, UnknownTokenWarning
+from twosome.scoring.stretch import Stretches
 from twosome.scoring.trie import ActionTrie, IntArray, build_tries
 
 Method = Literal["auto", "packed", "naive"]
@@ -95,9 +103,12 @@ class ActionScorer:
         self._max_tokens_per_forward = max_tokens_per_forward
         num_tokens = model.get_input_embeddings().weight.shape[0]
         self.encoder = SpanEncoder(tokenizer, prompt_format, _max_length(model), num_tokens)
+        self._stretches = Stretches.of_model(model.config)
         self._prepared: BoundedCache[Decision, _Prepared] = BoundedCache(_CACHED_DECISIONS)
         self.context_free_cache: BoundedCache[tuple[str, str], float] = BoundedCache(_CACHED_PHRASES)
-        self.method: Literal["packed", "naive"] = "naive" if method == "naive" else self._checked(method)
+        self._reads_alone = False
+        self.method: Literal["packed", "naive"] = "naive"
+        self._check(method)
 
     @classmethod
     def from_pretrained(
@@ -231,10 +242,13 @@ class ActionScorer:
         require_no_dropout(self.model)
         distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
         ids = [self.encoder.prompt_ids(prompt) if isinstance(prompt, str) else prompt for prompt in distinct]
+        # Long ones first; those that share a forward are of one stretch of lengths, which is a run in this order.
         order = sorted(range(len(ids)), key=lambda row: (-len(ids[row]), row))
         parts, done = [], 0
         while done < len(order):
-            group = order[done : done + max(1, self.max_tokens_per_forward // len(ids[order[done]]))]
+            size = 1 if self._reads_alone else max(1, self.max_tokens_per_forward // len(ids[order[done]]))
+            stretch = self._stretches.of(len(ids[order[done]]))
+            group = [row for row in order[done : done + size] if self._stretches.of(len(ids[row])) == stretch]
             parts.append(self._features([ids[row] for row in group]))
             done += len(group)
         place = {row: place for place, row in enumerate(order)}
@@ -248,6 +262,9 @@ class ActionScorer:
         # Padded on the right: no prompt token sees the padding, whatever the family makes of a mask.
         lengths = torch.tensor([len(prompt) for prompt in ids])
         mask = (torch.arange(tokens.shape[1])[None, :] < lengths[:, None]).long()
+        if getattr(self.model.config.get_text_config(), "sliding_window", None) is not None:
+            # Far behind the prompt a window holds padding alone, and a softmax over nothing is NaN, which spreads.
+            mask = torch.ones_like(mask)
         hidden = (
             inner_model(self.model)
             .base_model(input_ids=tokens.to(self.device), attention_mask=mask.to(self.device), use_cache=False)
@@ -272,7 +289,16 @@ class ActionScorer:
             [len(phrase.split()) for phrase in decision.actions],
             [len(phrase.encode()) for phrase in decision.actions],
         ]
-        return _Prepared(spans, build_tries(spans.shared, spans.actions, nodes), np.array(counts, dtype=np.int64))
+        tries = [trie for part in self._alike(spans) for trie in build_tries(spans.shared, part, nodes)]
+        return _Prepared(spans, tuple(tries), np.array(counts, dtype=np.int64))
+
+    def _alike(self, spans: Spans) -> list[list[tuple[int, ...]]]:
+        """The actions, parted by the stretch of lengths that their rows lie in; in each part, the others are empty."""
+        stretch = [self._stretches.of(len(spans.shared) + len(tokens) - 1) for tokens in spans.actions]
+        return [
+            [tokens if mine == one else () for tokens, mine in zip(spans.actions, stretch, strict=True)]
+            for one in sorted({s for s, tokens in zip(stretch, spans.actions, strict=True) if tokens})
+        ]
 
     def _fits(self, prepared: Sequence[_Prepared]) -> bool:
         """Whether decisions together put at most `max_tokens_per_forward` tokens through the model."""
@@ -289,7 +315,7 @@ class ActionScorer:
         return row_costs(self.model.config, self.max_tokens_per_forward)
 
     def _rows(self, prepared: Sequence[_Prepared]) -> list[PackedRow]:
-        return pack([trie for item in prepared for trie in item.tries], self._costs)
+        return pack([trie for item in prepared for trie in item.tries], self._costs, self._stretches)
 
     def _token_log_probs(
         self, prepared: Sequence[_Prepared], num_actions: int
@@ -312,34 +338,41 @@ class ActionScorer:
                 logp,
             )
 
-    def _checked(self, method: Method) -> Literal["packed", "naive"]:
+    def _check(self, method: Method) -> None:
+        """Find out how the model can be scored, and whether prompts can be read together."""
         require_no_dropout(self.model)
-
-        def by(method: Literal["packed", "naive"]) -> list[Tensor]:
-            self.method = method
-            return self.log_probs(EXAMPLES)
-
         try:
-            with warnings.catch_warnings():
-                # The examples need not be in the words of the model's world.
-                warnings.simplefilter("ignore", UnknownTokenWarning)
-                fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
+            ids = self.encoder.prompt_ids(EXAMPLES[0].prompt)
+            self._reads_alone = needs_reading_alone(self.model, ids, self.encoder.max_length, self.prompt_features)
+            if self._reads_alone:
+                _warn(f"{self.name!r} reads one prompt at a time, since the one beside it changes what it makes of it")
+            fault = None if method == "naive" else self._packing_fault(ids)
         except ModelError as error:
             raise ModelError(
                 f"the model {self.name!r} cannot score a plain example: {error} Is the tokenizer that of the model?"
             ) from error
-        if fault is None:
-            return "packed"
-        if method == "packed":
+        if method == "packed" and fault:
             raise ModelError(
                 f"the model {self.name!r} cannot be scored in packed rows: {fault}. Use method='auto' or 'naive'."
             )
-        warnings.warn(
-            f"the model {self.name!r} is scored one action at a time, which is slower: {fault}.",
-            PackingWarning,
-            stacklevel=4,
-        )
-        return "naive"
+        if fault:
+            _warn(f"{self.name!r} is scored one action at a time, which is slower: {fault}")
+        self.method = "naive" if method == "naive" or fault else "packed"
+
+    def _packing_fault(self, ids: Sequence[int]) -> str | None:
+        def by(method: Literal["packed", "naive"]) -> list[Tensor]:
+            self.method = method
+            return self.log_probs(EXAMPLES)
+
+        with warnings.catch_warnings():
+            # The examples need not be in the words of the model's world.
+            warnings.simplefilter("ignore", UnknownTokenWarning)
+            fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
+        return fault or company_fault(self.model, ids, self.encoder.max_length, self.device)
+
+
+def _warn(what: str) -> None:
+    warnings.warn(f"the model {what}.", PackingWarning, stacklevel=5)
 
 
 def _require_model(model: Any) -> None:

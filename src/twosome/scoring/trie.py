@@ -47,6 +47,11 @@ class ActionTrie:
         """Inner nodes, I."""
         return len(self.tokens)
 
+    @property
+    def num_read(self) -> int:
+        """Tokens of the prompt and of the longest action, as far as they are read: all but its last."""
+        return len(self.shared) + int(self.depths.max(initial=0))
+
 
 def build_tries(
     shared: Sequence[int], actions: Sequence[Sequence[int]], max_nodes: int | None = None
