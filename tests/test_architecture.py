@@ -26,6 +26,7 @@ ALLOWED = {
     "extras": set(),
     "json_argument": set(),
     "launch": set(),
+    "minimal": {"envs"},
     "models": set(),
     "on_ray": set(),
     "runs": set(),

@@ -1,5 +1,7 @@
 """The training loop: collect, estimate, improve the critic, improve the policy, record.
 
+It makes `twosome.minimal.train`, the same in plain lines, fast, resumable and many-handed; tests/invariants compare.
+
 Departures from the paper's published code, each with its reason:
 
 - advantages are normalized over the whole rollout, with a floor under their spread, not inside minibatches of 4:
