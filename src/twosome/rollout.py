@@ -3,6 +3,8 @@
 Environments reset themselves within the step that ends an episode (Gymnasium's `SAME_STEP`), so that every
 row of a rollout is a real decision; the last state of a cut-off episode, whose value the estimates need,
 comes from `final_obs`.
+
+What it computes is `twosome.minimal.collect`.
 """
 
 from collections.abc import Callable, Collection, Sequence

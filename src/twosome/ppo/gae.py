@@ -6,6 +6,8 @@ errors alike. ``lambda`` counts decisions.
 
 Sources: Schulman et al., 2016 (arXiv:1506.02438), eq. 16; Sutton, Precup and Singh, 1999 (options);
 Tan et al., 2024 (arXiv:2401.14151).
+
+What it computes is `twosome.minimal.advantages_of`.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 Rows are padded on the left, so that their slots, a row's last tokens, stand in the same last columns. The stock
 argument ``logits_to_keep`` then gives logits of these columns only, with whatever the family does to its logits
 (soft-capping, scaling) left in place, and ``[B, N, V]`` is never formed.
+
+What it computes is `twosome.minimal.score`.
 """
 
 import math
