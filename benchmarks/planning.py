@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from twosome import Decision
-from twosome.baselines.simple import Uniform
 from twosome.bench.document import document
 from twosome.bench.fit import exponent
 from twosome.envs import text
+from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector
 from twosome.scoring import ActionScorer
 from twosome.scoring.forest import Costs, pack

@@ -63,6 +63,10 @@ def test_settings_survive_the_way_through_json():
         ({"seed": 2**70}, "--seed is .*; expected at least 0"),
         ({"env_kwargs": None}, "--env-kwargs is None; expected a table"),
         ({"model": 7}, "--model is 7; expected a text"),
+        ({"target_entropy": 1.0}, "--target-entropy is 1.0; expected at least 0.01 and at most 0.99"),
+        ({"target_entropy": float("nan")}, "--target-entropy"),
+        ({"prior_weight": -0.1}, "--prior-weight"),
+        ({"calibration_lr": float("inf")}, "--calibration-lr"),
         ({"shard_model": 1}, "--shard-model is 1; expected true or false"),
     ],
 )

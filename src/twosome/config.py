@@ -16,6 +16,7 @@ Defect = Literal["padded-critic", "minibatch-advantages", "shared-clip", "timeou
 
 # Settings for the embedded model, tuned on TomatoSalad and TomatoLettuceSalad; see docs/training.md.
 _DEFAULT: dict[str, Any] = {
+    "normalization": "word",
     "total_steps": 20_000,
     "num_envs": 4,
     "rollout_steps": 32,
@@ -48,6 +49,7 @@ _DEFAULT_BY_WORLD: dict[str, dict[str, Any]] = {
 # their own advantages, ours are normalized over the rollout; and its AdamW kept fp16 state, ours fp32.
 _PAPER: dict[str, Any] = {
     **_DEFAULT,
+    "normalization": "word",
     "total_steps": 500_000,
     "actor_lr": 5e-7,
     "critic_lr": 1e-5,
@@ -79,6 +81,9 @@ RANGES = {
     "value_minibatches": _LARGE,
     "actor_lr": _POSITIVE,
     "critic_lr": _POSITIVE,
+    "target_entropy": Range(0.01, 0.99),
+    "prior_weight": Range(0, 100),
+    "calibration_lr": Range(0, 100),
     "clip": _POSITIVE,
     "max_grad_norm": _POSITIVE,
     "memory_budget_gib": _POSITIVE,
@@ -135,10 +140,17 @@ class TrainConfig:
     """Language model: the embedded "hearth", a Hugging Face id, or a folder."""
     preset: Preset = "default"
     """Where settings that are not given come from: tuned for hearth, or published for LLaMA-7B."""
-    normalization: Literal["none", "token", "word", "byte", "pmi"] = "word"
-    """What an action's joint log-probability is divided by (pmi: what is subtracted from it)."""
+    normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] = _from_preset()
+    """What an action's joint log-probability is divided by (pmi: what is subtracted from it; learned: both, in an
+    amount that is set from the policy's entropy before training and then trained)."""
     context_free_prompt: str = "Now you"
-    """For pmi alone: the prompt under which phrases are scored without a situation."""
+    """For pmi and learned: the prompt under which phrases are scored without a situation."""
+    target_entropy: float = 0.8
+    """For learned: the temperature starts where the untrained policy's entropy is this share of the greatest."""
+    prior_weight: float = 1.0
+    """For learned: the share of a phrase's log-probability without a situation that is subtracted at the start."""
+    calibration_lr: float = 0.02
+    """For learned: learning rate of log temperature and prior's weight (Adam), annealed linearly to 0; 0: fixed."""
     algorithm: Literal["ppo", "poad", "grpo"] = "ppo"
     """What credit goes to: actions, judged by a critic (ppo), or by equal decisions, without one (grpo, to which the
     settings of critic and GAE mean nothing); or the choices among tokens that make up an action (poad)."""
@@ -306,7 +318,8 @@ class TrainConfig:
         if self.warm_start_episodes:
             self._require("shard_model", not self.shard_model, "False with --warm-start-episodes")
         if self.tuning == "full":
-            self._require("normalization", self.normalization != "pmi", "another: it asks the frozen model")
+            frozen = self.normalization in ("pmi", "learned")
+            self._require("normalization", not frozen, "another: it asks the frozen model")
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:

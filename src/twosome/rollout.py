@@ -23,6 +23,7 @@ from twosome.decision import Decision
 from twosome.envs.outcome import outcome
 from twosome.envs.text import decision_from, decisions_from
 from twosome.policy.actor import sample_at
+from twosome.policy.uniform import Uniform
 
 
 @runtime_checkable
@@ -212,6 +213,21 @@ class Collector:
         self.current = [decision_from(env.unwrapped.observation()) for env in self.envs.envs]  # type: ignore[attr-defined]
         self.counters = [EpisodeCounter(**counter) for counter in state["counters"][self.own]]
         return True
+
+
+def random_decisions(make: Callable[[], gymnasium.Env[Any, Any]], seed: int, count: int = 256) -> list[Decision]:
+    """The distinct decisions that uniformly random play meets, in a world made for it.
+
+    Args:
+        make: makes the world.
+        seed: of a run. What is drawn here is drawn apart: none of the run's own worlds and draws is the same.
+        count: decisions to play.
+    """
+    apart = (seed, 0, 1)  # resumed worlds have (seed, update)
+    collector = Collector(make, 1, 1.0, apart)
+    rollout = collector.collect(Uniform(), count, np.random.default_rng(apart))
+    collector.envs.close()
+    return list(dict.fromkeys(chain(*rollout.decisions)))
 
 
 def merge(rollouts: Sequence[Rollout]) -> Rollout:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from twosome import extras, models
@@ -133,8 +134,12 @@ def test_score_gives_tokens_that_add_up_and_policies_that_sum_to_one(capsys):
     for i, row in enumerate((result := document(capsys))["actions"]):
         assert row["log_prob"] == pytest.approx(sum(token["log_prob"] for token in row["tokens"]), abs=1e-4)
         assert "".join(token["token"] for token in row["tokens"]).strip() == arguments[2 + i]
-    for name in ("none", "token", "word", "byte", "pmi"):
+    for name in ("none", "token", "word", "byte", "pmi", "learned"):
         assert sum(row["policy"][name] for row in result["actions"]) == pytest.approx(1.0)
+    learned = np.array([row["policy"]["learned"] for row in result["actions"]])
+    assert -(learned * np.log(learned)).sum() / np.log(3) == pytest.approx(0.8, abs=1e-3)
+    assert result["temperature"] > 0
+    assert result["prior_weight"] == 1
 
 
 def test_score_reads_a_trained_run(run, capsys):
@@ -217,13 +222,14 @@ def test_mistakes_about_a_run_are_explained_before_anything_is_printed(run, comm
     assert all(word in captured.err for word in words)
 
 
-def test_a_run_is_scored_as_it_was_trained_and_not_otherwise(tmp_path, capsys):
+@pytest.mark.parametrize("normalization", ["pmi", "learned"])
+def test_a_run_is_scored_as_it_was_trained_and_not_otherwise(normalization, tmp_path, capsys):
     path = tmp_path / "run"
-    settings = ["--normalization", "pmi", "--context-free-prompt", "You are at home. Now you"]
+    settings = ["--normalization", normalization, "--context-free-prompt", "You are at home. Now you"]
     assert main([*TRAIN, *settings, "--output", str(path), "--no-show"]) == 0
     capsys.readouterr()
     assert main(["score", "You want soup. Now you", "stir the soup", "go to bed", "--model", str(path), "--json"]) == 0
-    policies = [row["policy"]["pmi"] for row in document(capsys)["actions"]]
+    policies = [row["policy"][normalization] for row in document(capsys)["actions"]]
     actor = Agent.load(path).actor
     expected = actor.probabilities([Decision("You want soup. Now you", ("stir the soup", "go to bed"))])[0]
     assert policies == pytest.approx(expected.tolist(), abs=1e-6)

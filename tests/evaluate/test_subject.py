@@ -2,14 +2,14 @@
 
 import pytest
 
-import tests.worlds
+from tests.worlds import counting_run
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.evaluate.subject import subject_of
+from twosome.ppo.train import Trainer, train
 from twosome.runs import RunDirectory
 
 COUNTING = "twosome-tests/Counting-v0"
-assert tests.worlds  # registers the worlds
 
 
 def test_saycan_says_what_it_was_and_can_be_repeated():
@@ -45,6 +45,34 @@ def test_a_run_that_changed_all_weights_has_no_frozen_model_to_ask(tmp_path):
     RunDirectory.create(config.output, config.to_json(), {})
     with pytest.raises(ConfigError, match="--normalization pmi asks the frozen model"):
         subject_of(run=config.output, normalization="pmi")
+
+
+def test_an_untrained_model_with_learned_is_where_a_run_begins(tmp_path):
+    config = counting_run(tmp_path / "run", normalization="learned", seed=7, target_entropy=0.6, prior_weight=0.5)
+    RunDirectory.create(config.output, config.to_json(), {})
+    untrained = subject_of(run=config.output, model="hearth")
+    assert untrained.identity["normalization"] == "learned"
+    assert {name: untrained.identity[name] for name in ("temperature", "prior_weight")} == Trainer(
+        config
+    ).actor.calibration.numbers()
+    by_default = subject_of(model="hearth", env=COUNTING, normalization="learned")
+    expected = Trainer(TrainConfig(env=COUNTING, normalization="learned")).actor.calibration.numbers()
+    assert {name: by_default.identity[name] for name in expected} == expected
+
+
+def test_a_run_that_learned_its_normalization_is_measured_with_it_or_with_another(tmp_path):
+    path = train(counting_run(tmp_path / "run", normalization="learned", total_steps=32))
+    learned, word = (subject_of(run=path, normalization=name) for name in (None, "word"))
+    assert learned.identity["temperature"] == RunDirectory.open(path).read_metrics()[-1]["temperature"]
+    assert word.identity["normalization"] == "word"
+    assert "temperature" not in word.identity
+
+
+def test_learned_is_refused_for_a_run_that_learned_no_temperature(tmp_path):
+    config = counting_run(tmp_path / "run", normalization="word")
+    RunDirectory.create(config.output, config.to_json(), {})
+    with pytest.raises(ConfigError, match="has learned no temperature"):
+        subject_of(run=config.output, normalization="learned")
 
 
 def test_saycan_in_a_world_without_numbers_is_refused():

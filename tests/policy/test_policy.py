@@ -1,5 +1,6 @@
 """The policy over actions, its draws, its adapters, and the agent that a run becomes."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from twosome.decision import Decision
 from twosome.errors import CheckpointError, ModelError, NoActionError
 from twosome.policy.actor import Actor, sample
 from twosome.policy.agent import Agent
+from twosome.policy.calibration import Calibration
 from twosome.policy.critic import Critic, ValueHead
 from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters, trainable
 from twosome.ppo.train import train
@@ -39,7 +41,7 @@ def test_a_decision_without_an_action_is_refused():
         Decision("You are stuck. Now you", ("", ""))
 
 
-@pytest.mark.parametrize("normalization", ["none", "token", "word", "byte", "pmi"])
+@pytest.mark.parametrize("normalization", ["none", "token", "word", "byte", "pmi", "learned"])
 def test_the_policy_is_the_softmax_of_the_normalized_scores(scorer, normalization):
     logp = scorer.log_probs([TEA])[0]
     lengths = {
@@ -49,14 +51,18 @@ def test_the_policy_is_the_softmax_of_the_normalized_scores(scorer, normalizatio
         "byte": [12, 17],
     }
     scores = np.array([logp[0].item(), logp[2].item()])
-    if normalization == "pmi":
+    if normalization in ("pmi", "learned"):
         base = scorer.log_probs([Decision("Now you", TEA.actions)])[0]
-        scores -= [base[0].item(), base[2].item()]
+        scores -= (1.0 if normalization == "pmi" else 0.5) * np.array([base[0].item(), base[2].item()])
+        scores /= 1.0 if normalization == "pmi" else 4.0
     else:
         scores /= lengths[normalization]
     expected = np.exp(scores - scores.max())
     expected /= expected.sum()
-    policy = Actor(scorer, normalization).probabilities([TEA])[0]
+    calibration = Calibration(prior_weight=0.5)
+    with torch.no_grad():
+        calibration.log_temperature += math.log(4)
+    policy = Actor(scorer, normalization, calibration=calibration).probabilities([TEA])[0]
     assert policy[1] == 0
     assert policy[[0, 2]] == pytest.approx(expected, abs=1e-5)
 

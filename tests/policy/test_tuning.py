@@ -111,7 +111,12 @@ def test_a_run_from_random_weights_finds_them_again(config):
 
 
 def test_what_needs_the_frozen_model_is_refused(config, finished):
-    for other in ({"normalization": "pmi"}, {"quantization": "8bit"}, {"shard_model": True}):
+    for other in (
+        {"normalization": "pmi"},
+        {"normalization": "learned"},
+        {"quantization": "8bit"},
+        {"shard_model": True},
+    ):
         with pytest.raises(ConfigError, match="expected"):
             replace(config, **other)
     with pytest.raises(ConfigError, match="adapter on and off"):

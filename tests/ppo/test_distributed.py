@@ -22,6 +22,7 @@ from twosome.distributed import OneProcess
 from twosome.errors import ConfigError
 from twosome.policy import sharding
 from twosome.policy.actor import Actor
+from twosome.policy.calibration import CALIBRATION
 from twosome.ppo import train as training
 from twosome.ppo.train import resume, train
 from twosome.rollout import Collector, merge
@@ -93,6 +94,20 @@ def test_two_ranks_with_two_environments_each_make_the_updates_of_one_process_wi
     assert_equal_runs(alone, two)
     steps = [row["policy_steps"] for row in metrics(alone)]
     assert min(steps) < 4 <= max(steps), "the KL should end some updates, and not others"
+
+
+def test_two_ranks_learn_the_temperature_and_the_priors_weight_of_one_process(config, tmp_path):
+    config = replace(config, normalization="learned")
+    alone, two = train(config), tmp_path / "two"
+    assert on_ranks(train, replace(config, output=two)) == [two, two]
+    assert_equal_runs(alone, two)
+    one, other = (load_calibrations(path) for path in (alone, two))
+    assert len(one) == 4
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def load_calibrations(path: Path) -> list[dict[str, torch.Tensor]]:
+    return [load_file(folder / CALIBRATION) for folder in sorted((path / "checkpoints").glob("step-*"))]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ import tests.worlds
 from tests.scoring.tiny_models import FAMILIES, byte_level, tiny_model
 from twosome import models
 from twosome.config import TrainConfig
+from twosome.envs import text
 from twosome.errors import CheckpointError, DivergedError, RunError, WorldError
 from twosome.policy.agent import Agent
 from twosome.policy.lm import trainable
 from twosome.ppo.train import RestartedEpisodesWarning, Trainer, resume, train
+from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory
 
 
@@ -188,7 +191,14 @@ def test_a_world_that_cannot_restore_its_state_is_named_when_a_run_is_resumed(co
 
 
 @pytest.mark.parametrize(
-    "setting", [{"critic_warmup_steps": 64}, {"normalization": "pmi"}, {"algorithm": "poad"}], ids=str
+    "setting",
+    [
+        {"critic_warmup_steps": 64},
+        {"normalization": "pmi"},
+        {"normalization": "learned"},
+        {"algorithm": "poad"},
+    ],
+    ids=str,
 )
 def test_from_any_checkpoint_a_run_goes_on_as_it_did(config, tmp_path, setting):
     every = replace(config, checkpoint_every=32, keep_checkpoints=9, **setting)
@@ -201,10 +211,63 @@ def test_from_any_checkpoint_a_run_goes_on_as_it_did(config, tmp_path, setting):
         resume(copy)
         assert metrics_without_times(copy) == metrics_without_times(path)
         last = RunDirectory.open(path).checkpoint().name
-        for name in ("adapter_model.safetensors", "critic.safetensors", "features.safetensors"):
+        for name in {file.name for file in (path / "checkpoints" / last).glob("*.safetensors")}:
             assert (copy / "checkpoints" / last / name).read_bytes() == (
                 path / "checkpoints" / last / name
             ).read_bytes()
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "poad", "grpo"])
+def test_temperature_and_priors_weight_are_learned_reported_and_loaded(config, algorithm):
+    config = replace(config, normalization="learned", algorithm=algorithm)
+    start = Trainer(config).actor.calibration.numbers()
+    path = train(config)
+    rows = RunDirectory.open(path).read_metrics()
+    numbers = [{name: row[name] for name in ("temperature", "prior_weight")} for row in rows]
+    assert all(one[name] != other[name] for one, other in pairwise([start, *numbers]) for name in start)
+    agent = Agent.load(path)
+    assert agent.actor.calibration.numbers() == numbers[-1]
+    folder = RunDirectory.open(path).checkpoint()
+    trainer = Trainer(TrainConfig.from_json(RunDirectory.open(path).read_config()), folder)
+    decision = tests.worlds.decision("You have decided 0 times. Now you", 0)
+    assert np.array_equal(agent.distribution(decision), trainer.actor.probabilities([decision])[0])
+
+
+def test_without_a_learning_rate_temperature_and_priors_weight_stay(config):
+    config = replace(config, normalization="learned", calibration_lr=0.0, prior_weight=0.3)
+    start = Trainer(config).actor.calibration.numbers()
+    last = RunDirectory.open(train(config)).read_metrics()[-1]
+    assert {name: last[name] for name in start} == start
+    assert start["prior_weight"] == pytest.approx(0.3)
+
+
+def test_what_sets_the_temperature_leaves_the_runs_own_worlds_and_draws_alone(config):
+    learned, word = (Trainer(replace(config, normalization=name)) for name in ("learned", "word"))
+    assert learned.collector.state() == word.collector.state()
+    assert learned.rng.bit_generator.state == word.rng.bit_generator.state
+
+
+def test_after_imitation_the_temperature_is_still_that_of_the_untrained_policy(config):
+    config = replace(config, env="TomatoSalad", normalization="learned", warm_start_episodes=2, gamma=None)
+    start = Trainer(config).actor.calibration.numbers()
+    trainer = Trainer(config)
+    trainer.warm_start()
+    assert trainer.actor.calibration.numbers() == start
+    trainer.step()
+    assert trainer.actor.calibration.numbers() != start
+
+
+def test_a_run_begins_with_the_entropy_that_is_asked_for_and_learns(tmp_path):
+    config = TrainConfig(env="TomatoSalad", normalization="learned", total_steps=2560, output=tmp_path / "run")
+    env = text.resolve(config.env)
+    trainer, shares = Trainer(replace(config, env=env)), []
+    for policy in trainer.actor.probabilities(random_decisions(lambda: text.make(env), config.seed)):
+        offered = policy[policy > 0]
+        shares += [-(offered * np.log(offered)).sum() / np.log(len(offered))] if len(offered) > 1 else []
+    assert np.mean(shares) == pytest.approx(0.8, abs=1e-3)
+    rows = RunDirectory.open(train(config)).read_metrics()
+    assert rows[-1]["return_mean"] > 0.7
+    assert rows[-1]["temperature"] < rows[0]["temperature"]
 
 
 def test_a_finished_run_stays_as_it_is_when_resumed(config):

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from twosome.errors import ConfigError, NoActionError
 from twosome.scoring import ScoredActions, action_log_probs
 
-NORMALIZATIONS = ["none", "token", "word", "byte", "pmi"]
+NORMALIZATIONS = ["none", "token", "word", "byte", "pmi", "learned"]
+NUMBERS = (torch.tensor(0.7, dtype=torch.float64), torch.tensor(0.4, dtype=torch.float64))
+"""Log temperature and prior's weight."""
 LAWS = settings(deadline=None, derandomize=True, max_examples=60)
 
 
@@ -57,7 +59,7 @@ def batches(draw):
 @given(batches(), st.sampled_from(NORMALIZATIONS))
 def test_probabilities_of_each_row_sum_to_one_and_unavailable_ones_are_zero(batch, normalization):
     actions, context_free = batch
-    policy = action_log_probs(actions, normalization, context_free).exp()
+    policy = action_log_probs(actions, normalization, context_free, *NUMBERS).exp()
     torch.testing.assert_close(policy.sum(dim=1), torch.ones(len(policy), dtype=torch.float64))
     assert (policy[~actions.available] == 0).all()
 
@@ -69,12 +71,15 @@ def test_gradients_are_finite_and_none_leaks_to_unavailable_actions(batch, norma
     logp = actions.logp.clone().requires_grad_()
     actions = ScoredActions(logp, actions.available, actions.num_tokens, actions.num_words, actions.num_bytes)
     context_free = context_free.masked_fill(~actions.available, -math.inf)
-    log_policy = action_log_probs(actions, normalization, context_free)
+    numbers = [number.clone().requires_grad_() for number in NUMBERS]
+    log_policy = action_log_probs(actions, normalization, context_free, *numbers)
     # As an entropy is computed: the policy times its logarithm where that is finite.
     safe = log_policy.masked_fill(~actions.available, 0.0)
-    (gradient,) = torch.autograd.grad((safe.exp() * safe * torch.arange(1, logp.shape[1] + 1)).sum(), logp)
+    loss = (safe.exp() * safe * torch.arange(1, logp.shape[1] + 1)).sum()
+    gradient, *of_numbers = torch.autograd.grad(loss, [logp, *numbers], allow_unused=normalization != "learned")
     assert gradient.isfinite().all()
     assert (gradient[~actions.available] == 0).all()
+    assert all(of_number is None or of_number.isfinite() for of_number in of_numbers)
 
 
 def test_what_is_asked_of_an_unavailable_action_moves_no_other():
@@ -96,9 +101,60 @@ def test_the_order_of_actions_does_not_matter(batch, normalization, random):
     fields = (actions.logp, actions.available, actions.num_tokens, actions.num_words, actions.num_bytes)
     shuffled = ScoredActions(*(field[:, order] for field in fields))
     torch.testing.assert_close(
-        action_log_probs(shuffled, normalization, context_free[:, order]),
-        action_log_probs(actions, normalization, context_free)[:, order],
+        action_log_probs(shuffled, normalization, context_free[:, order], *NUMBERS),
+        action_log_probs(actions, normalization, context_free, *NUMBERS)[:, order],
     )
+
+
+def learned_slowly(scored, context_free, log_temperature, prior_weight):
+    """The definition, one action after the other, in Python's own numbers."""
+    temperature = math.exp(log_temperature)
+    rows = []
+    for logp, prior, available in zip(
+        scored.logp.tolist(), context_free.tolist(), scored.available.tolist(), strict=True
+    ):
+        scores = [
+            (logp[a] - prior_weight * prior[a]) / temperature if available[a] else -math.inf for a in range(len(logp))
+        ]
+        largest = max(scores)
+        total = largest + math.log(sum(math.exp(score - largest) for score in scores))
+        rows.append([score - total for score in scores])
+    return rows
+
+
+@LAWS
+@given(batches(), st.floats(-2, 5), st.floats(0, 2))
+def test_learned_is_its_definition(batch, log_temperature, prior_weight):
+    actions, context_free = batch
+    numbers = (torch.tensor(number, dtype=torch.float64) for number in (log_temperature, prior_weight))
+    found = action_log_probs(actions, "learned", context_free.masked_fill(~actions.available, -math.inf), *numbers)
+    for row, expected in zip(
+        found.tolist(), learned_slowly(actions, context_free, log_temperature, prior_weight), strict=True
+    ):
+        assert row == pytest.approx(expected, abs=1e-8)
+
+
+def test_learned_at_temperature_1_with_the_whole_prior_taken_out_is_pmi():
+    context_free = torch.tensor([[-1.0, -math.inf, -7.0]], dtype=torch.float64)
+    one, zero = torch.ones(()), torch.zeros(())
+    learned, pmi = (action_log_probs(example(), name, context_free, zero, one) for name in ("learned", "pmi"))
+    assert torch.equal(learned, pmi)
+
+
+def test_the_gradients_of_learned_are_those_of_finite_differences():
+    available = torch.tensor([[True, False, True, True], [True, True, True, False]])
+    generator = torch.Generator().manual_seed(0)
+    logp, context_free = (-9 * torch.rand(available.shape, generator=generator).double() for _ in range(2))
+    prior = context_free.masked_fill(~available, -math.inf)
+    lengths = available.long()
+
+    def entropies(logp, log_temperature, prior_weight):
+        actions = ScoredActions(logp.masked_fill(~available, -math.inf), available, lengths, lengths, lengths)
+        log_policy = action_log_probs(actions, "learned", prior, log_temperature, prior_weight)
+        return (log_policy.exp() * log_policy.masked_fill(~available, 0.0)).sum(dim=1)
+
+    inputs = (logp.requires_grad_(), *(number.clone().requires_grad_() for number in NUMBERS))
+    assert torch.autograd.gradcheck(entropies, inputs)
 
 
 def test_a_row_without_actions_is_refused_by_its_number():
@@ -112,5 +168,8 @@ def test_a_row_without_actions_is_refused_by_its_number():
 def test_an_unknown_normalization_and_pmi_without_its_prior_are_refused():
     with pytest.raises(ConfigError, match="one of none, token, word, byte, pmi"):
         action_log_probs(example(), "words")
-    with pytest.raises(ConfigError, match="needs context_free"):
-        action_log_probs(example(), "pmi")
+    for name in ("pmi", "learned"):
+        with pytest.raises(ConfigError, match="needs context_free"):
+            action_log_probs(example(), name)
+    with pytest.raises(ConfigError, match="log_temperature and prior_weight"):
+        action_log_probs(example(), "learned", example().logp)

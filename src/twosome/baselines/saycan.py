@@ -23,11 +23,11 @@ from torch.nn import functional as F
 
 from twosome.baselines.config import SayCanConfig
 from twosome.baselines.ppo_mlp import VectorPrompt, VectorReader, symbolic, tanh_network, train_mlp
-from twosome.baselines.simple import Uniform
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import ConfigError
 from twosome.policy.actor import sample
+from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector, Policy, Rollout
 
 

@@ -4,10 +4,10 @@ from bisect import bisect_right
 
 import numpy as np
 
-from twosome.baselines.simple import Uniform
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import ConfigError
+from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector
 from twosome.scoring import ActionScorer
 

@@ -41,8 +41,9 @@ class Eval:
     """An untrained language model to evaluate in place of a run."""
     checkpoint: str | None = None
     """Which checkpoint of the run: last (the default), best, or a folder's name."""
-    normalization: Literal["none", "token", "word", "byte", "pmi"] | None = None
-    """What scores are divided by; by default as in the run, else word."""
+    normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] | None = None
+    """What scores are divided by; by default as in the run, else as a run by default. learned: with what the run has
+    learned, or, untrained, where a run would begin."""
     greedy: bool = False
     """Play the most probable action instead of drawing."""
     affordance_decisions: int | None = None

@@ -12,6 +12,7 @@ from rich.table import Table
 from twosome import models
 from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
+from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
@@ -23,7 +24,8 @@ from twosome.runs import RunDirectory
 class Score:
     """Score candidate actions after a prompt: log-probability token by token, and the policy under every normalization.
 
-    The prompt should end in an unfinished sentence that each action completes.
+    The prompt should end in an unfinished sentence that each action completes. "learned" is what a run has learned; in
+    other cases its temperature is set so that these actions have the entropy with which a run would begin.
 
     Examples:
         twosome score "You want to make tea. Your hands are empty. Now you" "fill the pot" "go to bed"
@@ -79,6 +81,7 @@ def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, 
 
     from twosome.policy.actor import Actor
     from twosome.policy.agent import Agent
+    from twosome.policy.calibration import Calibration
     from twosome.scoring import ActionScorer, Normalization
 
     if is_run:
@@ -86,9 +89,12 @@ def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, 
     else:
         actor = Actor(ActionScorer.from_pretrained(options.model, **options.loading.given()))
     scorer = actor.scorer
+    if actor.normalization != "learned":
+        actor = Actor(scorer, "learned", actor.context_free_prompt, Calibration(TrainConfig.prior_weight))
+        actor.calibrate([decision], TrainConfig.target_entropy)
     with torch.no_grad():
         policies = {
-            name: Actor(scorer, name, actor.context_free_prompt).probabilities([decision])[0]
+            name: Actor(scorer, name, actor.context_free_prompt, actor.calibration).probabilities([decision])[0]
             for name in get_args(Normalization)
         }
         tokens = scorer.token_log_probs([decision])[0]
@@ -97,6 +103,7 @@ def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, 
         "model": scorer.name,
         "method": scorer.method,
         "prompt": decision.prompt,
+        **actor.calibration.numbers(),
         "actions": [
             {
                 "action": phrase,
@@ -112,10 +119,11 @@ def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, 
 
 def _print(document: dict[str, Any]) -> None:
     console = plain_console()
-    console.print(f"{document['model']}, log-probabilities in nats", style="dim")
+    learned = f"learned: temperature {document['temperature']:.3g}, prior's weight {document['prior_weight']:.3g}"
+    console.print(f"{document['model']}, log-probabilities in nats; {learned}", style="dim")
     console.print(f"{document['prompt']} ...\n")
     names = list(document["actions"][0]["policy"])
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for name in ("action", "log p", "tokens", "words", *names):
         table.add_column(name, justify="left" if name == "action" else "right")
     for row in document["actions"]:

@@ -31,7 +31,7 @@ class Request:
     env: str | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     checkpoint: str | None = None
-    normalization: Literal["none", "token", "word", "byte", "pmi"] | None = None
+    normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] | None = None
     greedy: bool = False
     loading: ModelOptions = field(default_factory=ModelOptions)
     affordance_decisions: int | None = None
@@ -56,6 +56,11 @@ class Request:
             self._leave_to_the_run()
         models.locate(self.named_model())
         if config is not None and self.run is not None and self.model is None and self.policy == "model":
+            if self.normalization == "learned" != config.normalization:
+                raise ConfigError(
+                    f"--normalization learned means nothing to {self.run}, which was trained with "
+                    f"{config.normalization} and has learned no temperature. Leave it out, or choose another."
+                )
             if self.normalization == "pmi" and config.tuning == "full":
                 raise ConfigError(
                     "--normalization pmi asks the frozen model, and a run with --tuning full has changed all of it. "

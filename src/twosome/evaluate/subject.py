@@ -16,7 +16,9 @@ from twosome.evaluate.request import Request
 from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent, load_scorer
+from twosome.policy.calibration import Calibration
 from twosome.policy.tuning import LEARNED
+from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer, Normalization
 from twosome.versions import versions
@@ -104,13 +106,12 @@ def subject_of(
         return Subject("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
     identity: dict[str, Any]
     if policy == "saycan":
-        actor = _untrained(named, config, loading)
-        actor.normalization = normalization or actor.normalization
+        actor = _untrained(request)
         identity = {"model": named, **_loaded(loading), **_random_init(named, config)}
         saycan = _saycan(actor, env, env_kwargs, affordance_decisions, affordance_seed, greedy=greedy)
         return replace(saycan, name=f"{named}, SayCan", identity={**identity, **saycan.identity})
     if run is None or config is None or model is not None:
-        actor = _untrained(named, config, loading)
+        actor = _untrained(request)
         name = f"{named}, {'random weights' if _random_init(named, config) else 'untrained'}"
         identity = {"model": named, "adapter": None, **_loaded(loading)}
     else:
@@ -120,9 +121,9 @@ def subject_of(
         learned = sha256(folder / LEARNED[config.tuning])
         identity = {"model": named, "run": str(run), "checkpoint": folder.name, "adapter": learned}
         identity |= {"tuning": "full"} if config.tuning == "full" else {}
-    actor.normalization = normalization or actor.normalization
+        actor.normalization = normalization or actor.normalization
     identity |= _random_init(named, config)
-    identity = {"policy": "model", **identity, "normalization": actor.normalization, "greedy": greedy}
+    identity = {"policy": "model", **identity, **_normalized(actor), "greedy": greedy}
     return Subject(name, Sampled(actor, greedy), env, env_kwargs, identity)
 
 
@@ -137,7 +138,7 @@ def _saycan(
     affordance.fit(experience)
     identity = {
         "policy": "saycan",
-        "normalization": actor.normalization,
+        **_normalized(actor),
         "greedy": greedy,
         "affordance": {
             "learnt_from": "random play",
@@ -149,15 +150,29 @@ def _saycan(
     return Subject("SayCan", SayCan(actor, affordance, greedy), env, env_kwargs, identity)
 
 
-def _untrained(model: str, config: TrainConfig | None, loading: ModelOptions) -> Actor:
-    """A model by its name; with the settings of a run, if there is one, so that the two can be compared."""
-    if config is None:
-        return Actor(ActionScorer.from_pretrained(model, **loading.given()))
-    if models.same(config.model, model):
+def _untrained(request: Request) -> Actor:
+    """A model by its name; with the settings of a run, if there is one, so that the two can be compared.
+
+    With normalization ``"learned"`` it is where a run would begin in this world.
+    """
+    config, model = request.config(), request.named_model()
+    env, env_kwargs = request.world()
+    if config is not None and models.same(config.model, model):
         scorer = load_scorer(config)
     else:
-        scorer = ActionScorer.from_pretrained(model, **loading.given())
-    return Actor(scorer, config.normalization, config.context_free_prompt)
+        scorer = ActionScorer.from_pretrained(model, **request.loading.given())
+    config = config or TrainConfig(env=env)
+    calibration = Calibration(config.prior_weight)
+    actor = Actor(scorer, request.normalization or config.normalization, config.context_free_prompt, calibration)
+    if actor.normalization == "learned":
+        actor.calibrate(random_decisions(lambda: text.make(env, **env_kwargs), config.seed), config.target_entropy)
+    return actor
+
+
+def _normalized(actor: Actor) -> dict[str, Any]:
+    """What has to be said of how scores become a policy."""
+    numbers = actor.calibration.numbers() if actor.normalization == "learned" else {}
+    return {"normalization": actor.normalization, **numbers}
 
 
 def _loaded(loading: ModelOptions) -> dict[str, Any]:

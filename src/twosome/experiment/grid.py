@@ -325,6 +325,8 @@ def _with_untrained(cells: list[Cell]) -> list[Cell]:
         "model",
         "normalization",
         "context_free_prompt",
+        "target_entropy",
+        "prior_weight",
         "prompt_format",
         "dtype",
         "quantization",

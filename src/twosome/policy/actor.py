@@ -1,5 +1,6 @@
 """The policy: a softmax over the language model's normalized scores of the valid actions."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.errors import DivergedError
+from twosome.policy.calibration import Calibration, temperature_for
 from twosome.scoring import ActionScorer, Normalization, action_log_probs, context_free_log_probs
 
 
@@ -19,24 +21,36 @@ class Actor:
     Args:
         scorer: the language model, with or without adapters.
         normalization: what an action's joint log-probability is divided by (see `action_log_probs`).
-        context_free_prompt: read by ``"pmi"`` alone: the prompt under which phrases are scored without a
+        context_free_prompt: read by ``"pmi"`` and ``"learned"``: the prompt under which phrases are scored without a
             situation, by the frozen model.
+        calibration: read by ``"learned"`` alone: its two numbers. None: temperature 1 and weight 1, as ``"pmi"``.
     """
 
     def __init__(
-        self, scorer: ActionScorer, normalization: Normalization = "word", context_free_prompt: str = "Now you"
+        self,
+        scorer: ActionScorer,
+        normalization: Normalization = "word",
+        context_free_prompt: str = "Now you",
+        calibration: Calibration | None = None,
     ) -> None:
         self.scorer = scorer
         self.normalization: Normalization = normalization
         self.context_free_prompt = context_free_prompt
+        self.calibration = (calibration or Calibration()).to(scorer.device)
         self._known: dict[Decision, NDArray[np.float64]] = {}
 
     def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
         """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
         context_free = None
-        if self.normalization == "pmi":
+        if self.normalization in ("pmi", "learned"):
             context_free = context_free_log_probs(self.scorer, decisions, self.context_free_prompt)
-        return action_log_probs(self.scorer.score(decisions), self.normalization, context_free)
+        return action_log_probs(
+            self.scorer.score(decisions),
+            self.normalization,
+            context_free,
+            self.calibration.log_temperature,
+            self.calibration.prior_weight,
+        )
 
     def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
         """The policy at each decision, one probability per action id; computed once until `forget`.
@@ -57,6 +71,21 @@ class Actor:
                     )
                 self._known[decision] = policy / policy.sum()
         return [self._known[decision] for decision in decisions]
+
+    @torch.no_grad()
+    def calibrate(self, decisions: Sequence[Decision], target_entropy: float) -> None:
+        """Set the temperature of ``"learned"`` so that the policy has a certain entropy at these decisions.
+
+        Args:
+            decisions: distinct ones; those with a single action say nothing and are left out.
+            target_entropy: as a share of the greatest (see `temperature_for`).
+        """
+        self.calibration.log_temperature.zero_()
+        choices = [decision for decision in decisions if len(decision.available) > 1]
+        # At temperature 1, where the policy's logarithm is the scores, up to a constant in each row.
+        scores = self.log_policy(choices).double() if choices else torch.empty(0, 0)
+        self.calibration.log_temperature.fill_(math.log(temperature_for(scores, target_entropy)))
+        self.forget()
 
     def forget(self) -> None:
         """Drop the remembered policies; to be called whenever the model has changed."""

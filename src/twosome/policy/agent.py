@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.policy.actor import Actor, sample
+from twosome.policy.calibration import Calibration, load_calibration
 from twosome.policy.tuning import load_tuned, randomize
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
@@ -44,7 +45,10 @@ class Agent:
         folder = directory.verified_checkpoint(checkpoint)
         scorer = load_scorer(config, device=device)
         load_tuned(scorer, config, folder, trainable=False)
-        return cls(Actor(scorer, config.normalization, config.context_free_prompt), seed)
+        calibration = Calibration()
+        if config.normalization == "learned":
+            load_calibration(calibration, folder)
+        return cls(Actor(scorer, config.normalization, config.context_free_prompt, calibration), seed)
 
     def distribution(self, decision: Decision) -> NDArray[np.float64]:
         """Probability of each action id; zero where an action is not available."""

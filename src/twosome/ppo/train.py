@@ -42,6 +42,7 @@ from twosome.extras import require_extras
 from twosome.launch import require_equal_shares
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
+from twosome.policy.calibration import Calibration, load_calibration, save_calibration
 from twosome.policy.critic import Critic, State, ValueHead
 from twosome.policy.lm import frozen_features, recompute_layers, trainable
 from twosome.policy.sharding import load_sharded_scorer
@@ -55,7 +56,7 @@ from twosome.ppo.groups import estimate_in_groups
 from twosome.ppo.interrupt import Interrupted, interruptible
 from twosome.ppo.loss import PolicyLoss, path_policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
-from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states
+from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states, random_decisions
 from twosome.runs import STATE, RunDirectory, read_json, write_json
 from twosome.scoring import ActionScorer
 from twosome.tracking import Tracker
@@ -68,6 +69,9 @@ WINDOW = 100
 class RestartedEpisodesWarning(UserWarning):
     """A resumed run could not take up its episodes where they stood."""
 
+
+_RATES = {"value": "critic", "temperature": "calibration"}
+"""What a part of the loss is called, and whose learning rate may be too high for it; else it is the actor's."""
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -158,7 +162,8 @@ class Trainer:
             load_tuned(self.scorer, config, checkpoint, trainable=True)
         if config.gradient_checkpointing:
             recompute_layers(self.scorer)
-        self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt)
+        calibration = Calibration(config.prior_weight)
+        self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt, calibration)
         self.collector = Collector(
             lambda: text.make(config.env, **config.env_kwargs),
             config.num_envs,
@@ -182,6 +187,8 @@ class Trainer:
         self.worlds_restored = True
         if checkpoint is not None:
             self._read(checkpoint)
+        elif self._learns_normalization:
+            self._calibrate()
 
     def _load_scorer(self) -> ActionScorer:
         if self.config.shard_model:
@@ -212,11 +219,25 @@ class Trainer:
             return padded_together(self.scorer, [state for state in states if isinstance(state, str)], batch_size)
         return states
 
+    @property
+    def _learns_normalization(self) -> bool:
+        return self.config.normalization == "learned"
+
+    def _calibrate(self) -> None:
+        """Set the temperature by the entropy of the untrained policy where random play leads."""
+        env, kwargs = self.config.env, self.config.env_kwargs
+        met = random_decisions(lambda: text.make(env, **kwargs), self.config.seed)
+        self.actor.calibrate(met, self.config.target_entropy)
+        # Each rank has played alike, but not every device repeats a sum to the last bit.
+        self.ranks.take_from_main([self.actor.calibration.log_temperature])
+
     def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         adamw = HalfPrecisionAdamW if "half-precision" in self.config.defects else torch.optim.AdamW
+        calibration = torch.optim.Adam(self.actor.calibration.parameters(), lr=self.config.calibration_lr, eps=1e-5)
         return {
             "actor": adamw(trainable(self.scorer.model), lr=self.config.actor_lr, eps=1e-5, weight_decay=0.0),
             "critic": torch.optim.Adam(self.critic.head.parameters(), lr=self.config.critic_lr, eps=1e-5),
+            **({"calibration": calibration} if self._learns_normalization else {}),
         }
 
     def warm_start(self) -> None:
@@ -359,6 +380,7 @@ class Trainer:
             flat = normalize_advantages(flat, self.config.advantage_std_floor)
         advantages = choices.padded(flat).to(device)
         parameters = trainable(self.scorer.model)
+        calibration = list(self.actor.calibration.parameters()) if self._learns_normalization else []
         # The value head's gradients are still those of its last minibatch.
         clipped = [*parameters, *self.critic.head.parameters()] if "shared-clip" in self.config.defects else parameters
         seen: list[dict[str, float]] = []
@@ -374,15 +396,24 @@ class Trainer:
             self._check_finite("policy loss", torch.tensor(means["policy_loss"]))
             seen.append(means)
             if 0 < self.config.target_kl < means["approx_kl"]:
-                self.optimizers["actor"].zero_grad()
+                self._zero_policy_gradients()
                 break
-            self.ranks.sum_gradients(parameters)
+            self.ranks.sum_gradients([*parameters, *calibration])
             norm = torch.nn.utils.clip_grad_norm_(clipped, self.config.max_grad_norm)
             self._check_finite("policy gradient", norm)
             self.optimizers["actor"].step()
-            self.optimizers["actor"].zero_grad()
+            if calibration:
+                norm = torch.nn.utils.clip_grad_norm_(calibration, self.config.max_grad_norm)
+                self._check_finite("gradient of the temperature and the prior's weight", norm)
+                self.optimizers["calibration"].step()
+                self.actor.calibration.keep_in_bounds()
+            self._zero_policy_gradients()
             steps += 1
         return {**{name: _mean([means[name] for means in seen]) for name in seen[0]}, "policy_steps": steps}
+
+    def _zero_policy_gradients(self) -> None:
+        for name in self.optimizers.keys() - {"critic"}:
+            self.optimizers[name].zero_grad()
 
     def _accumulate(
         self,
@@ -433,9 +464,9 @@ class Trainer:
         return start + self._progress * (end - start)
 
     def _anneal(self) -> None:
-        for name, rate in (("actor", self.config.actor_lr), ("critic", self.config.critic_lr)):
-            for group in self.optimizers[name].param_groups:
-                group["lr"] = rate * (1 - self._progress)
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = getattr(self.config, f"{name}_lr") * (1 - self._progress)
 
     def _minibatches(self, count: int) -> Iterator[NDArray[np.int64]]:
         """Equal parts of the rollout, pass after pass; a pass is drawn when it begins."""
@@ -447,7 +478,7 @@ class Trainer:
             raise self._diverged(f"the {what} became {value.item()}.", what)
 
     def _diverged(self, what: str, part: str) -> DivergedError:
-        rate = "--critic-lr" if "value" in part else "--actor-lr"
+        rate = next((f"--{name}-lr" for word, name in _RATES.items() if word in part), "--actor-lr")
         return DivergedError(
             f"In update {self.update + 1}, after {self.update * self.config.batch_size} decisions: {what} Checkpoints "
             f"up to then are intact. Try a lower {rate}, or --dtype float32 if the model is in half precision."
@@ -464,6 +495,7 @@ class Trainer:
             "episodes": self.num_episodes,
             **episode_means(self.recent),
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
+            **(self.actor.calibration.numbers() if self._learns_normalization else {}),
             "distinct_prompts": sum(isinstance(state, str) for state in self.critic.known),
         }
 
@@ -487,6 +519,8 @@ class Trainer:
 
     def _write(self, folder: Path, worlds: dict[str, Any]) -> None:
         save_tuned(self.scorer, self.config, folder)
+        if self._learns_normalization:
+            save_calibration(self.actor.calibration, folder)
         save_critic(self.critic, folder)
         save_optimizers(self.optimizers, folder)
         write_json(
@@ -506,6 +540,8 @@ class Trainer:
 
     def _read(self, folder: Path) -> None:
         state = read_json(folder / STATE)
+        if self._learns_normalization:
+            load_calibration(self.actor.calibration, folder)
         load_critic(self.critic, folder, self.scorer.device)
         load_optimizers(self.optimizers, folder)
         self.update = state["update"]

@@ -19,7 +19,7 @@ from twosome.report.statistics import (
 )
 
 SHARE_OF_OPTIMUM = 0.9
-_WAYS = ("context_free_prompt", "prompt_format", "dtype", "quantization")
+_WAYS = ("context_free_prompt", "target_entropy", "prior_weight", "prompt_format", "dtype", "quantization")
 """How a model is asked, beside the normalization."""
 _MEASURED = ("return_mean", "return_ci95", "success_rate", "episodes", "model", "normalization")
 
