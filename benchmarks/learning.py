@@ -19,8 +19,7 @@ from typing import Any
 from tables import RESULTS, ROOT
 
 from twosome.bench.document import document
-from twosome.cli.parse import parse
-from twosome.cli.train import Train
+from twosome.cli.train import parse_train
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.experiment.state import first_difference
@@ -47,7 +46,7 @@ def finished_run(env: str, seed: int, threads: int, extra: list[str], name: str 
     path = RUNS / f"{name or env}-{seed}"
     flags = ["--env", text.resolve(env), "--seed", str(seed), "--threads", str(threads), *extra]
     if (path / "config.json").exists():
-        _require_same_settings(path, parse(Train, "train", flags, Train(TrainConfig(env=env))).config)
+        _require_same_settings(path, parse_train(["--env", env, *flags]).config)
         twosome("train", "--resume", str(path))
     else:
         twosome("train", *flags, "--output", str(path))

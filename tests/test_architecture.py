@@ -100,6 +100,7 @@ ALLOWED = {
         "runs",
         "scoring",
         "setting_types",
+        "versions",
     },
 }
 

@@ -10,7 +10,7 @@
       checkpoints/
         step-0000001280/  appears whole or not at all; manifest.json has the hash of each file
         best            a text file that names the checkpoint with the best mean return
-      evaluation.json   `twosome eval --json` of the finished run, where an experiment made it
+      evaluation.json   `twosome eval --json` of the finished run, where an experiment or the end of training made it
       untrained.json    the same for its model without training
 
 A checkpoint is written aside, flushed to the disk and renamed, so that a crash at any moment leaves the
@@ -191,6 +191,11 @@ class RunDirectory:
         if not folder.is_dir():
             return []
         return sorted(e.name for e in folder.iterdir() if e.is_dir() and _CHECKPOINT.fullmatch(e.name))
+
+    def is_finished(self, budget: int) -> bool:
+        """Whether the checkpoint after the last of so many decisions is there, whole."""
+        done = self.checkpoint_name(budget) in self.checkpoints()
+        return done and self.verified_checkpoint().name == self.checkpoint_name(budget)
 
     def checkpoint(self, which: str = "last") -> Path:
         """Folder of a checkpoint: ``"last"``, ``"best"`` or a name.

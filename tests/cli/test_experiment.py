@@ -16,9 +16,7 @@ import pytest
 
 from twosome.baselines.saycan import experience_of
 from twosome.cli import main
-from twosome.cli.parse import parse
-from twosome.cli.train import Train
-from twosome.config import TrainConfig
+from twosome.cli.train import parse_train
 from twosome.errors import RunError
 from twosome.experiment import baseline, state, work
 from twosome.experiment.grid import read_grid
@@ -373,7 +371,7 @@ def test_a_process_that_fails_says_why_and_the_log_has_all_of_it(file):
 
 def test_a_text_that_looks_like_a_flag_stays_a_value():
     given = {"context_free_prompt": "--seed", "epochs": 2, "lora_targets": ["q_proj"], "env_kwargs": {"layout": "B"}}
-    config = parse(Train, "train", [*flags(given), "--json"], Train(TrainConfig())).config
+    config = parse_train([*flags(given), "--json"]).config
     assert {name: getattr(config, name) for name in given} == {**given, "lora_targets": ("q_proj",)}
 
 

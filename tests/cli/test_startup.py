@@ -1,12 +1,17 @@
 """The first moments of each command: what can be answered or refused without a model waits for no library."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from twosome.cli import COMMANDS
+from twosome.cli import COMMANDS, main
+from twosome.config import TrainConfig
+from twosome.errors import MissingExtraError
+from twosome.ppo.train import resume, train
+from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, write_json
 
 SLOW = ("torch", "transformers", "peft", "matplotlib")
 """What takes seconds to import."""
@@ -92,3 +97,59 @@ def test_mistakes_are_refused_before_a_models_libraries_are_loaded(arguments, wo
 def test_importing_the_package_registers_the_worlds():
     code = "import twosome, gymnasium; gymnasium.make('twosome/TomatoSalad-v0'); twosome.envs.text"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_the_help_of_train_is_grouped_and_wrapped_at_words(columns, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, said, _ = loaded_by(["train", "--help"], tmp_path)
+    assert max(map(len, said.splitlines())) <= columns
+    for group in ("environment", "model", "training", "PPO", "adapters", "resources"):
+        assert f"─ {group} options ─" in said
+    # Sentences of the help, put together again, are those of the settings: no word is cut.
+    words = " ".join(said.replace("│", " ").split())
+    assert "Bound on the tokens in the model at once, with their gradients too; smaller needs less memory" in words
+    assert "--no-show Leave out what comes at the end" in words
+
+
+@pytest.mark.parametrize("arguments", [["train", "TomatoSalad"], ["train", "--seed", "2", "TomatoSalad", "--json"]])
+def test_a_world_without_its_flag_gets_the_flag(arguments, tmp_path):
+    code, said, loaded = loaded_by(arguments, tmp_path)
+    assert code == 2
+    assert "twosome train --env TomatoSalad" in said
+    assert loaded == set()
+
+
+def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(tmp_path):
+    config = TrainConfig(total_steps=128, output=tmp_path / "run")
+    run = RunDirectory.create(config.output, config.to_json(), {})
+    name = RunDirectory.checkpoint_name(128)
+    run.write_checkpoint(name, lambda folder: write_json(folder / "x", {}), best=True, keep=1)
+    before = {*tmp_path.rglob("*")}
+    for flags in ([], ["--no-show"], ["--json"]):
+        code, said, loaded = loaded_by(["train", "--resume", "run", *flags], tmp_path)
+        assert code == 0
+        assert ("run is finished: all of its 128 decisions are made" in said) or flags == ["--json"]
+        assert loaded == set()
+    assert resume(config.output) == config.output
+    assert {*tmp_path.rglob("*")} == before | {config.output / LOCK}
+    (config.output / "checkpoints" / name / "x").write_text("damaged")
+    assert loaded_by(["train", "--resume", "run"], tmp_path)[0] == 1
+
+
+def test_the_end_of_training_leaves_its_numbers_for_the_report(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = ["--num-envs", "2", "--rollout-steps", "8", "--total-steps", "64", "--output", "runs/run"]
+    assert main(["train", *small]) == 0
+    assert main(["report", "runs"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "one seed" in line)
+    measured = json.loads((tmp_path / "runs" / "run" / EVALUATION).read_text())
+    assert f"return {measured['return_mean']:.3f}, one seed" in line
+    assert json.loads((tmp_path / "runs" / "run" / UNTRAINED).read_text())["adapter"] is None
+
+
+def test_a_missing_extra_is_refused_before_the_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'twosome\[trackio\]'"):
+        train(TrainConfig(track="trackio", output=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

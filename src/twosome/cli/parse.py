@@ -1,31 +1,80 @@
 """Command-line arguments into a command's options, by tyro; the class's docstring is the help."""
 
 import inspect
+import shutil
+import textwrap
 from collections.abc import Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import tyro
+
+from twosome.cli.process import complain
+from twosome.errors import quote
 
 Options = TypeVar("Options")
 
 
-def parse(options: type[Options], name: str, arguments: Sequence[str], default: Options | None = None) -> Options:
+def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Options:
     """The options that the arguments stand for; exits with 0 after --help, and with 2 on a misspelt flag.
 
     Args:
         options: a frozen dataclass; its docstring, examples included, is the description.
         name: of the command.
         arguments: what follows the command's name.
-        default: values of the fields that are not given.
     """
-    # tyro leaves out a docstring's sections; the examples are the part of a help text that is read first.
-    parsed = tyro.cli(
-        options,
-        prog=f"twosome {name}",
-        description=inspect.getdoc(options),
-        args=list(arguments),
-        default=default,
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
-    )
-    # Without a default tyro's types allow None, which it never returns.
+    settings: dict[str, Any] = {
+        "prog": f"twosome {name}",
+        "description": "",
+        "args": list(arguments),
+        "config": (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+    }
+    if {"-h", "--help"} & set(arguments):
+        # By ourselves: tyro leaves out a docstring's sections, among them the examples, and does not wrap the rest.
+        print(_wrapped(inspect.getdoc(options) or "", shutil.get_terminal_size().columns) + "\n")  # noqa: T201
+    parsed, unknown = tyro.cli(options, **settings, return_unknown_args=True)
+    if unknown and not any(word.startswith("-") for word in unknown):
+        complain(
+            f"{name} takes no {quote(unknown[0])} without a flag before it. {_flag_for(options, name, unknown[0])}"
+        )
+        raise SystemExit(2)
+    if unknown:
+        tyro.cli(options, **settings)  # names the flag that was probably meant, and exits
     return cast(Options, parsed)
+
+
+def _flag_for(options: type, name: str, word: str) -> str:
+    """What was probably meant: where there is a flag for the world, one forgets it most easily."""
+    has_worlds = bool({"env", "environment"} & set(options.__annotations__))
+    hint = f"If it is a world: twosome {name} --env {word}. " if has_worlds else ""
+    return f"{hint}`twosome {name} --help` lists the flags."
+
+
+def _wrapped(text: str, width: int) -> str:
+    r"""Paragraphs filled to the width, and indented lines, which are commands, continued as a shell takes them.
+
+    >>> print(_wrapped("one two\nthree four\n    cmd --a 1 --b 2", 15))
+    one two three
+    four
+        cmd --a 1 \
+          --b 2
+    """
+    blocks = []
+    for paragraph in text.split("\n\n"):
+        lines = paragraph.split("\n")
+        prose = [line for line in lines if not line.startswith(" ")]
+        blocks.append("\n".join([textwrap.fill(" ".join(prose), width), *_commands(lines[len(prose) :], width)]))
+    return "\n\n".join(blocks)
+
+
+def _commands(lines: list[str], width: int) -> list[str]:
+    continued = []
+    for line in lines:
+        first, *flags = line.split(" --")
+        continued.append(first)
+        for flag in flags:
+            if len(continued[-1]) + len(f" --{flag} \\") > width:
+                continued[-1] += " \\"
+                continued.append(f"      --{flag}")
+            else:
+                continued[-1] += f" --{flag}"
+    return continued

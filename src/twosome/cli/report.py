@@ -62,4 +62,6 @@ def _line(found: dict[str, Any]) -> str:
         remedy = "" if unmeasured is None else f"; twosome eval {unmeasured} --json > {unmeasured}/evaluation.json"
         return f"no run is finished and measured yet{remedy}"
     spread = "" if result["ci95"] is None else " ({:.3f} to {:.3f})".format(*result["ci95"])
+    if result["seeds"] == 1:
+        return f"return {result['iqm']:.3f}, one seed"
     return f"return {result['iqm']:.3f}{spread}, IQM over {result['seeds']} seeds"

@@ -12,7 +12,8 @@ from twosome.evaluate.subject import Subject, subject_of
 from twosome.evaluate.success import Sampled
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
-from twosome.runs import RunDirectory, explain_write_errors
+from twosome.runs import EVALUATION, UNTRAINED, RunDirectory, explain_write_errors, write_json
+from twosome.versions import hardware
 
 
 def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[str, Any]]]:
@@ -30,8 +31,17 @@ def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[st
     return [(subject, subject.measure(episodes, seed)) for subject in subjects]
 
 
-def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
-    """Print the comparison and the curve, write the pictures, say what to try next."""
+def save_measurements(path: Path, rows: list[tuple[Subject, dict[str, Any]]]) -> None:
+    """Leave in a run what was measured of it and of its untrained model, as an experiment does: `twosome report`."""
+    for _, result in rows:
+        if "adapter" in result:
+            with explain_write_errors(path):
+                name = UNTRAINED if result["adapter"] is None else EVALUATION
+                write_json(path / name, {**result, "hardware": hardware()})
+
+
+def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subject, dict[str, Any]]]:
+    """Print the comparison and the curve, write the pictures, say what to try next; returns what was measured."""
     run = RunDirectory.open(path)
     config = TrainConfig.from_json(run.read_config())
     metrics = run.read_metrics()
@@ -68,3 +78,4 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> None:
     console.print(f"  tensorboard --logdir {path}")
     console.print("  twosome train --env TomatoLettuceSalad")
     console.print("  twosome envs")
+    return rows

@@ -3,19 +3,17 @@
 import argparse
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from twosome import models
-from twosome.cli.console import announce
+from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
 from twosome.cli.progress import Progress
+from twosome.cli.settings import command_from, with_settings
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.extras import require_extras
@@ -43,23 +41,23 @@ class Train:
         torchrun --nproc-per-node 4 -m twosome train --env TomatoSalad --num-envs 16
     """
 
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    config: TrainConfig
+    """The settings; on the command line each is a flag."""
     resume: Path | None = None
     """Go on with the run in this folder, with its own settings; no other setting can be given."""
     dry_run: bool = False
     """Load the model, play a little, say how much memory and time the run would take, and leave nothing behind."""
     ray_workers: int = 0
     """Train on so many workers of a Ray cluster (needs the extra `ray`), and go on when one is lost; 0: here."""
-    show: bool = True
-    """End with a comparison over fresh episodes, the learning curve and a film of an episode."""
+    no_show: bool = False
+    """Leave out what comes at the end: a comparison over fresh episodes, the learning curve, a film of an episode."""
     json: bool = False
     """Print one JSON document about the finished run, or about the dry one, and nothing else."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, train, report."""
-    default = _defaults(arguments)
-    options = parse(Train, "train", arguments, Train(default))
+    options = parse_train(arguments)
     config = options.config
     if options.resume is not None:
         if _other_settings(arguments):
@@ -67,7 +65,10 @@ def main(arguments: Sequence[str]) -> int:
                 f"--resume {options.resume} goes on with the settings in its config.json; "
                 "leave out the other settings, or begin a new run with them."
             )
-        config = TrainConfig.from_json(RunDirectory.open(options.resume).read_config())
+        run = RunDirectory.open(options.resume)
+        config = TrainConfig.from_json(run.read_config())
+        if run.is_finished(config.num_updates * config.batch_size):
+            return _say_finished(options.resume, config, as_json=options.json)
     _check(config, options)
     if options.dry_run:
         announce(f"Loading PyTorch and {config.model}, and playing a little ...", quiet=options.json)
@@ -83,16 +84,38 @@ def main(arguments: Sequence[str]) -> int:
         path = _run(config, options.resume, quiet=options.json or not is_first())
     if not is_first():
         return 0
-    if options.json:
-        print(json.dumps(_document(path)))  # noqa: T201 - the document is the output
-    elif options.show and config.num_updates and not config.shard_model:  # which this process alone could not hold
-        from twosome.cli.showing import show
+    # A sharded model is more than this process alone could hold.
+    if not (options.json or options.no_show or config.shard_model) and config.num_updates:
+        from twosome.cli.showing import save_measurements, show
 
-        show(path)
-    else:
-        command = "show" if config.num_updates else "eval"
-        sys.stdout.write(f"The run is in {path}. Look at it with: twosome {command} {path}\n")
+        save_measurements(path, show(path))
+        return 0
+    return _say_where(f"The run is in {path}.", path, config, as_json=options.json)
+
+
+def _say_finished(path: Path, config: TrainConfig, *, as_json: bool) -> int:
+    decisions = config.num_updates * config.batch_size
+    text = f"{path} is finished: all of its {decisions:,} decisions are made, and nothing is left to train."
+    return _say_where(text, path, config, as_json=as_json)
+
+
+def _say_where(text: str, path: Path, config: TrainConfig, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(_document(path)))  # noqa: T201 - the document is the output
+        return 0
+    command = "show" if config.num_updates else "eval"
+    plain_console().print(f"{text} Look at it with: twosome {command} {path}", soft_wrap=True)
     return 0
+
+
+def parse_train(arguments: Sequence[str]) -> Train:
+    """The command that the arguments stand for; see `parse`.
+
+    Raises:
+        ConfigError: settings are out of range or contradict each other.
+    """
+    train: Train = command_from(parse(with_settings(Train, _defaults(arguments)), "train", arguments), Train)
+    return train
 
 
 def _check(config: TrainConfig, options: Train) -> None:

@@ -105,7 +105,10 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
 
 
 def resume(path: str | Path, report: Report | None = None) -> Path:
-    """Go on with an interrupted run from its last checkpoint; the same as `twosome train --resume`."""
+    """Go on with an interrupted run from its last checkpoint; the same as `twosome train --resume`.
+
+    Nothing is done to a run that is finished.
+    """
     with joined() as ranks:
         run = ranks.on_main(lambda: RunDirectory.open(Path(path)))
         with ranks.held_by_main(run.locked):
@@ -114,6 +117,8 @@ def resume(path: str | Path, report: Report | None = None) -> Path:
 
 def _resume(run: RunDirectory, report: Report | None, ranks: Ranks) -> Path:
     config = TrainConfig.from_json(run.read_config())
+    if ranks.on_main(lambda: run.is_finished(config.num_updates * config.batch_size)):
+        return run.path
     folder = ranks.on_main(run.checkpoint_to_go_on_from)
     trainer = Trainer(config, folder, ranks)
     if ranks.rank == 0 and not trainer.worlds_restored:
