@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twosome.errors import NoActionError, WorldError
+from twosome.errors import NoActionError, WorldError, quote
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Decision:
 
     Raises:
         NoActionError: no action is available.
-        WorldError: the prompt or a phrase is no text, or has blanks where a model would read them.
+        WorldError: the prompt or a phrase is no text, holds characters that no text has, or has blanks where a model
+            would read them.
 
     >>> decision = Decision("You hold a raw tomato. You should", ("chop the tomato", "", "serve the tomato"))
     >>> decision.available
@@ -32,16 +33,20 @@ class Decision:
     def __post_init__(self) -> None:
         prompt, actions = self.prompt, self.actions
         if not isinstance(prompt, str):
-            raise WorldError(f"expected the prompt to be a text, found {prompt!r}.")
+            raise WorldError(f"expected the prompt to be a text, found {quote(prompt)}.")
         if prompt != prompt.rstrip():
-            raise WorldError(f"expected a prompt without a blank at its end, found one that ends in {prompt[-40:]!r}.")
+            raise WorldError(
+                f"expected a prompt without a blank at its end, found one that ends in {quote(prompt[-40:])}."
+            )
         if not isinstance(actions, tuple) or not all(isinstance(phrase, str) for phrase in actions):
-            raise WorldError(f"expected the actions to be a tuple of texts, one for each id, found {actions!r}.")
+            raise WorldError(f"expected the actions to be a tuple of texts, one for each id, found {quote(actions)}.")
         if padded := [phrase for phrase in actions if phrase != phrase.strip()]:
-            raise WorldError(f"expected phrases without blanks around them, found {padded!r}.")
+            raise WorldError(f"expected phrases without blanks around them, found {quote(padded)}.")
+        for text in (prompt, *actions):
+            _require_characters(text)
         if not any(self.actions):
             raise NoActionError(
-                f"no action is available after the prompt {self.prompt!r}: expected at least one phrase that "
+                f"no action is available after the prompt {quote(self.prompt)}: expected at least one phrase that "
                 f"is not empty among {len(self.actions)} actions. Offer an action in every state, or end the episode."
             )
 
@@ -49,3 +54,17 @@ class Decision:
     def available(self) -> tuple[int, ...]:
         """Ids of the actions that can be chosen now, in order."""
         return tuple(i for i, phrase in enumerate(self.actions) if phrase)
+
+
+def _require_characters(text: str) -> None:
+    """Raise where a text has what is no character: tokenizers take UTF-8, and some end a text at NUL."""
+    if text.isascii() and "\0" not in text:
+        return
+    found = next((character for character in text if character == "\0" or "\ud800" <= character <= "\udfff"), None)
+    if found is not None:
+        what = "NUL" if found == "\0" else "half of a surrogate pair"
+        raise WorldError(
+            f"expected prompts and phrases of Unicode characters, found U+{ord(found):04X} ({what}) at place "
+            f"{text.index(found)} of {quote(text)}. Decode bytes with the encoding that they were written in, or with "
+            "errors='replace'."
+        )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.errors import CheckpointError, ModelError, NoActionError
+from twosome.errors import CheckpointError, ModelError, NoActionError, WorldError
 from twosome.policy.actor import Actor, sample
 from twosome.policy.agent import Agent
 from twosome.policy.calibration import Calibration
@@ -148,3 +148,14 @@ def test_an_agent_acts_as_the_run_was_trained(tmp_path):
     assert [Agent.load(run, seed=3).act(TEA) for _ in range(3)] == [drawn[0]] * 3
     with pytest.raises(CheckpointError, match="step-0000000128"):
         Agent.load(run, "step-7")
+
+
+@pytest.mark.parametrize(("text", "place"), [("a cup \ud800 here", 6), ("a cup\0 here", 5), ("\udfff", 0), ("go\0", 2)])
+def test_what_is_no_character_is_refused_with_its_place(text, place):
+    for prompt, phrase in ((text, "wait"), ("Now you", text)):
+        with pytest.raises(WorldError, match=rf"U\+(0000 \(NUL|D800|DFFF).*at place {place} "):
+            Decision(prompt, (phrase,))
+
+
+def test_characters_of_every_kind_are_accepted():
+    assert Decision("桌上 🍅 e\u0301 \x1b \u200b now you", ("走",)).available == (0,)

@@ -1,12 +1,18 @@
 """Action boundaries are token boundaries, whatever the tokenizer."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import decoders
+from tokenizers.models import BPE
 from tokenizers.normalizers import Replace
+from transformers import PreTrainedTokenizerFast
 
 from tests.scoring.tiny_models import TOKENIZERS, byte_level, merging, metaspace, wordpiece
 from twosome import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
-from twosome.scoring.spans import SpanEncoder, split_last_sentence
+from twosome.scoring.chat import split_last_sentence
+from twosome.scoring.spans import SpanEncoder
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -90,6 +96,40 @@ def test_token_texts_join_to_the_actions_text(name):
     assert len(encoder.token_texts(spans, 2)) == len(spans.actions[2])
 
 
+def sentencepiece():
+    """As Llama has it: characters that it does not know are tokens of their bytes."""
+    core = metaspace().backend_tokenizer
+    vocabulary = {**core.get_vocab(), **{f"<0x{byte:02X}>": 1000 + byte for byte in range(256)}}
+    core.model = BPE(vocab=vocabulary, merges=[], unk_token="<unk>", byte_fallback=True)
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse(), decoders.Replace("▁", " ")])
+    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", unk_token="<unk>")
+
+
+SCRIPTS = "eé ßñ桌杯走りますकखि़กขעبﷺ한글🍅🍆👩\u200d👧\u0301\ufffd.!"
+
+
+@pytest.mark.filterwarnings("ignore::twosome.scoring.spans.UnknownTokenWarning")
+@pytest.mark.parametrize("make", [byte_level, metaspace, sentencepiece])
+@given(phrase=st.text(SCRIPTS, min_size=1, max_size=8).map(str.strip).filter(bool))
+def test_token_texts_join_to_the_phrase_in_every_script(make, phrase):
+    encoder = SpanEncoder(_known.setdefault(make, make()))
+    spans = encoder.encode(Decision("You see a cup。Now you", (phrase,)))
+    texts = encoder.token_texts(spans, 0)
+    assert "".join(texts) == f" {phrase}"
+    assert len(texts) == len(spans.actions[0])
+    if make is not metaspace:  # which decodes what it does not know as <unk>
+        assert "".join(encoder._decoded_texts(spans, 0)) == f" {phrase}"
+
+
+_known = {}
+
+
+def test_a_character_of_several_tokens_is_added_by_the_last_of_them():
+    encoder = SpanEncoder(byte_level())
+    spans = encoder.encode(Decision("You see a cup", ("🍅 up",)))
+    assert encoder.token_texts(spans, 0) == encoder._decoded_texts(spans, 0) == [" ", "", "", "", "🍅", " ", "up"]
+
+
 def test_an_empty_prompt_needs_something_in_front():
     with pytest.raises(ModelError, match="nothing to condition on"):
         SpanEncoder(byte_level()).prompt_ids("")
@@ -144,13 +184,6 @@ def test_a_template_that_writes_the_first_token_itself_gets_no_second_one():
     assert 2 not in shared
     assert "see a cup. " in tokenizer.decode(shared)
     assert tokenizer.decode(shared).endswith("Now you")
-
-
-def test_a_chat_of_one_sentence_has_an_empty_message():
-    tokenizer = byte_level()
-    tokenizer.chat_template = CHATML
-    shared = SpanEncoder(tokenizer, "chat").prompt_ids("Now you")
-    assert tokenizer.decode(shared) == "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\nNow you"
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ all rows have in common, so that scores stay comparable. `is_clean` says which o
 """
 
 import itertools
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from twosome.decision import Decision
-from twosome.errors import ConfigError, ModelError, PromptTooLongError
+from twosome.errors import ConfigError, ModelError, PromptTooLongError, quote
+from twosome.scoring.chat import render_chat
 
 PromptFormat = Literal["plain", "chat"]
 
@@ -37,11 +37,13 @@ class Spans:
         shared: ids that all rows begin with, at least one.
         actions: for each action id, the ids behind the shared ones; empty where it is not available.
         is_clean: True where the shared tokens are all of the prompt's.
+        rows: for each action id, the text whose tokens these are; empty where it is not available.
     """
 
     shared: tuple[int, ...]
     actions: tuple[tuple[int, ...], ...]
     is_clean: bool
+    rows: tuple[str, ...] = ()
 
 
 class SpanEncoder:
@@ -91,8 +93,8 @@ class SpanEncoder:
         ids = self._encode([self._text(prompt)])[0]
         if not ids:
             raise ModelError(
-                f"the prompt {prompt!r} has no tokens, and this tokenizer puts none in front of a text, so there is "
-                "nothing to condition on. Give a prompt that is not empty."
+                f"the prompt {quote(prompt)} has no tokens, and this tokenizer puts none in front of a text, so there "
+                "is nothing to condition on. Give a prompt that is not empty."
             )
         self._check_length(len(ids), prompt, "")
         return ids
@@ -106,12 +108,13 @@ class SpanEncoder:
         """
         text = self._text(decision.prompt)
         available = decision.available
-        prompt, *rows = self._encode([text, *(f"{text} {decision.actions[i]}" for i in available)])
+        texts = [f"{text} {phrase}" if phrase else "" for phrase in decision.actions]
+        prompt, *rows = self._encode([text, *(texts[i] for i in available)])
         length = _common_prefix([prompt, *rows])
         if length == 0:
             raise ModelError(
-                f"the rows of the prompt {decision.prompt!r} share no first token with it, and this tokenizer puts "
-                "none in front of a text, so there is nothing to condition on. Begin the prompt with a word of its own."
+                f"the rows of the prompt {quote(decision.prompt)} share no first token with it, and this tokenizer "
+                "puts none in front of a text, so there is nothing to condition on. Begin the prompt with a word of its own."
             )
         actions: list[tuple[int, ...]] = [()] * len(decision.actions)
         for i, row in zip(available, rows, strict=True):
@@ -119,26 +122,48 @@ class SpanEncoder:
             actions[i] = row[length:]
             if not actions[i]:
                 raise ModelError(
-                    f"the tokenizer makes no tokens of the action {decision.actions[i]!r} after the prompt "
-                    f"{decision.prompt!r}. Word the action in characters that the tokenizer knows."
+                    f"the tokenizer makes no tokens of the action {quote(decision.actions[i])} after the prompt "
+                    f"{quote(decision.prompt)}. Word the action in characters that the tokenizer knows."
                 )
             if self._unknown in actions[i]:
                 warnings.warn(
-                    f"the tokenizer does not know all of the action {decision.actions[i]!r}: to the model, whatever it "
-                    "does not know is the same. Word the action otherwise.",
+                    f"the tokenizer does not know all of the action {quote(decision.actions[i])}: to the model, whatever "
+                    "it does not know is the same. Word the action otherwise.",
                     UnknownTokenWarning,
                     stacklevel=2,
                 )
-        return Spans(rows[0][:length], tuple(actions), length == len(prompt))
+        return Spans(rows[0][:length], tuple(actions), length == len(prompt), tuple(texts))
 
     def token_texts(self, spans: Spans, action: int) -> list[str]:
-        """The text that each token of an action adds to what stands before it."""
-        ids = [spans.shared[-1], *spans.actions[action]]
-        texts = [self.tokenizer.decode(ids[: k + 1]) for k in range(len(ids))]
-        return [after[len(before) :] for before, after in itertools.pairwise(texts)]
+        """The text that each token of an action adds to what stands before it; together the action's own text.
+
+        A character that takes several tokens is added by the last of them, and the others add nothing.
+        """
+        if not getattr(self.tokenizer, "is_fast", False):
+            return self._decoded_texts(spans, action)
+        text = spans.rows[action]
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        starts, ends = zip(*encoded["offset_mapping"], strict=True)
+        # Where the next token begins within this one's last character, that character is not yet complete.
+        reached = [min(end, start) for end, start in zip(ends, (*starts[1:], len(text)), strict=True)]
+        num_shared = len(spans.shared) - len(self._front)
+        bounds = [0, *itertools.accumulate([*reached[:-1], len(text)], max)][num_shared:]
+        return [text[a:b] for a, b in itertools.pairwise(bounds)]
+
+    def _decoded_texts(self, spans: Spans, action: int) -> list[str]:
+        """The same by a tokenizer that does not say where its tokens stand."""
+        ids = [*spans.shared, *spans.actions[action]]
+        texts = [
+            self.tokenizer.decode(ids[:stop], clean_up_tokenization_spaces=False)
+            for stop in range(len(spans.shared), len(ids) + 1)
+        ]
+        # An unfinished character is decoded as U+FFFD.
+        finished = [text.rstrip("\ufffd") for text in texts[:-1]] + [texts[-1]]
+        bounds = list(itertools.accumulate(map(len, finished), max))
+        return [texts[-1][a:b] for a, b in itertools.pairwise(bounds)]
 
     def _text(self, prompt: str) -> str:
-        return prompt if self.prompt_format == "plain" else _render_chat(self.tokenizer, prompt)
+        return prompt if self.prompt_format == "plain" else render_chat(self.tokenizer, prompt)
 
     def _encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         rows = [self._front + tuple(ids) for ids in _token_ids(self.tokenizer, texts, special=False)]
@@ -153,8 +178,8 @@ class SpanEncoder:
     def _check_length(self, length: int, prompt: str, phrase: str) -> None:
         if self.max_length is not None and length > self.max_length:
             raise PromptTooLongError(
-                f"{length} tokens in the prompt that begins {prompt[:60]!r}"
-                + (f" with the action {phrase!r}" if phrase else "")
+                f"{length} tokens in the prompt that begins {quote(prompt)}"
+                + (f" with the action {quote(phrase)}" if phrase else "")
                 + f"; the model takes at most {self.max_length}. Shorten the prompt, or choose a model with a "
                 "longer context."
             )
@@ -193,23 +218,3 @@ def _common_prefix(rows: Sequence[tuple[int, ...]]) -> int:
         if a != b:
             return length
     return min(len(low), len(high))
-
-
-def _render_chat(tokenizer: Any, prompt: str) -> str:
-    situation, opening = split_last_sentence(prompt)
-    messages = [{"role": "user", "content": situation}, {"role": "assistant", "content": opening}]
-    text: str = tokenizer.apply_chat_template(messages, tokenize=False, continue_final_message=True)
-    return text
-
-
-def split_last_sentence(prompt: str) -> tuple[str, str]:
-    """What stands before the unfinished last sentence, and that sentence.
-
-    >>> split_last_sentence("A bowl is in sight. Your hands are empty. Now you")
-    ('A bowl is in sight. Your hands are empty.', 'Now you')
-    >>> split_last_sentence("Now you")
-    ('', 'Now you')
-    """
-    ends = [match.end() for match in re.finditer(r"[.!?][\"')\]]*\s+", prompt)]
-    start = ends[-1] if ends else 0
-    return prompt[:start].rstrip(), prompt[start:]
