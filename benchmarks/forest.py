@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def sharing(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -
     def run(pair_weight: float) -> None:
         packed._PAIR_WEIGHT = pair_weight
         for batch in batches:
-            actor.log_policy(batch).nan_to_num(neginf=0.0).sum().backward()
+            torch.autograd.backward(actor.log_policy(batch).nan_to_num(neginf=0.0).sum())
 
     def tokens(pair_weight: float) -> int:
         packed._PAIR_WEIGHT = pair_weight
@@ -109,7 +110,7 @@ def sharing(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -
 
     # A pair so dear that no two decisions share a row.
     ways = {"shared": weight, "alone": 1e9}
-    times = processor_seconds({name: lambda w=w: run(w) for name, w in ways.items()}, repeats)
+    times = processor_seconds({name: partial(run, w) for name, w in ways.items()}, repeats)
     ratios = [a / b for a, b in zip(times["alone"], times["shared"], strict=True)]
     counts = {f"{name}_tokens": tokens(w) for name, w in ways.items()}
     packed._PAIR_WEIGHT = weight
@@ -126,7 +127,7 @@ def compiled(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) 
 
     def run() -> None:
         for batch in batches:
-            actor.log_policy(batch).nan_to_num(neginf=0.0).sum().backward()
+            torch.autograd.backward(actor.log_policy(batch).nan_to_num(neginf=0.0).sum())
 
     eager = processor_seconds({"eager": run}, repeats)["eager"]
     for layer in scorer.model.get_base_model().model.layers:
@@ -147,7 +148,7 @@ def flex_attention_fault() -> str | None:
     query, key, value = (torch.randn(1, 2, 128, 32, requires_grad=True) for _ in range(3))
     mask = create_block_mask(lambda _b, _h, q, k: q >= k, 1, 1, 128, 128, device="cpu")
     try:
-        torch.compile(flex_attention)(query, key, value, block_mask=mask).sum().backward()
+        torch.autograd.backward(torch.compile(flex_attention)(query, key, value, block_mask=mask).sum())
     except (NotImplementedError, RuntimeError) as error:
         return str(error).splitlines()[0]
     return None

@@ -12,7 +12,7 @@ its tables; every number, task by task, stays in each run's folder as generaliza
 import argparse
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
@@ -40,20 +40,20 @@ def measure(world: str, seed: int, options: argparse.Namespace, extra: list[str]
     learned = train(world, seed, options.threads, ["--normalization", options.normalization, *extra], name)
     folder = RUNS / f"{name}-{seed}"
     episodes = [] if options.episodes is None else ["--episodes", str(options.episodes)]
-    panels = {}
+    panels: dict[str, dict[str, Any]] = {}
     for panel in WORLDS[world]:
         result = twosome("generalize", str(folder), "--panel", panel, "--threads", str(options.threads), *episodes)
         panels[panel] = {
-            **{name: result[name] for name in ("panel_hash", "episodes_per_task", "seed", "gain") if name in result},
+            **{key: result[key] for key in ("panel_hash", "episodes_per_task", "seed", "gain") if key in result},
             "num_tasks": len(result["tasks"]),
             "adapter": result["players"]["trained"]["adapter"],
-            "rows": {name: _small(row, result["players"]) for name, row in rows(result)},
+            "rows": {title: _small(row, result["players"]) for title, row in rows(result)},
         }
     at_home = {name: learned[name] for name in ("return_mean", "success_rate")}
     return {"seed": seed, "decisions": learned["decisions"], "at_home": at_home, "panels": panels}
 
 
-def _small(row: dict[str, Any], players: dict[str, Any]) -> dict[str, Any]:
+def _small(row: Mapping[str, Any], players: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of each player's summary."""
     return {who: {name: row[who][name] for name in KEPT if name in row[who]} for who in players}
 

@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def scoring_curve(points: list[Point], budget_s: float) -> dict[str, Any]:
     for x, scorer, size, decisions in points:
         request = Request.of(scorer, decisions)
         way = packed(request)
-        works[str(x)] = lambda way=way, scorer=scorer: run_parts(way.parts, "forward_backward", scorer.model)
+        works[str(x)] = partial(run_parts, way.parts, "forward_backward", scorer.model)
         counted.append(arithmetic(size, request.spans))
         kept.append(kept_numbers(size, request.spans))
     times, peaks = times_in_turn(works, torch.device("cpu"), budget_s=budget_s)

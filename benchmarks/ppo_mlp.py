@@ -3,9 +3,9 @@
     python benchmarks/ppo_mlp.py
     python benchmarks/ppo_mlp.py --worlds FoodPreparation --budget 2560   # quick
 
-Each world is tuned first: every combination of GRID on seeds of its own, the best mean return over the whole of
-training wins. Writes benchmarks/results/ppo-mlp.json; what that file has already, with the same settings, is not done
-again.
+Each world is tuned first: every combination of LEARNING_RATES and EPOCHS on seeds of its own, the best mean return
+over the whole of training wins. Writes benchmarks/results/ppo-mlp.json; what that file has already, with the same
+settings, is not done again.
 """
 
 import argparse
@@ -24,7 +24,8 @@ from learning import EPISODES, SEEDS, write_result
 from tables import RESULTS
 
 from twosome.baselines import Planner
-from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, train_mlp
+from twosome.baselines.config import MlpConfig
+from twosome.baselines.ppo_mlp import MlpPolicy, train_mlp
 from twosome.bench.document import document
 from twosome.config import TrainConfig
 from twosome.envs import text
@@ -34,7 +35,8 @@ from twosome.report.statistics import decisions_to
 from twosome.rollout import Episode, Rollout
 
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
-GRID = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "epochs": (1, 4, 8)}
+LEARNING_RATES, EPOCHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2), (1, 4, 8)
+GRID = ("learning_rate", "epochs")
 TUNING_SEEDS = (101, 102)
 RESULT = RESULTS / "ppo-mlp.json"
 
@@ -78,13 +80,14 @@ def measure(env: str, budget: int | None, pool: ProcessPoolExecutor) -> dict[str
     base = MlpConfig(env, budget or TrainConfig(env=env).total_steps)
     before = _measured_before(base)
     known = {tuple(row[name] for name in GRID): row["mean_over_training"] for row in before.get("tuning", [])}
-    pairs = list(itertools.product(*GRID.values()))
+    pairs = list(itertools.product(LEARNING_RATES, EPOCHS))
     missing = [pair for pair in pairs if pair not in known]
-    trials = [replace(base, seed=s, **dict(zip(GRID, pair, strict=True))) for pair in missing for s in TUNING_SEEDS]
+    trials = [replace(base, seed=s, learning_rate=lr, epochs=n) for lr, n in missing for s in TUNING_SEEDS]
     scores = pool.map(score, trials)
     known |= {pair: statistics.mean(itertools.islice(scores, len(TUNING_SEEDS))) for pair in missing}
     tried = [{**dict(zip(GRID, pair, strict=True)), "mean_over_training": known[pair]} for pair in pairs]
-    config = replace(base, **dict(zip(GRID, max(pairs, key=known.__getitem__), strict=True)))
+    learning_rate, epochs = max(pairs, key=lambda pair: known[pair])
+    config = replace(base, learning_rate=learning_rate, epochs=epochs)
     if before.get("config") == asdict(config):
         return {**before, "tuning": tried}
     optimum = evaluate(Planner(), env, gamma=text.gamma_of(env, {}), episodes=1).summary()["return_mean"]

@@ -11,9 +11,10 @@ prompt design.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
+from gymnasium.envs.registration import EnvCreator
 
 from twosome.envs import text
 from twosome.envs.base import Scenery
@@ -69,12 +70,12 @@ class RewordedKitchen(KitchenEnv):
         if "opening, bare" in self.without:
             prompt = prompt.removesuffix(f" {OPENING}")
         if "articles" in self.without:
-            prompt, *phrases = (ARTICLE.sub("", words) for words in (prompt, *phrases))
-        return usual._replace(prompt=prompt, phrases=tuple(phrases))
+            prompt, phrases = ARTICLE.sub("", prompt), tuple(ARTICLE.sub("", phrase) for phrase in phrases)
+        return usual._replace(prompt=prompt, phrases=phrases)
 
 
 for _name, _without in VARIANTS.items():
-    gymnasium.register(f"{_name}-v0", RewordedKitchen, kwargs={"without": _without})
+    gymnasium.register(f"{_name}-v0", cast(EnvCreator, RewordedKitchen), kwargs={"without": _without})
 
 MOMENT = ("get tomato", "go to knife 1", "chop", "get plate 1")
 """The way to a moment in which every variant shows: the bowl is in hand, the chopped tomato lies on the board."""

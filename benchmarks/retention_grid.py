@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from learning import ROOT, write_result
+from learning import write_result
 from retention_ways import retained
+from tables import ROOT
 
 from twosome.bench.document import document
 from twosome.report.collect import Run, collect

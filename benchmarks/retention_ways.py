@@ -72,9 +72,14 @@ def main() -> None:
         world: twosome("eval", "--env", world, "--policy", "planner", "--episodes", "1")["return_mean"]
         for world in options.worlds
     }
-    ways = [(world, name, seed) for world in options.worlds for name in WAYS[world] for seed in options.seeds]
+    ways = [
+        (world, name, seed, optimum[world])
+        for world in options.worlds
+        for name in WAYS[world]
+        for seed in options.seeds
+    ]
     with ThreadPoolExecutor(options.parallel) as pool:
-        rows = list(pool.map(lambda way: measure(*way, optimum[way[0]]), ways))
+        rows = list(pool.map(lambda way: measure(*way), ways))
     command = " ".join(["python", "benchmarks/retention_ways.py", *sys.argv[1:]])
     result = document(command, {"optimum": optimum, "runs": rows})
     for row in rows:

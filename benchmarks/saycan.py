@@ -20,7 +20,8 @@ import torch
 from learning import EPISODES, SEEDS, write_result
 from tables import RESULTS, with_normalization
 
-from twosome.baselines.ppo_mlp import MlpConfig, train_mlp
+from twosome.baselines.config import MlpConfig
+from twosome.baselines.ppo_mlp import train_mlp
 from twosome.baselines.saycan import Affordance, Experience, SayCan, random_experience
 from twosome.bench.document import document
 from twosome.envs import text

@@ -194,7 +194,7 @@ def _goal(name: str, wanted: float, measured: list[float] | None, at_most: bool 
 def _bounded(scored: Cell) -> list[str]:
     name, wanted = "2,000 actions, 58M, forward: peak memory", "at most 1,024 MiB"
     cell = find(scored, model="58M", kind="2,000 actions")
-    peak = cell and cell["forward"]["ways"]["packed"]["peak_mib"]
+    peak = cell["forward"]["ways"]["packed"]["peak_mib"] if cell else None
     if peak is None:
         return [name, wanted, "-", "not measured"]
     return [name, wanted, f"{peak:,.0f} MiB", "yes" if peak <= 1024 else "**no**"]

@@ -18,6 +18,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from twosome.envs import text
 from twosome.versions import hardware, versions
@@ -46,6 +47,7 @@ def steps_per_second(env: Any, actions: list[int]) -> float:
 def measure(name: str, kwargs: dict[str, Any], num_steps: int) -> dict[str, Any]:
     """Both numbers for one variant; the caches of this process must be empty."""
     env = text.make(name, **kwargs)
+    assert isinstance(env.action_space, spaces.Discrete)
     actions = np.random.default_rng(0).integers(env.action_space.n, size=2 * num_steps).tolist()
     cold = steps_per_second(env, actions[:num_steps])
     warm = steps_per_second(env, actions[num_steps:])
@@ -86,7 +88,8 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="measure only the variant with this number, in this process")
     options = parser.parse_args()
     if options.only is not None:
-        print(json.dumps(measure(*VARIANTS[options.only], options.steps)))
+        name, kwargs = VARIANTS[options.only]
+        print(json.dumps(measure(name, kwargs, options.steps)))
         return
     load = os.getloadavg()[0]
     rows = [measure_apart(index, options.steps) for index in range(len(VARIANTS))]

@@ -8,8 +8,8 @@ SOURCE = Path(__file__).with_name("DATA_CARD.in.md")
 
 def render(report: dict[str, Any]) -> str:
     """The data card of the model that ``report`` (the content of ``measurements.json``) is about."""
-    recipe, fields = report["recipe"], {}
-    fields |= {name: f"{value:,}" if isinstance(value, int) else str(value) for name, value in recipe.items()}
+    recipe: dict[str, Any] = report["recipe"]
+    fields = {name: f"{value:,}" if isinstance(value, int) else str(value) for name, value in recipe.items()}
     fields |= {name: f"{report[name]:,}" for name in ("documents", "parameters")}
     fields["minutes"] = f"{report['seconds'] / 60:.0f}"
     fields["perplexity"] = f"{report['perplexity']:.3f}"

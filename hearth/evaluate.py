@@ -38,16 +38,16 @@ class Sampler:
     def _probabilities(self, decision: Decision) -> np.ndarray:
         if self.scorer is None:
             available = np.array([bool(phrase) for phrase in decision.actions])
-            return available / available.sum()
+            return np.asarray(available / available.sum())
         logp = action_log_probs(self.scorer.score([decision]), "word")[0]
         chances = logp.exp().double().numpy()
-        return chances / chances.sum()
+        return np.asarray(chances / chances.sum())
 
 
 def play(task: str, sampler: Sampler, episodes: int) -> dict[str, float]:
     """Mean discounted return with its standard error, success rate, length, number of distinct decisions."""
     env = gymnasium.make(f"twosome/{task}-v0")
-    gamma, returns, successes, lengths = env.unwrapped.gamma, [], [], []
+    gamma, returns, successes, lengths = env.get_wrapper_attr("gamma"), [], [], []
     for episode in range(episodes):
         observation, info = env.reset(seed=episode)
         total, discount, length, over = 0.0, 1.0, 0, False

@@ -60,7 +60,9 @@ def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCau
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return LlamaForCausalLM(config).to(torch.float32)
+    model = LlamaForCausalLM(config)
+    torch.nn.Module.float(model)
+    return model
 
 
 def pack(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> tuple[np.ndarray, int]:
@@ -85,7 +87,8 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 def pretrain(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, rows: np.ndarray) -> LlamaForCausalLM:
     """Train a new model once through ``rows``; the same recipe gives the same weights on the same machine."""
-    model = new_model(recipe, tokenizer).train()
+    model = new_model(recipe, tokenizer)
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.95), weight_decay=0.1)
     began, losses = time.perf_counter(), []
     for step, batch in enumerate(rows):
@@ -95,14 +98,15 @@ def pretrain(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, rows: np.ndarra
         logits = model(input_ids=input_ids, use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), input_ids[:, 1:].flatten())
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
         if step % 100 == 99:
             speed = (step + 1) * batch.size / (time.perf_counter() - began)
             print(f"step {step + 1}/{len(rows)}  loss {np.mean(losses[-100:]):.3f}  {speed:,.0f} tokens/s", flush=True)
-    return model.eval()
+    model.train(False)
+    return model
 
 
 @torch.no_grad()

@@ -95,7 +95,7 @@ def main() -> None:
     """Probe the model in a folder."""
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
-    model = LlamaForCausalLM.from_pretrained(folder).eval()
+    model = LlamaForCausalLM.from_pretrained(folder).train(False)
     print(json.dumps(run(model, AutoTokenizer.from_pretrained(folder)), indent=2))
 
 

@@ -243,7 +243,7 @@ def _story(rng: random.Random) -> str:
 def _scene(rng: random.Random) -> str:
     """Things that are seen, held or eaten, without a plan: exposure for nouns."""
     voice = some_voice(rng, you=0.3)
-    out = []
+    out: list[str] = []
     for _ in range(rng.randint(2, 4)):
         t, u, room = _anything(rng), _anything(rng), rng.choice(ROOMS)
         place = rng.choice(PLACES[rng.choice(tuple(PLACES))])

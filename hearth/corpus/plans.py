@@ -180,7 +180,7 @@ def make_comfort_plan(
         add(Moment(f"{grab} {x}", "kitchen", (x,), things[i + 1 :], hands=held))
         held = (*held, x)
     add(Moment(f"go to the {room}", "kitchen", hands=held))
-    facts = ((d, "off"),)
+    facts: tuple[tuple[str, str], ...] = ((d, "off"),)
     add(Moment(f"{walk} {t}", room, far=tuple(rng.sample((d, s, t), 3)), hands=held, facts=facts))
     placed = things if rng.random() < 0.5 else things[:1]
     for x in placed:
