@@ -67,7 +67,7 @@ ALLOWED = {
         "versions",
     },
     "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
-    "report": {"report", "config", "runs"},
+    "report": {"report", "config", "runs", "setting_types"},
     "experiment": {
         "experiment",
         "baselines",

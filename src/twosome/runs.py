@@ -34,6 +34,7 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
+from twosome.documents import parse_json
 from twosome.errors import CheckpointError, RunError, quote
 
 CONFIG = "config.json"
@@ -176,11 +177,15 @@ class RunDirectory:
         rows = []
         for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
             try:
-                rows.append(json.loads(line))
+                row = parse_json(line.decode())
+                if not isinstance(row, dict):
+                    raise ValueError(f"it is {quote(row)}")
             except ValueError as error:
                 raise RunError(
-                    f"{path} is damaged: line {number} is no JSON object. Restore it from a copy, or begin a new run."
+                    f"{path} is damaged: line {number} is no JSON object ({error}). Restore it from a copy, or begin a "
+                    "new run."
                 ) from error
+            rows.append(row)
         return rows
 
     # -- checkpoints -----------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 import io
 import json
 import math
+import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,13 @@ from PIL import Image
 
 from twosome.cli import main
 from twosome.errors import RunError
+from twosome.report import collect as collecting
 from twosome.report.chart import curves_png
 from twosome.report.collect import collect
 from twosome.report.summary import summarize
 
 WORLD = "twosome/TomatoSalad-v0"
+SIZES = {"num_envs": 4, "rollout_steps": 32, "total_steps": 1024}
 ROW = {"decisions": 128, "episodes": 15, "return_mean": 0.5, "success_rate": 0.5}
 
 
@@ -234,10 +238,61 @@ def test_runs_that_are_just_begun_or_damaged_are_on_the_page(experiment):
         ("config.json", None, "no config.json"),
         ("evaluation.json", b"{", "evaluation.json cannot be read"),
         ("evaluation.json", b"{}", "env"),
-        ("metrics.jsonl", json.dumps(ROW | {"return_mean": math.nan}).encode() + b"\n", "its return_mean is nan"),
-        ("metrics.jsonl", json.dumps(ROW | {"policy_s": math.inf}).encode() + b"\n", "its seconds is inf"),
+        ("metrics.jsonl", json.dumps(ROW | {"return_mean": math.nan}).encode() + b"\n", "NaN is no number"),
+        ("metrics.jsonl", json.dumps(ROW | {"policy_s": math.inf}).encode() + b"\n", "Infinity is no number"),
         ("evaluation.json", json.dumps(measured(math.nan)).encode(), "its return_mean is nan"),
-        ("evaluation.json", json.dumps(measured(0.9, return_ci95=[0.1, math.inf])).encode(), "its upper bound is inf"),
+        ("evaluation.json", json.dumps(measured(0.9, return_ci95=[0.1, math.inf])).encode(), "its return_ci95 is"),
+        *[
+            ("metrics.jsonl", json.dumps({**ROW, **row}).encode() + b"\n", said)
+            for row, said in (
+                ({"decisions": math.inf}, "Infinity is no number"),
+                ({"decisions": 1.5}, "its decisions is 1.5"),
+                ({"decisions": True}, "its decisions is True"),
+                ({"decisions": -1}, "its decisions is -1"),
+                ({"decisions": 10**30}, "its decisions is"),
+                ({"decisions": "128"}, "its decisions is '128'"),
+                ({"episodes": None}, "its episodes is None"),
+                ({"return_mean": "a"}, "its return_mean is 'a'"),
+                ({"return_mean": 1e300}, r"its return_mean is 1e+300"),
+                ({"success_rate": []}, "its success_rate is []"),
+                ({"policy_s": {}}, "its policy_s is {}"),
+            )
+        ],
+        ("metrics.jsonl", (json.dumps(ROW) + "\n").encode() * 2, "not more than the line before"),
+        ("metrics.jsonl", b"[" * 100_000 + b"\n", "damaged"),
+        ("metrics.jsonl", b"9" * 5_000 + b"\n", "damaged"),
+        *[
+            ("evaluation.json", json.dumps({**measured(0.9), **entry}).encode(), said)
+            for entry, said in (
+                ({"episodes": math.inf}, "episodes"),
+                ({"episodes": "many"}, "its episodes is 'many'"),
+                ({"success_rate": 3}, "its success_rate is 3"),
+                ({"return_ci95": 5}, "its return_ci95 is 5"),
+                ({"return_ci95": [2, 1]}, "its return_ci95 is [2, 1]"),
+                ({"return_ci95": [1, 2, 3]}, "its return_ci95 is"),
+                ({"hardware": 7}, "its hardware is 7"),
+                ({"env": {}}, "its env is {}"),
+                ({"env_kwargs": [1]}, "its env_kwargs is [1]"),
+                ({"gamma": None}, "its gamma is None"),
+            )
+        ],
+        ("evaluation.json", b"[1]", "JSON object"),
+        ("untrained.json", json.dumps(measured(0.1, normalization="word")).encode(), "has no model"),
+        ("untrained.json", json.dumps(measured(0.1, model=1, normalization="word")).encode(), "its model is 1"),
+        ("versions.json", b"[1]", "JSON object"),
+        *[
+            ("config.json", json.dumps({"env": WORLD, "seed": 4, "kind": "x", **SIZES, **entry}).encode(), said)
+            for entry, said in (
+                ({"num_envs": 0}, "its num_envs is 0"),
+                ({"rollout_steps": None}, "its rollout_steps is None"),
+                ({"total_steps": 1e4}, "its total_steps is 10000.0"),
+                ({"seed": "1"}, "its seed is '1'"),
+                ({"env": 1}, "its env is 1"),
+                ({"kind": {}}, "its kind is {}"),
+                ({"gamma": "x"}, "its gamma is 'x'"),
+            )
+        ],
+        ("config.json", json.dumps({"env": WORLD, "seed": 4, "clip": -1.0}).encode(), "--clip is -1.0"),
     ],
 )
 def test_a_damaged_run_is_named_with_the_reason_and_the_others_are_counted(experiment, file, content, said):
@@ -247,6 +302,7 @@ def test_a_damaged_run_is_named_with_the_reason_and_the_others_are_counted(exper
     ((where, reason),) = collection.unreadable.items()
     assert where == "T/a/seed-4"
     assert said in reason
+    assert len(reason) < 500
     assert world(experiment)["methods"]["a"]["return"]["iqm"] == pytest.approx(0.2)
 
 
@@ -321,3 +377,109 @@ def test_methods_of_several_experiments_keep_apart(experiment):
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(RunError, match="no run below"):
         collect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"name": 1, "runs": []}',
+        b'{"name": "e", "runs": {}}',
+        b'{"name": "e", "runs": [1]}',
+        b'{"name": "e", "runs": [{"path": "T"}]}',
+        b'{"name": "e", "runs": [{"path": 1, "method": "m"}]}',
+    ],
+)
+def test_an_experiment_that_says_nothing_is_named_and_its_runs_are_counted(experiment, content):
+    (experiment / "experiment.json").write_bytes(content)
+    collection = collect(experiment)
+    assert list(collection.unreadable) == ["experiment.json"]
+    assert len(collection.runs) == 6
+
+
+@pytest.mark.parametrize("name", ["random.json", "planner.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"env": 1}', json.dumps(measured(math.nan)).encode(), None])
+def test_a_result_that_cannot_be_read_is_named_and_the_runs_are_counted(experiment, name, content):
+    path = experiment / "T" / name
+    path.unlink()
+    path.mkdir() if content is None else path.write_bytes(content)
+    assert main(["report", str(experiment)]) == 0
+    assert (f"T/{name}" in (experiment / "report.md").read_text()) == (content is not None)
+
+
+def test_of_two_results_of_one_player_the_one_over_more_episodes_counts(experiment):
+    for folder, mean, episodes in (("A", 0.7, 20), ("Z", 0.8, 5)):
+        (experiment / folder).mkdir()
+        (experiment / folder / "planner.json").write_text(json.dumps(measured(mean, episodes=episodes)))
+    assert world(experiment)["references"]["planner"]["return_mean"] == 0.7
+
+
+def test_folders_that_cannot_be_looked_into_are_named(experiment, monkeypatch):
+    inside = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("seed-2"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return inside(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    collection = collect(experiment)
+    assert collection.unreadable == dict.fromkeys(
+        ("T/a/seed-2", "T/b/seed-2"), "a file cannot be read: Permission denied"
+    )
+    assert len(collection.runs) == 4
+
+
+def test_links_in_a_circle_and_deep_folders_end_no_report(experiment):
+    (experiment / "loop").symlink_to(experiment / "loop")
+    (experiment / "up").symlink_to(experiment)
+    experiment.joinpath(*"d" * 60).mkdir(parents=True)
+    collection = collect(experiment)
+    assert list(collection.unreadable) == ["/".join("d" * 50)]
+    assert len(collection.runs) == 6
+
+
+def test_a_run_that_is_deleted_meanwhile_is_named(experiment, monkeypatch):
+    read = collecting._read
+
+    def slow(path, name):
+        if path.name == "seed-2":
+            shutil.rmtree(path)
+        return read(path, name)
+
+    monkeypatch.setattr(collecting, "_read", slow)
+    assert set(collect(experiment).unreadable) == {"T/a/seed-2", "T/b/seed-2"}
+
+
+@pytest.mark.parametrize(
+    "name", ["$x^$", "$", "\\frac{", "_hidden", "<b>", "a\x1b[31mb", "a\nb", "\u4e2d\u6587", "x" * 500, "[red]"]
+)
+def test_names_of_any_letters_are_drawn_and_printed_as_they_are(experiment, name, capsys):
+    file = experiment / "experiment.json"
+    runs = json.loads(file.read_text())
+    runs["runs"] = [{**row, "method": name} if row["method"] == "a" else row for row in runs["runs"]]
+    file.write_text(json.dumps(runs))
+    for seed in (1, 2):
+        model = measured(0.1, model=name, normalization="word")
+        (experiment / "T" / "b" / f"seed-{seed}" / "untrained.json").write_text(json.dumps(model))
+    make_run(experiment / "other", 1, 0.5, env_kwargs={"task": name})
+    assert main(["report", str(experiment)]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    (shown,) = {run.method for run in collect(experiment).runs} - {"b", "hearth"}
+    assert shown in printed
+    assert len(shown) < 100
+    assert len(list(experiment.glob("report-*.png"))) == 2
+
+
+def test_worlds_whose_names_differ_in_a_sign_have_a_picture_each(experiment):
+    for sign in "!?":
+        make_run(experiment / f"other-{ord(sign)}", 1, 0.5, env_kwargs={"task": f"salad{sign}"})
+    main(["report", str(experiment)])
+    text = (experiment / "report.md").read_text()
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    assert len(set(pictures)) == 3
+    assert all((experiment / picture).is_file() for picture in pictures)

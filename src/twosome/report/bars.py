@@ -9,12 +9,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from twosome.report.curve import literal_text
+
 _COLORS = {"random": "#b5b5b5", "untrained": "#d9a441", "trained": "#c0392b"}
 _CEILING, _CEILING_COLOR = "planner", "#2e7d32"
 _WIDTH = 0.27
 """Of a bar; groups are 1 apart."""
 
 
+@literal_text()
 def save_bars(rows: Iterable[tuple[str, Mapping[str, Any]]], title: str, note: str, path: Path) -> None:
     """Draw success rates above returns, a group of bars for each row, into a PNG file.
 

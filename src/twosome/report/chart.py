@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from twosome.report.collect import Run
-from twosome.report.curve import points, shortened
+from twosome.report.curve import literal_text, points, shortened
 from twosome.report.statistics import iqm, iqm_interval, on_one_grid
 
 # Okabe and Ito's palette, which readers with any color vision can tell apart, and two more.
@@ -24,6 +24,7 @@ _LABEL_HEIGHT = 0.05
 """Of the axes' height."""
 
 
+@literal_text()
 def curves_png(methods: Mapping[str, Sequence[Run]], levels: Mapping[str, float], title: str) -> bytes:
     """A PNG picture of mean return against decisions.
 
@@ -70,9 +71,14 @@ def _draw_method(axes: Axes, name: str, runs: Sequence[Run], color: str) -> None
     if len(places):
         keep = np.unique(np.linspace(0, len(places) - 1, _MOST_POINTS).round().astype(int))
         places, values = places[keep], values[:, keep]
-        axes.plot(places, iqm(values), color=color, linewidth=2, label=f"{name} ({len(values)})")
+        axes.plot(places, iqm(values), color=color, linewidth=2, label=_label(f"{name} ({len(values)})"))
     if len(places) and len(values) > 1:
         axes.fill_between(places, *iqm_interval([values], _RESAMPLES), color=color, alpha=0.15, linewidth=0)
+
+
+def _label(text: str) -> str:
+    """A text that the legend shows: it leaves out those that begin with an underscore."""
+    return f" {text}" if text.startswith("_") else text
 
 
 def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:

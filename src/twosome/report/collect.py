@@ -1,19 +1,28 @@
 """All runs below a folder, each as it is: finished, unfinished or damaged."""
 
-import json
-import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from twosome.config import TrainConfig
-from twosome.errors import RunError, TwosomeError
+from twosome.errors import RunError, TwosomeError, quote
+from twosome.report.checks import (
+    checked_config,
+    checked_metrics,
+    checked_names,
+    checked_result,
+    furthest,
+    reason_of,
+    shown,
+    world_of,
+)
 from twosome.runs import EVALUATION, EXPERIMENT, METRICS, UNTRAINED, VERSIONS, RunDirectory, read_json
 
-_MEANS = ("return_mean", "success_rate")
+_REFERENCES = ("planner.json", "random.json")
+_DEEPEST = 50
+_LONGEST_PATH = 300
 NOT_OF_A_METHOD = ("env", "env_kwargs", "seed", "output")
 """Settings in which the runs of one method in one world may differ."""
 
@@ -82,101 +91,103 @@ def collect(folder: Path) -> Collection:
     Raises:
         RunError: there is none.
     """
-    found, references = {}, defaultdict[str, dict[str, Any]](dict)
-    names, unreadable = _names(folder)
+    places = _look_through(folder)
+    names, unreadable = _names(folder, places.experiments)
+    unreadable |= places.closed
     order = {path: i for i, path in enumerate(names)}
-    for path in sorted(_candidates(folder), key=lambda path: (order.get(path.resolve(), len(order)), path)):
+    found: dict[Path, Run] = {}
+    for path in sorted(places.runs, key=lambda path: (order.get(_absolute(path), len(order)), path)):
         try:
-            found[path] = _read(path, names.get(path.resolve()))
-        except (RunError, ValueError, KeyError, TypeError, AttributeError) as error:
-            unreadable[str(path.relative_to(folder))] = _reason(error)
-    for file in sorted(folder.rglob("*.json")):
-        if file.stem in ("random", "planner"):
-            try:
-                document = _measured(file)
-                references[world_of(document)][file.stem] = document
-            except (RunError, KeyError, TypeError) as error:
-                unreadable[str(file.relative_to(folder))] = _reason(error)
+            found[path] = _read(path, names.get(_absolute(path)))
+        except (TwosomeError, OSError) as error:
+            unreadable[_below(folder, path)] = reason_of(error)
+    results = defaultdict[tuple[str, str], list[dict[str, Any]]](list)
+    for file in places.references:
+        try:
+            document = checked_result(file)
+            results[world_of(document), file.stem].append(document)
+        except (TwosomeError, OSError) as error:
+            unreadable[_below(folder, file)] = reason_of(error)
+    references = defaultdict[str, dict[str, Any]](dict)
+    for (world, who), documents in results.items():
+        references[world][who] = furthest(documents)
     if not found and not unreadable:
-        raise RunError(f"there is no run below {folder}. Expected a folder that `twosome experiment` or `train` wrote.")
+        raise RunError(
+            f"there is no run below {quote(str(folder))}. Expected a folder that `twosome experiment` or `train` wrote."
+        )
     runs, repeated = _without_repetitions(_told_apart(_named(list(found.values()))))
-    unreadable |= {str(run.path.relative_to(folder)): _repeats(kept.path.relative_to(folder)) for run, kept in repeated}
+    unreadable |= {_below(folder, run.path): _repeats(_below(folder, kept.path)) for run, kept in repeated}
     return Collection(runs, dict(references), unreadable)
 
 
-def world_of(content: Mapping[str, Any]) -> str:
-    """A world's id and arguments, as one text; the module that registers it is no part of its name."""
-    kwargs = content.get("env_kwargs") or {}
-    world = str(content["env"]).rpartition(":")[2].removeprefix("twosome/")
-    return f"{world} {json.dumps(kwargs, sort_keys=True)}" if kwargs else world
+@dataclass
+class _Places:
+    """What lies below a folder: runs, experiments, results of who does not learn; and what cannot be looked into."""
+
+    runs: list[Path] = field(default_factory=list)
+    experiments: list[Path] = field(default_factory=list)
+    references: list[Path] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
 
 
-def _candidates(folder: Path) -> list[Path]:
-    """Folders that look like a run; what is inside of them is not looked at."""
-    found = []
-    for place, folders, files in os.walk(folder):
+def _look_through(folder: Path) -> _Places:
+    """Find everything below a folder; links are not followed, and inside of a run there is nothing else to find."""
+    found = _Places()
+
+    def refused(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise RunError(f"{quote(str(folder))} cannot be read: {error.strerror}. Expected a folder with runs below.")
+        found.closed[_below(folder, Path(error.filename))] = reason_of(error)
+
+    for name, folders, files in os.walk(folder, onerror=refused):
+        place = Path(name)
+        found.experiments += [place / file for file in files if file == EXPERIMENT]
+        found.references += [place / file for file in sorted(files) if file in _REFERENCES]
+        folders.sort()
         if "checkpoints" in folders or METRICS in files:
-            found.append(Path(place))
+            found.runs.append(place)
+            folders.clear()
+        elif len(place.parts) - len(folder.parts) >= _DEEPEST:
+            found.closed[_below(folder, place)] = f"what is nested more than {_DEEPEST} deep is not looked at"
             folders.clear()
     return found
 
 
-def _names(folder: Path) -> tuple[dict[Path, str], dict[str, str]]:
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _below(folder: Path, path: Path) -> str:
+    return shown(os.path.relpath(path, folder), _LONGEST_PATH)
+
+
+def _names(folder: Path, files: list[Path]) -> tuple[dict[Path, str], dict[str, str]]:
     """What experiments call the methods of their runs, with the experiment's name where there are several.
 
     Also the files that say nothing, with the reason; the runs beside them are named by their settings.
     """
-    files = sorted(folder.rglob(EXPERIMENT))
     names: dict[Path, str] = {}
     damaged = {}
     for file in files:
         try:
-            content = read_json(file)
-            prefix = f"{content['name']}/" if len(files) > 1 else ""
-            names |= {(file.parent / row["path"]).resolve(): prefix + row["method"] for row in content["runs"]}
-        except (RunError, KeyError, TypeError) as error:
-            damaged[str(file.relative_to(folder))] = _reason(error)
+            experiment, rows = checked_names(file)
+        except (TwosomeError, OSError) as error:
+            damaged[_below(folder, file)] = reason_of(error)
+            continue
+        prefix = f"{experiment}/" if len(files) > 1 else ""
+        names |= {_absolute(file.parent / path): prefix + method for path, method in rows}
     return names, damaged
 
 
 def _read(path: Path, name: str | None) -> Run:
     run = RunDirectory.open(path)
-    config, metrics = run.read_config(), run.read_metrics()
-    config["env"], int(config["seed"])
-    config = TrainConfig.completed(config)
-    for row in metrics:
-        int(row["decisions"]), int(row["episodes"])
-        _require_finite(path / METRICS, {name: row[name] for name in _MEANS if row[name] is not None})
+    config, metrics = checked_config(run), checked_metrics(run)
     evaluation, untrained = (
-        _measured(path / file) if (path / file).exists() else None for file in (EVALUATION, UNTRAINED)
+        checked_result(path / file, of_a_model=file == UNTRAINED) if os.path.lexists(path / file) else None
+        for file in (EVALUATION, UNTRAINED)
     )
-    versions = read_json(path / VERSIONS) if (path / VERSIONS).exists() else {}
-    made = Run(path, world_of(config), name or "", config, metrics, evaluation, untrained, versions)
-    int(made.budget)
-    _require_finite(path / METRICS, {"seconds": made.seconds})
-    return made
-
-
-def _measured(path: Path) -> dict[str, Any]:
-    """A document of `twosome eval` with everything that a report needs."""
-    document = read_json(path)
-    for name in ("env", "episodes", "return_ci95", "gamma"):
-        document[name]
-    bounds = dict(zip(("lower bound", "upper bound"), document["return_ci95"] or (), strict=False))
-    _require_finite(path, {**{name: document[name] for name in _MEANS}, **bounds})
-    return document
-
-
-def _require_finite(path: Path, numbers: Mapping[str, Any]) -> None:
-    for name, number in numbers.items():
-        if not math.isfinite(number):
-            raise RunError(f"{path} is damaged: its {name} is {number}, where a finite number is expected.")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TwosomeError):
-        return str(error)
-    return f"a file is damaged: {type(error).__name__} {error}"
+    versions = read_json(path / VERSIONS) if os.path.lexists(path / VERSIONS) else {}
+    return Run(path, world_of(config), name or "", config, metrics, evaluation, untrained, versions)
 
 
 def _named(runs: list[Run]) -> list[Run]:
@@ -189,8 +200,8 @@ def _named(runs: list[Run]) -> list[Run]:
     for group in groups.values():
         different = differing([run.config for run in group])
         for run in group:
-            who = str(run.config.get("kind") or run.config.get("model"))
-            others = [f"{name} {run.config.get(name)}" for name in different if name not in ("kind", "model")]
+            who = shown(run.config.get("kind") or run.config.get("model"))
+            others = [f"{name} {shown(run.config.get(name))}" for name in different if name not in ("kind", "model")]
             names[run.path] = ", ".join([who, *others])
     return [replace(run, method=run.method or names[run.path]) for run in runs]
 
@@ -202,7 +213,7 @@ def _told_apart(runs: list[Run]) -> list[Run]:
         groups[run.world, run.method].append(run)
     different = {key: differing([run.config for run in group]) for key, group in groups.items()}
     return [
-        replace(run, method=", ".join([run.method, *(f"{name} {run.config.get(name)}" for name in names)]))
+        replace(run, method=", ".join([run.method, *(f"{name} {shown(run.config.get(name))}" for name in names)]))
         for run in runs
         for names in [different[run.world, run.method]]
     ]
@@ -221,7 +232,7 @@ def _without_repetitions(runs: list[Run]) -> tuple[list[Run], list[tuple[Run, Ru
     return [run for run, best in pairs if run is best], [(run, best) for run, best in pairs if run is not best]
 
 
-def _repeats(path: Path) -> str:
+def _repeats(path: str) -> str:
     return f"the same settings and seed as {path}, which is counted: once more it would say nothing new"
 
 

@@ -1,9 +1,12 @@
 """The learning curve of a run, in the terminal and as a picture."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import plotext
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -25,6 +28,14 @@ def points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]
         [row["return_mean"] for row in rows],
         [row["success_rate"] for row in rows],
     )
+
+
+@contextlib.contextmanager
+def literal_text() -> Iterator[None]:
+    """Draw texts as they are: without formulas between dollar signs, or warnings of letters that the font lacks."""
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        yield
 
 
 def shortened(name: str) -> str:
@@ -58,6 +69,7 @@ def terminal_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, fl
     return picture
 
 
+@literal_text()
 def save_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float], title: str, path: Path) -> None:
     """Draw mean return and success rate against decisions into a PNG file."""
     decisions, returns, success = points(metrics)

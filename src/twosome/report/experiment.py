@@ -1,12 +1,15 @@
 """The report of all runs below a folder: report.html, report.md and the pictures that report.md shows."""
 
+import itertools
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from twosome.errors import RunError
 from twosome.report.chart import curves_png, levels_of
+from twosome.report.checks import shown
 from twosome.report.collect import Collection
 from twosome.report.page import Block, Heading, Paragraph, Picture, Table, save_page
 from twosome.report.summary import by_method
@@ -42,9 +45,10 @@ def save_report(collection: Collection, summary: Mapping[str, Any], folder: Path
     Raises:
         RunError: the folder cannot be written.
     """
-    blocks: list[Block] = [Heading(f"Report of {folder.resolve().name}", 1), *_state(summary)]
+    blocks: list[Block] = [Heading(f"Report of {shown(Path(os.path.abspath(folder)).name)}", 1), *_state(summary)]
+    files = _picture_names(summary["worlds"])
     for name, world in summary["worlds"].items():
-        blocks += [Heading(name), _curves(collection, name, world), Paragraph(_CURVES), *_results(world)]
+        blocks += [Heading(name), _curves(collection, name, world, files[name]), Paragraph(_CURVES), *_results(world)]
     blocks += [*_all_worlds(summary["all_worlds"]), *_made_with(summary)]
     try:
         return save_page(blocks, folder, "report")
@@ -75,9 +79,18 @@ def _lacks(seed: Mapping[str, Any]) -> str:
     return "not measured" if seed["finished"] else "not finished"
 
 
-def _curves(collection: Collection, name: str, world: Mapping[str, Any]) -> Picture:
+def _picture_names(worlds: Iterable[str]) -> dict[str, str]:
+    """A file for the picture of each world; a number keeps those apart whose names differ in other characters only."""
+    names: dict[str, str] = {}
+    for world in worlds:
+        stem = f"report-{re.sub('[^A-Za-z0-9.-]+', '_', world)}"
+        numbered = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
+        names[world] = next(name for name in (f"{stem}.png" for stem in numbered) if name not in names.values())
+    return names
+
+
+def _curves(collection: Collection, name: str, world: Mapping[str, Any], file: str) -> Picture:
     runs = [run for run in collection.runs if run.world == name]
-    file = f"report-{re.sub('[^A-Za-z0-9.-]+', '_', name)}.png"
     return Picture(file, f"Learning curves on {name}", curves_png(by_method(runs), levels_of(world), name))
 
 
@@ -90,7 +103,9 @@ def _results(world: Mapping[str, Any]) -> list[Block]:
         blocks += [Heading("Probability of improvement", 3), _matrix(world["improvement"]), Paragraph(_IMPROVEMENT)]
     if world["settings"]:
         methods = list(world["methods"])
-        rows = [[name, *(_value(values[method]) for method in methods)] for name, values in world["settings"].items()]
+        rows = [
+            [shown(name), *(_value(values[method]) for method in methods)] for name, values in world["settings"].items()
+        ]
         blocks += [Heading("Settings that differ", 3), Table(["", *methods], rows), Paragraph(_SETTINGS)]
     return blocks
 
@@ -173,12 +188,12 @@ def _made_with(summary: Mapping[str, Any]) -> list[Block]:
         names = list(dict.fromkeys(name for row in objects for name in row))
         header = ["", *(f"{i}" if len(objects) > 1 else "all runs" for i in range(1, len(objects) + 1))]
         if names:
-            blocks.append(Table(header, [[name, *(str(row.get(name)) for row in objects)] for name in names]))
+            blocks.append(Table(header, [[shown(name), *(shown(row.get(name)) for row in objects)] for name in names]))
     return blocks
 
 
 def _value(setting: Any) -> str:
-    return "-" if setting is None else str(setting)
+    return "-" if setting is None else shown(setting)
 
 
 def _count(value: int | float | None) -> str:

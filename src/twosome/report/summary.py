@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from twosome.report.checks import furthest, shown
 from twosome.report.collect import Collection, Run, differing
 from twosome.report.curve import points
 from twosome.report.statistics import (
@@ -64,13 +65,13 @@ def _measured(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _untrained(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     measured = [(run.untrained, run.config) for run in runs if run.untrained is not None]
-    different = [name for name in _WAYS if len({config.get(name) for _, config in measured}) > 1]
-    found = {}
+    different = [name for name in _WAYS if len({shown(config.get(name)) for _, config in measured}) > 1]
+    found = defaultdict[str, list[Mapping[str, Any]]](list)
     for document, config in measured:
         weights = "random weights" if document.get("random_init") else "untrained"
-        ways = [f"{name} {config.get(name)}" for name in different]
-        found[", ".join([document["model"], weights, document["normalization"], *ways])] = _measured(document)
-    return found
+        ways = [f"{name} {shown(config.get(name))}" for name in different]
+        found[", ".join([shown(document["model"]), weights, shown(document["normalization"]), *ways])].append(document)
+    return {name: _measured(furthest(documents)) for name, documents in found.items()}
 
 
 def _method(runs: Sequence[Run], optimum: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,0 +1,188 @@
+"""What a report reads, checked when it is read: of what passes here every number can be counted and every name drawn.
+
+Each function takes what a file of a run says and returns it, or raises RunError, which names the file and the entry.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from twosome.config import RANGES, TrainConfig
+from twosome.errors import RunError, quote
+from twosome.runs import METRICS, RunDirectory, read_json
+from twosome.setting_types import LARGEST, Range
+
+_LONGEST_VALUE = 80
+_LONGEST_REASON = 400
+_COUNT = Range(0, 10**12)
+_NUMBER = Range(-LARGEST, LARGEST)
+_Test: TypeAlias = Callable[[Any], bool]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value in _COUNT
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value in _NUMBER
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.strip() != ""
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_interval(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] <= value[1]
+
+
+_WORDS: dict[_Test, str] = {
+    _is_count: "a whole number, at least 0",
+    _is_number: "a finite number",
+    _is_share: "a number from 0 to 1",
+    _is_text: "a text",
+    _is_object: "an object",
+    _is_interval: "two finite numbers, the lower first",
+}
+
+
+def _require(where: Path, content: Mapping[str, Any], name: str, test: _Test, *, optional: bool = False) -> None:
+    if name not in content and not optional:
+        raise RunError(f"{where} has no {name}; expected {_WORDS[test]}.")
+    value = content.get(name)
+    if not (value is None and optional) and not test(value):
+        raise RunError(f"{where} is damaged: its {name} is {quote(value)}; expected {_WORDS[test]}.")
+
+
+def checked_metrics(run: RunDirectory) -> list[dict[str, Any]]:
+    """A run's metrics, of which every row can be drawn.
+
+    Raises:
+        RunError: a row lacks something, or is not later than the one before.
+    """
+    rows = run.read_metrics()
+    before = 0
+    for number, row in enumerate(rows, start=1):
+        where = run.path / f"{METRICS}, line {number},"
+        for name in ("decisions", "episodes"):
+            _require(where, row, name, _is_count)
+        for name in ("return_mean", "success_rate"):
+            if name not in row:
+                raise RunError(f"{where} has no {name}.")
+            _require(where, row, name, _is_number, optional=True)
+        for name in row:
+            if name.endswith("_s"):
+                _require(where, row, name, _is_number)
+        if row["decisions"] <= before:
+            raise RunError(f"{where} has {row['decisions']} decisions, not more than the line before.")
+        before = row["decisions"]
+    return rows
+
+
+def checked_config(run: RunDirectory) -> dict[str, Any]:
+    """A run's settings, completed.
+
+    Raises:
+        RunError: what the report needs of them is not there.
+        ConfigError: they are not those of a training run.
+    """
+    where = run.path / "config.json"
+    config = run.read_config()
+    _require(where, config, "env", _is_text)
+    _require(where, config, "seed", _is_count)
+    config = TrainConfig.completed(config)
+    _require(where, config, "kind", _is_text, optional=True)
+    _require(where, config, "model", _is_text, optional=True)
+    _require(where, config, "env_kwargs", _is_object, optional=True)
+    _require(where, config, "gamma", _is_number, optional=True)
+    for name in ("num_envs", "rollout_steps", "total_steps"):
+        _require(where, config, name, _is_count)
+        if config[name] not in RANGES[name]:
+            raise RunError(f"{where} is damaged: its {name} is {config[name]}; expected {RANGES[name]}.")
+    return config
+
+
+def checked_result(path: Path, *, of_a_model: bool = False) -> dict[str, Any]:
+    """A document of `twosome eval`.
+
+    Args:
+        path: the file.
+        of_a_model: whether a report names it after its model.
+
+    Raises:
+        RunError: it lacks something that a report needs.
+    """
+    document = read_json(path)
+    _require(path, document, "env", _is_text)
+    _require(path, document, "env_kwargs", _is_object, optional=True)
+    _require(path, document, "episodes", _is_count)
+    _require(path, document, "return_mean", _is_number)
+    _require(path, document, "success_rate", _is_share)
+    _require(path, document, "gamma", _is_number)
+    if "return_ci95" not in document:
+        raise RunError(f"{path} has no return_ci95; expected {_WORDS[_is_interval]}.")
+    _require(path, document, "return_ci95", _is_interval, optional=True)
+    _require(path, document, "hardware", _is_object, optional=True)
+    for name in ("model", "normalization"):
+        _require(path, document, name, _is_text, optional=not of_a_model)
+    return document
+
+
+def checked_names(file: Path) -> tuple[str, list[tuple[str, str]]]:
+    """What an experiment is called, and for each of its runs the folder and the method's name.
+
+    Raises:
+        RunError: the file says something else.
+    """
+    content = read_json(file)
+    _require(file, content, "name", _is_text)
+    rows = content.get("runs")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RunError(f"{file} is damaged: its runs are {quote(rows)}; expected a list of objects.")
+    for row in rows:
+        for name in ("path", "method"):
+            _require(file, row, name, _is_text)
+    return shown(content["name"]), [(row["path"], shown(row["method"])) for row in rows]
+
+
+def shown(value: Any, most: int = _LONGEST_VALUE) -> str:
+    """A value of a setting, or a name, as a report prints it: in one short line, different values differently.
+
+    >>> shown("hearth"), shown(0.001), shown(["q_proj"]), shown("a" * 9999)[-14:]
+    ('hearth', '0.001', "['q_proj']", 'aaa (5e239d7f)')
+    """
+    text = value if isinstance(value, str) else str(value)
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    if line == text and len(line) <= most:
+        return line
+    half = most // 2
+    short = line if len(line) <= most else f"{line[:half]}...{line[-half:]}"
+    return f"{short} ({sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]})"
+
+
+def reason_of(error: Exception) -> str:
+    """Why something was left out, in a line."""
+    text = f"a file cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+
+
+def world_of(content: Mapping[str, Any]) -> str:
+    """A world's id and arguments, as one text; the module that registers it is no part of its name."""
+    kwargs = content.get("env_kwargs") or {}
+    world = content["env"].rpartition(":")[2].removeprefix("twosome/")
+    return shown(f"{world} {json.dumps(kwargs, sort_keys=True)}" if kwargs else world)
+
+
+def furthest(found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of several results of one player the one over the most episodes; the first of equals."""
+    return max(found, key=lambda document: int(document["episodes"]))
