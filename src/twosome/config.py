@@ -317,9 +317,6 @@ class TrainConfig:
             self._require("shard_model", not self.shard_model, f"False with {changed}")
         if self.warm_start_episodes:
             self._require("shard_model", not self.shard_model, "False with --warm-start-episodes")
-        if self.tuning == "full":
-            frozen = self.normalization in ("pmi", "learned")
-            self._require("normalization", not frozen, "another: it asks the frozen model")
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
@@ -334,6 +331,11 @@ class TrainConfig:
         name = f"{world}-{self.seed}"
         candidates = (Path("runs") / (name if i == 1 else f"{name}.{i}") for i in itertools.count(1))
         return next(path for path in candidates if not path.exists())
+
+    @property
+    def asks_frozen_model(self) -> bool:
+        """Whether phrases are scored without a situation too, by the model as it was before training."""
+        return self.normalization in ("pmi", "learned")
 
     @property
     def batch_size(self) -> int:

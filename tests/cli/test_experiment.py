@@ -86,7 +86,7 @@ def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
         ("total_steps =", "total_step =", "Did you mean 'total_steps'"),
         ("seeds =", "seed =", "Did you mean 'seeds'"),
         ("episodes =", "epsodes =", "Did you mean 'episodes'"),
-        ('"word"', '"wrod"', "expected one of none, token, word, byte, pmi. Did you mean 'word'?"),
+        ('"word"', '"wrod"', "expected one of none, token, word, byte, pmi, learned. Did you mean 'word'?"),
         ('["TomatoSalad"]', '["TomatoSald"]', "Did you mean 'TomatoSalad'"),
         ('"ppo-mlp"', '"ppo-mpl"', "Did you mean 'ppo-mlp'"),
         ('kind = "ppo-mlp"', 'kind = "ppo-mlp"\nnormalization = "word"', "'normalization', which is not known there"),
@@ -168,8 +168,8 @@ def test_the_examples_are_valid(tmp_path):
     (tmp_path / "page.toml").write_text(page)
     examples = (tmp_path / "page.toml", *(ROOT / "benchmarks" / "experiments").glob("*.toml"))
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
-    sizes = {"defects": 105, "methods": 240, "normalization": 50, "prompts": 35, "sizes": 30, "tuning": 15}
-    assert runs == {"page": 8, "quick": 6, **sizes}
+    sizes = {"defects": 105, "learned": 20, "methods": 240, "normalization": 50, "prompts": 35}
+    assert runs == {"page": 8, "quick": 6, "sizes": 30, "tuning": 15, **sizes}
 
 
 def test_a_quick_version_is_short_and_stays_out_of_the_way(file):

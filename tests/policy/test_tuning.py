@@ -19,6 +19,7 @@ from twosome.policy.agent import Agent, load_scorer
 from twosome.policy.tuning import load_tuned
 from twosome.ppo.train import Trainer, resume, train
 from twosome.runs import RunDirectory
+from twosome.scoring import action_log_probs, context_free_log_probs
 
 START = tests.worlds.decision("You have decided 0 times. Now you", 0)
 
@@ -110,13 +111,23 @@ def test_a_run_from_random_weights_finds_them_again(config):
     assert "randomly initialized with seed 1" in text
 
 
+@pytest.mark.parametrize("normalization", ["pmi", "learned"])
+def test_phrases_without_a_situation_are_scored_by_the_model_as_it_was(config, normalization, tmp_path):
+    config = replace(config, normalization=normalization, output=tmp_path / "run")
+    trainer = Trainer(TrainConfig.from_json(RunDirectory.open(train(config)).read_config()))
+    folder = RunDirectory.open(config.output).checkpoint()
+    resumed, agent = Trainer(config, folder), Agent.load(config.output)
+    prior = context_free_log_probs(load_scorer(config), [START], config.context_free_prompt)
+    scored = agent.actor.scorer.score([START])
+    assert not torch.allclose(scored.logp, trainer.scorer.score([START]).logp)
+    numbers = agent.actor.calibration.parameters()
+    expected = action_log_probs(scored, normalization, prior, *numbers).double().exp()[0].tolist()
+    for actor in (resumed.actor, agent.actor):
+        assert actor.probabilities([START])[0] == pytest.approx(expected, abs=1e-6)
+
+
 def test_what_needs_the_frozen_model_is_refused(config, finished):
-    for other in (
-        {"normalization": "pmi"},
-        {"normalization": "learned"},
-        {"quantization": "8bit"},
-        {"shard_model": True},
-    ):
+    for other in ({"quantization": "8bit"}, {"shard_model": True}):
         with pytest.raises(ConfigError, match="expected"):
             replace(config, **other)
     with pytest.raises(ConfigError, match="adapter on and off"):

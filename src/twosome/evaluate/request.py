@@ -61,7 +61,7 @@ class Request:
                     f"--normalization learned means nothing to {self.run}, which was trained with "
                     f"{config.normalization} and has learned no temperature. Leave it out, or choose another."
                 )
-            if self.normalization == "pmi" and config.tuning == "full":
+            if self.normalization == "pmi" and config.tuning == "full" and not config.asks_frozen_model:
                 raise ConfigError(
                     "--normalization pmi asks the frozen model, and a run with --tuning full has changed all of it. "
                     "Choose another."

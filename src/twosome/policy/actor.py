@@ -24,6 +24,7 @@ class Actor:
         context_free_prompt: read by ``"pmi"`` and ``"learned"``: the prompt under which phrases are scored without a
             situation, by the frozen model.
         calibration: read by ``"learned"`` alone: its two numbers. None: temperature 1 and weight 1, as ``"pmi"``.
+        frozen: the frozen model, where it is not the scorer's own without adapters.
     """
 
     def __init__(
@@ -32,18 +33,20 @@ class Actor:
         normalization: Normalization = "word",
         context_free_prompt: str = "Now you",
         calibration: Calibration | None = None,
+        frozen: ActionScorer | None = None,
     ) -> None:
         self.scorer = scorer
         self.normalization: Normalization = normalization
         self.context_free_prompt = context_free_prompt
         self.calibration = (calibration or Calibration()).to(scorer.device)
+        self._frozen = frozen or scorer
         self._known: dict[Decision, NDArray[np.float64]] = {}
 
     def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
         """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
         context_free = None
         if self.normalization in ("pmi", "learned"):
-            context_free = context_free_log_probs(self.scorer, decisions, self.context_free_prompt)
+            context_free = context_free_log_probs(self._frozen, decisions, self.context_free_prompt)
         return action_log_probs(
             self.scorer.score(decisions),
             self.normalization,

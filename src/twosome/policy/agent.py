@@ -1,5 +1,6 @@
 """A trained policy, ready to act: what `twosome.Agent.load` gives."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +45,13 @@ class Agent:
         config = TrainConfig.from_json(directory.read_config())
         folder = directory.verified_checkpoint(checkpoint)
         scorer = load_scorer(config, device=device)
+        # Loading the weights of a whole model puts another model into the scorer.
+        frozen = copy.copy(scorer) if config.asks_frozen_model and config.tuning == "full" else None
         load_tuned(scorer, config, folder, trainable=False)
         calibration = Calibration()
         if config.normalization == "learned":
             load_calibration(calibration, folder)
-        return cls(Actor(scorer, config.normalization, config.context_free_prompt, calibration), seed)
+        return cls(Actor(scorer, config.normalization, config.context_free_prompt, calibration, frozen), seed)
 
     def distribution(self, decision: Decision) -> NDArray[np.float64]:
         """Probability of each action id; zero where an action is not available."""

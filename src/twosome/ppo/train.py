@@ -168,7 +168,7 @@ class Trainer:
         if config.gradient_checkpointing:
             recompute_layers(self.scorer)
         calibration = Calibration(config.prior_weight)
-        self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt, calibration)
+        self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt, calibration, self.frozen)
         self.collector = Collector(
             lambda: text.make(config.env, **config.env_kwargs),
             config.num_envs,
