@@ -1,5 +1,6 @@
 """The policy over actions, its draws, its adapters, and the agent that a run becomes."""
 
+import json
 import math
 from pathlib import Path
 
@@ -159,3 +160,33 @@ def test_what_is_no_character_is_refused_with_its_place(text, place):
 
 def test_characters_of_every_kind_are_accepted():
     assert Decision("桌上 🍅 e\u0301 \x1b \u200b now you", ("走",)).available == (0,)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (("q_proj", "FAKE"), r"no linear layer called 'FAKE'; there are .*q_proj.*'all-linear' stands for"),
+        (("q_porj",), "Did you mean 'q_proj'"),
+        (("embed_tokens",), "no linear layer called 'embed_tokens'"),
+        (("",), "no linear layer called ''"),
+        (("all-linear", "q_proj"), "Give one of the two"),
+    ],
+)
+def test_every_target_has_to_be_a_linear_layer(scorer, targets, message):
+    with pytest.raises(ModelError, match=message):
+        add_adapters(scorer, Adapters(targets=targets), seed=1)
+
+
+def test_all_linear_layers_are_adapted_but_the_output_layer(scorer, tmp_path):
+    add_adapters(scorer, Adapters(targets=("all-linear",)), seed=1)
+    adapted = {
+        name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in scorer.model.named_parameters() if "lora_" in name
+    }
+    assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    save_adapters(scorer, tmp_path)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"] == sorted(adapted)
+
+
+def test_the_end_of_a_path_names_a_layer(scorer):
+    add_adapters(scorer, Adapters(targets=("self_attn.q_proj",)), seed=1)
+    assert all(".self_attn.q_proj." in name for name, p in scorer.model.named_parameters() if p.requires_grad)

@@ -102,6 +102,20 @@ def test_a_model_of_another_kind_is_not_called_a_missing_file(folder):
         ActionScorer.from_pretrained(str(folder), device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("cuda", "mps", "device"),
+    [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu"), (True, False, "cuda")],
+)
+def test_auto_takes_a_gpu_then_an_apple_gpu_then_the_cpu(monkeypatch, cuda, mps, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert load._device("auto").type == device
+    if device != "cuda":
+        assert load.resolve_dtype("auto", load._device("auto")) == torch.float32
+    if mps:
+        assert load._device("mps").type == "mps"
+
+
 @pytest.mark.parametrize("device", ["meta", "mps", "nowhere"])
 def test_a_device_that_is_not_there_is_refused(folder, device):
     with pytest.raises(ConfigError, match=f"device is '{device}'"):

@@ -8,6 +8,8 @@ from twosome.errors import ModelError, quote
 
 NAMES = ("hearth",)
 """The embedded models; each is a folder in the format of Transformers."""
+CONFIG = "config.json"
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 def path(name: str) -> Path:
@@ -25,7 +27,7 @@ def path(name: str) -> Path:
             "Give a folder or a hub id to load another model."
         )
     folder = Path(str(files(__name__) / name))
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         raise ModelError(
             f"the embedded model {name!r} is not part of this installation: expected config.json in {folder}. "
             "Reinstall twosome, or name another model."
@@ -56,6 +58,12 @@ def _absolute(name_or_path: str) -> str:
     return os.path.abspath(os.path.expanduser(name_or_path))
 
 
+def adapter_folder(name_or_path: str) -> Path | None:
+    """The folder that a name leads to, if it holds an adapter as PEFT saves it, beside a model or alone."""
+    folder = Path(os.path.expanduser(name_or_path))
+    return folder if name_or_path not in NAMES and os.path.isfile(folder / ADAPTER_CONFIG) else None
+
+
 def locate(name_or_path: str) -> Path | None:
     """The folder of a model that is embedded or named by its path; None for an id on the Hugging Face Hub.
 
@@ -76,6 +84,6 @@ def locate(name_or_path: str) -> Path | None:
                 "Transformers saves it. Make it first, or correct the path."
             )
         return None
-    if not os.path.isfile(folder / "config.json"):
+    if not os.path.isfile(folder / CONFIG) and adapter_folder(name_or_path) is None:
         raise ModelError(f"the folder {folder} holds no model: expected config.json in it.")
     return folder

@@ -64,7 +64,7 @@ class Actor:
         unknown = [decision for decision in dict.fromkeys(decisions) if decision not in self._known]
         if unknown:
             with torch.no_grad():
-                rows = self.log_policy(unknown).double().exp().cpu().numpy()
+                rows = self.log_policy(unknown).cpu().double().exp().numpy()  # an Apple GPU has no float64
             for decision, row in zip(unknown, rows, strict=True):
                 policy = row[: len(decision.actions)]
                 if not np.isfinite(policy).all():

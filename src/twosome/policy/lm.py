@@ -1,8 +1,7 @@
 """The frozen language model with low-rank adapters on top, through PEFT."""
 
-import warnings
+import difflib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,13 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from twosome.errors import CheckpointError, ModelError
+from twosome.errors import CheckpointError, ModelError, quote
 from twosome.policy.critic import State
 from twosome.scoring import ActionScorer, adapters_off, inner_model
+from twosome.scoring.adapters import quiet_peft
+
+ALL_LINEAR = "all-linear"
+"""PEFT's name for every linear layer but the output layer."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Adapters:
     Attributes:
         rank: inner dimension of each adapter.
         alpha: the adapters' output is scaled by ``alpha / rank``.
-        targets: names of the linear layers to adapt; empty: PEFT's choice for the model's family
-            (the query and value projections where they are separate).
+        targets: names of the linear layers to adapt, or ``("all-linear",)``; empty: PEFT's choice for the model's
+            family (the query and value projections where they are separate).
     """
 
     rank: int = 8
@@ -39,25 +42,25 @@ def add_adapters(scorer: ActionScorer, adapters: Adapters, seed: int) -> None:
     Fresh adapters change nothing: one of their two factors starts at zero.
 
     Raises:
-        ModelError: the model has no layers of the given names, or its family has no default.
+        ModelError: a given name is that of no linear layer, or the model's family has no default.
     """
+    targets = _checked_targets(scorer, adapters.targets)
     config = LoraConfig(
         r=adapters.rank,
         lora_alpha=adapters.alpha,
         lora_dropout=0.0,
-        target_modules=list(adapters.targets) or None,
+        target_modules=targets,
         task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            with _quiet_peft():
+            with quiet_peft():
                 model = get_peft_model(scorer.model, config)
         except ValueError as error:
-            names = sorted({name.rsplit(".", 1)[-1] for name in _linear_layers(scorer.model)})
             raise ModelError(
                 f"cannot put adapters on {scorer.name!r}: {error} Name the layers with --lora-targets; "
-                f"this model's linear layers are called {', '.join(names)}."
+                f"this model's linear layers are called {', '.join(_layer_names(scorer.model))}."
             ) from error
     scorer.model = model.eval()
     for parameter in trainable(scorer.model):
@@ -71,7 +74,7 @@ def load_adapters(scorer: ActionScorer, folder: Path, *, trainable: bool) -> Non
         CheckpointError: the folder does not hold adapters that fit this model.
     """
     try:
-        with _quiet_peft():
+        with quiet_peft():
             model = PeftModel.from_pretrained(scorer.model, str(folder), is_trainable=trainable)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise CheckpointError(
@@ -86,6 +89,8 @@ def save_adapters(scorer: ActionScorer, folder: Path) -> None:
     for config in scorer.model.peft_config.values():
         # The name that the user gave, not the folder that it led to on this machine.
         config.base_model_name_or_path = scorer.name
+        # A set, whose order changes from process to process.
+        config.target_modules = sorted(config.target_modules)
     scorer.model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     # PEFT adds the skeleton of a model card, with nothing in it but headings.
     (folder / "README.md").unlink(missing_ok=True)
@@ -133,17 +138,30 @@ def frozen_features(scorer: ActionScorer, states: Sequence[State]) -> torch.Tens
     return features
 
 
-@contextmanager
-def _quiet_peft() -> Iterator[None]:
-    """Without two warnings that ask nothing of the user.
+def _checked_targets(scorer: ActionScorer, targets: Sequence[str]) -> list[str] | str | None:
+    """What PEFT is to look for: the given names, each of which some linear layer has, or all linear layers."""
+    if ALL_LINEAR in targets:
+        if len(targets) > 1:
+            raise ModelError(
+                f"--lora-targets {' '.join(targets)} asks for all linear layers and for some. Give one of the two."
+            )
+        return ALL_LINEAR
+    layers = list(_linear_layers(scorer.model))
+    for target in targets:
+        # PEFT takes a name, or the end of a path such as self_attn.q_proj.
+        if not any(f".{layer}".endswith(f".{target}") for layer in layers):
+            names = _layer_names(scorer.model)
+            close = difflib.get_close_matches(target.rsplit(".", 1)[-1], names, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ModelError(
+                f"--lora-targets: {scorer.name!r} has no linear layer called {quote(target)}; there are "
+                f"{', '.join(names)}, and {ALL_LINEAR!r} stands for all but the output layer.{hint}"
+            )
+    return sorted(set(targets)) or None
 
-    PEFT 0.21 draws one from Transformers 5.23 by asking for an attribute's old name; with GPT-2 it gives another when
-    it finds out by itself how the layers store their weights.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False but the target module is `Conv1D`")
-        yield
+
+def _layer_names(model: nn.Module) -> list[str]:
+    return sorted({name.rsplit(".", 1)[-1] for name in _linear_layers(model)})
 
 
 def _linear_layers(model: nn.Module) -> Iterator[str]:

@@ -61,6 +61,7 @@ def packing_fault(model: Any, packed: Callable[[], list[Tensor]], naive: Callabl
         return "its layers mask by columns of their own, and in a packed row columns are no distances"
     with torch.no_grad():
         expected = naive()
+        _require_numbers(*expected)
         try:
             found = packed()
         except UnsupportedAttentionError as error:
@@ -139,6 +140,7 @@ def needs_reading_alone(
     short, long = tuple(ids[: max(1, room // 4)]), tuple((list(ids) * 4)[:room])
     with torch.no_grad():
         alone, beside = features([short])[0], features([short, long])[0]
+    _require_numbers(alone)
     # Of the whole, not number by number: a few features of many models are a hundred times as large as the rest.
     _, relative = _tolerance(model)
     return not bool((alone - beside).norm() <= _FEATURES_OVER_SCORES * relative * alone.norm())
@@ -152,6 +154,14 @@ def _difference(expected: list[Tensor], found: list[Tensor], tolerance: tuple[fl
         if not bool(((a - b).abs() <= absolute + relative * a.abs()).all()):
             return f"{float((a - b).abs().max()):.2g}"
     return None
+
+
+def _require_numbers(*values: Tensor) -> None:
+    if any(bool(torch.isnan(value).any()) for value in values):
+        raise ModelError(
+            "what it makes of the example is not a number, though its weights are: they may be damaged, or too large "
+            "for its precision (then --dtype bfloat16 or float32 helps)."
+        )
 
 
 def _tolerance(model: Any) -> tuple[float, float]:

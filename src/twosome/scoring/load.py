@@ -5,22 +5,34 @@ model runs only when asked for.
 """
 
 import importlib.util
-from collections.abc import Iterator
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import torch
-from safetensors import SafetensorError
+from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from twosome import models
-from twosome.errors import ConfigError, MissingExtraError, ModelError
+from twosome.errors import ConfigError, MissingExtraError, ModelError, TwosomeError, quote
+from twosome.scoring.adapters import quiet_peft
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Device = str
 Quantization = Literal["8bit", "4bit"] | None
+
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_WEIGHT_TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+class MergedAdapterWarning(UserWarning):
+    """A folder holds an adapter, which is now part of the model that it is for."""
 
 
 def load_model(
@@ -42,31 +54,47 @@ def load_model(
         raise ConfigError(f"dtype is {dtype!r}; expected one of {', '.join(get_args(DType))}.")
     where = _device(device)
     settings: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
+    folder = models.adapter_folder(name_or_path)
+    if folder is not None and quantization is not None:
+        raise ModelError(
+            f"the folder {quote(name_or_path)} holds an adapter, which is merged into its model, and a model in "
+            f"{quantization} cannot take it exactly. Leave out --quantization, or merge the adapter first and save."
+        )
     if quantization is not None:
         settings["quantization_config"] = _quantization_config(quantization, settings["dtype"])
-    source = _source(name_or_path)
-    common = {"trust_remote_code": trust_remote_code}
-    try:
+
+    def load(name: str, source: str) -> tuple[Any, Any]:
+        return _load(name, source, where, settings, {"trust_remote_code": trust_remote_code})
+
+    if folder is None:
+        return load(name_or_path, _source(name_or_path))
+    return _load_with_adapter(folder, load)
+
+
+def _load(
+    name_or_path: str, source: str, where: torch.device, settings: dict[str, Any], common: dict[str, bool]
+) -> tuple[Any, Any]:
+    with _interpreting(
+        lambda found: (
+            f"found no model {quote(name_or_path)}: {found} Give {models.NAMES[0]!r}, a folder with config.json, or an "
+            "id on the Hugging Face Hub (which needs a connection the first time)."
+        )
+    ):
         config = AutoConfig.from_pretrained(source, **common)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"found no model {name_or_path!r}: {_first_line(error)} Give {models.NAMES[0]!r}, a folder with "
-            "config.json, or an id on the Hugging Face Hub (which needs a connection the first time)."
-        ) from error
     tokenizer = _tokenizer(name_or_path, source, common)
-    try:
-        with without_progress_bar(is_local=Path(source).is_dir()):
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                source,
-                config=config,
-                use_safetensors=True,
-                device_map={"": where},
-                output_loading_info=True,
-                **settings,
-                **common,
-            )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise ModelError(_weights_message(name_or_path, source, error)) from error
+    with (
+        _interpreting(lambda found: _weights_message(name_or_path, source, found)),
+        without_progress_bar(is_local=Path(source).is_dir()),
+    ):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source,
+            config=config,
+            use_safetensors=True,
+            device_map={"": where},
+            output_loading_info=True,
+            **settings,
+            **common,
+        )
     model, found = loaded
     if missing := sorted(found["missing_keys"]):
         # Transformers would begin them with random numbers, other ones at each load.
@@ -75,7 +103,104 @@ def load_model(
             f"the weights of {name_or_path!r} lack {len(missing)} of the model's tensors: {shown}. Copy the model "
             "again, or correct its config.json."
         )
+    _require_finite(name_or_path, model)
     return model.eval(), tokenizer
+
+
+def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """A model with the adapter of a folder merged into its weights: what training then freezes or starts from.
+
+    Left beside the model, the adapter would be wiped when adapters of a run's own are put on.
+    """
+    name = str(folder)
+    with _interpreting(
+        lambda found: f"the adapter_config.json in {quote(name)} cannot be read: {found} Copy it again."
+    ):
+        base = json.loads((folder / models.ADAPTER_CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
+        if not isinstance(base, str) or not base:
+            raise ValueError(f"base_model_name_or_path is {base!r}, expected the name of a model")
+    if not (folder / _ADAPTER_WEIGHTS).is_file():
+        raise ModelError(
+            f"the adapter in {quote(name)} has no {_ADAPTER_WEIGHTS}. Other formats run code when they are opened, so "
+            "save an adapter that you trust anew, with PEFT: save_pretrained(FOLDER)."
+        )
+    if (folder / models.CONFIG).is_file():
+        base = name
+        with _without_adapter(folder) as bare:
+            model, tokenizer = load(name, bare)
+    else:
+        if (folder / base).is_dir():
+            base = str(folder / base)
+        try:
+            model, tokenizer = load(base, _source(base))
+        except ModelError as error:
+            raise ModelError(
+                f"the folder {quote(name)} holds an adapter alone, and the model that it is for, {quote(base)}, cannot "
+                f"be loaded: {error} Put the right name into base_model_name_or_path in its adapter_config.json."
+            ) from error
+    with (
+        _interpreting(
+            lambda found: (
+                f"the adapter in {quote(name)} does not fit the model {quote(base)}: {found} Use the model that it was "
+                "trained on, or take the files adapter_* out of the folder."
+            )
+        ),
+        quiet_peft(),
+    ):
+        # PEFT only warns of layers that the adapter lacks, and leaves them without effect.
+        warnings.filterwarnings("error", ".*missing adapter keys")
+        merged = PeftModel.from_pretrained(model, name).merge_and_unload(safe_merge=True)
+    _require_finite(name, merged)
+    warnings.warn(
+        f"the adapter in {quote(name)} is merged into the model {quote(base)}: training starts from, and leaves "
+        "frozen, the model with it. To use the model without it, take the files adapter_* away or name the model.",
+        MergedAdapterWarning,
+        stacklevel=4,
+    )
+    return merged.eval(), tokenizer
+
+
+@contextmanager
+def _without_adapter(folder: Path) -> Iterator[str]:
+    """The folder as it would be without its adapter, which Transformers would put on in its own way."""
+    with TemporaryDirectory() as bare:
+        for path in folder.iterdir():
+            if not path.name.startswith("adapter_"):
+                (Path(bare) / path.name).symlink_to(path.resolve())
+        yield bare
+
+
+@contextmanager
+def _interpreting(message: Callable[[str], str]) -> Iterator[None]:
+    """Turns whatever is raised into a ModelError with a message that is made of what was found.
+
+    Here Transformers, PEFT and, if asked for, code of the model's own make sense of files that anybody may have
+    written: settings that do not fit together come out as nearly any kind of exception, from deep inside.
+    """
+    try:
+        yield
+    except TwosomeError:
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise ModelError(
+            f"the model does not fit into memory: {_first_line(error)} Choose a smaller --dtype, --quantization, or "
+            "another --device."
+        ) from error
+    except Exception as error:
+        raise ModelError(message(_first_line(error))) from error
+
+
+def _require_finite(name: str, model: Any) -> None:
+    """Raise where a weight is no finite number; reads each weight once, far faster than it was loaded."""
+    for key, tensor in (*model.named_parameters(), *model.named_buffers()):
+        # Quantized weights are integers, and the smallest floats know no order.
+        if tensor.dtype not in _WEIGHT_TYPES or tensor.numel() == 0:
+            continue
+        if not all(math.isfinite(bound) for bound in torch.stack(tensor.detach().aminmax()).tolist()):
+            raise ModelError(
+                f"the weights of {quote(name)} are damaged: {key} holds NaN or an infinite number. Copy the model "
+                "again; if it was trained in float16, the training may have diverged."
+            )
 
 
 @contextmanager
@@ -97,18 +222,18 @@ def _source(name_or_path: str) -> str:
     if folder is None:
         return name_or_path
     if not any(folder.glob("*.safetensors")):
-        raise ModelError(_weights_message(name_or_path, str(folder), None))
+        raise ModelError(_weights_message(name_or_path, str(folder), ""))
     return str(folder)
 
 
 def _tokenizer(name_or_path: str, source: str, common: dict[str, bool]) -> Any:
-    try:
+    with _interpreting(
+        lambda found: (
+            f"the model {quote(name_or_path)} has no tokenizer that can be loaded: {found} Put its tokenizer.json and "
+            "tokenizer_config.json beside config.json."
+        )
+    ):
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
-    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"the model {name_or_path!r} has no tokenizer that can be loaded: {_first_line(error)} Put its "
-            "tokenizer.json and tokenizer_config.json beside config.json."
-        ) from error
     if len(tokenizer) == 0:
         raise ModelError(
             f"the model {name_or_path!r} has an empty tokenizer. Put its tokenizer.json and tokenizer_config.json "
@@ -117,8 +242,8 @@ def _tokenizer(name_or_path: str, source: str, common: dict[str, bool]) -> Any:
     return tokenizer
 
 
-def _weights_message(name_or_path: str, source: str, error: Exception | None) -> str:
-    found = "" if error is None else f" {_first_line(error)}"
+def _weights_message(name_or_path: str, source: str, found: str) -> str:
+    found = found and f" {found}"
     if any(Path(source).glob("*.safetensors")):
         return (
             f"cannot load the weights of {name_or_path!r} as those of a causal language model:{found} The files may be "
@@ -150,8 +275,9 @@ def _quantization_config(quantization: str, dtype: torch.dtype) -> Any:
 
 def _device(device: Device) -> torch.device:
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    unknown = f"device is {device!r}; expected 'auto', 'cpu', 'cuda' or 'cuda:1'."
+        has_mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    unknown = f"device is {device!r}; expected 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
     try:
         where = torch.device(device)
     except RuntimeError as error:
@@ -166,7 +292,10 @@ def _device(device: Device) -> torch.device:
 
 
 def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
-    """The precision of the weights that a setting stands for on a device."""
+    """The precision of the weights that a setting stands for on a device.
+
+    On an Apple GPU float32, as on a CPU: it shares the CPU's memory, and not every one computes in bfloat16.
+    """
     if dtype != "auto":
         chosen: torch.dtype = getattr(torch, dtype)
         return chosen
@@ -176,5 +305,7 @@ def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
 
 
 def _first_line(error: Exception) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What an error says, on one short line."""
+    line = quote((str(error).strip().splitlines() or [""])[0])[1:-1]
+    line = f"{type(error).__name__}: {line}" if line else type(error).__name__
     return line if line.endswith((".", "!", "?")) else line + "."

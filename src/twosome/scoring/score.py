@@ -129,7 +129,7 @@ class ActionScorer:
             name_or_path: ``"hearth"`` (embedded in this package), a folder, or an id on the Hugging Face Hub.
             dtype: of the weights; ``"auto"``: bfloat16 on a GPU that computes in it, else float16 there, and
                 float32 on a CPU.
-            device: ``"auto"``: the GPU where there is one.
+            device: ``"auto"``: the GPU where there is one, of NVIDIA or AMD before Apple's.
             quantization: ``"8bit"`` or ``"4bit"`` through bitsandbytes.
             trust_remote_code: run Python code that comes with the model.
             method: see the class.

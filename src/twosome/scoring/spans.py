@@ -114,7 +114,8 @@ class SpanEncoder:
         if length == 0:
             raise ModelError(
                 f"the rows of the prompt {quote(decision.prompt)} share no first token with it, and this tokenizer "
-                "puts none in front of a text, so there is nothing to condition on. Begin the prompt with a word of its own."
+                "puts none in front of a text, so there is nothing to condition on. Begin the prompt with a word of "
+                "its own."
             )
         actions: list[tuple[int, ...]] = [()] * len(decision.actions)
         for i, row in zip(available, rows, strict=True):
@@ -127,8 +128,8 @@ class SpanEncoder:
                 )
             if self._unknown in actions[i]:
                 warnings.warn(
-                    f"the tokenizer does not know all of the action {quote(decision.actions[i])}: to the model, whatever "
-                    "it does not know is the same. Word the action otherwise.",
+                    f"the tokenizer does not know all of the action {quote(decision.actions[i])}: to the model, "
+                    "whatever it does not know is the same. Word the action otherwise.",
                     UnknownTokenWarning,
                     stacklevel=2,
                 )
