@@ -41,7 +41,9 @@ def on_ranks(function: Callable[..., Any], *arguments: Any, size: int = 2, timeo
         process.start()
     for process in processes:
         process.join(timeout_s)
-    stuck = [process.kill() for process in processes if process.is_alive()]
+    stuck = [process for process in processes if process.is_alive()]
+    for process in stuck:
+        process.kill()
     assert not stuck, "a rank did not end"
     return [
         pipe[0].recv() if pipe[0].poll() else process.exitcode for pipe, process in zip(pipes, processes, strict=True)

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,7 +123,7 @@ def test_a_memory_budget_is_refused_for_a_sharded_model():
         TrainConfig(shard_model=True, memory_budget_gib=8.0)
 
 
-NESTED = {"a": 1}
+NESTED: dict[str, Any] = {"a": 1}
 for _ in range(100):
     NESTED = {"a": NESTED}
 

@@ -114,7 +114,7 @@ def test_resampling_in_parts_gives_what_resampling_at_once_gives(monkeypatch):
     largest, choice = [], np.random.Generator.choice
 
     class Watched(np.random.Generator):
-        def choice(self, values, size):
+        def choice(self, values, size):  # type: ignore[override]  # all that is called
             largest.append(np.prod(size))
             return choice(self, values, size)
 

@@ -24,7 +24,7 @@ def gradients(scorer: ActionScorer) -> list[torch.Tensor]:
     scorer.model.zero_grad()
     logp = torch.cat(scorer.log_probs(DECISIONS))
     logp[logp.isfinite()].square().sum().backward()
-    return [parameter.grad for parameter in trainable(scorer.model)]
+    return [parameter.grad for parameter in trainable(scorer.model) if parameter.grad is not None]
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "gpt2"])

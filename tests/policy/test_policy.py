@@ -34,7 +34,7 @@ def perturb(scorer: ActionScorer) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in trainable(scorer.model):
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
 
 
 def test_a_decision_without_an_action_is_refused():
@@ -62,7 +62,7 @@ def test_the_policy_is_the_softmax_of_the_normalized_scores(scorer, normalizatio
     expected /= expected.sum()
     calibration = Calibration(prior_weight=0.5)
     with torch.no_grad():
-        calibration.log_temperature += math.log(4)
+        calibration.log_temperature.add_(math.log(4))
     policy = Actor(scorer, normalization, calibration=calibration).probabilities([TEA])[0]
     assert policy[1] == 0
     assert policy[[0, 2]] == pytest.approx(expected, abs=1e-5)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -25,7 +26,7 @@ def config(tmp_path: Path) -> TrainConfig:
     return TrainConfig(env="FoodPreparation", output=tmp_path / "run", warm_start_episodes=8, total_steps=0)
 
 
-def food() -> text.gymnasium.Env:
+def food() -> gymnasium.Env:
     return text.make("FoodPreparation")
 
 

@@ -155,7 +155,9 @@ def tiny_llama(folder: Path) -> str:
 
 def train_and_count(config: TrainConfig) -> tuple[Path, list[tuple[int, int]]]:
     """The run, and of each sharded layer how many numbers this rank held, and how many there were."""
-    shard, held, sharded = sharding.shard, [], []
+    shard = sharding.shard
+    held: list[tuple[int, int]] = []
+    sharded: list[torch.nn.Module] = []
 
     def counting(layers: list[torch.nn.Module], device: torch.device) -> None:
         full = [sum(p.numel() for p in layer.parameters()) for layer in layers]

@@ -128,7 +128,7 @@ def test_a_setting_that_is_younger_than_a_run_had_its_default(experiment):
     (experiment / "experiment.json").unlink()
     found = collect(experiment)
     assert not found.unreadable
-    methods = {str(run.path.parent.name): set() for run in found.runs}
+    methods: dict[str, set[str]] = {str(run.path.parent.name): set() for run in found.runs}
     for run in found.runs:
         methods[run.path.parent.name].add(run.method)
     assert methods == {

@@ -3,7 +3,7 @@ from twosome.scoring.cache import BoundedCache
 
 def test_the_value_asked_for_longest_ago_is_forgotten():
     made = []
-    cache = BoundedCache(2)
+    cache: BoundedCache[str, str] = BoundedCache(2)
 
     def make(key):
         made.append(key)

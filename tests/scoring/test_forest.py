@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twosome.scoring.attention import tree_mask
 from twosome.scoring.forest import Costs, most_tokens, pack
 from twosome.scoring.packed import MAX_LOGITS, max_nodes, plan_forwards
-from twosome.scoring.trie import build_tries
+from twosome.scoring.trie import ActionTrie, build_tries
 
 PROMPT = st.lists(st.integers(1, 2), min_size=1, max_size=5)
 ACTIONS = st.lists(st.lists(st.integers(1, 3), max_size=4).map(tuple), min_size=1, max_size=5).filter(any)
@@ -21,7 +21,8 @@ LAWS = settings(deadline=None, derandomize=True, max_examples=200)
 
 def tries_of(decisions, limit=None):
     """The tries of all decisions, and which decision each belongs to."""
-    tries, owners = [], []
+    tries: list[ActionTrie] = []
+    owners: list[int] = []
     for i, (shared, actions) in enumerate(decisions):
         pieces = build_tries(shared, actions, limit)
         tries += pieces

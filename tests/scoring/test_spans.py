@@ -1,5 +1,7 @@
 """Action boundaries are token boundaries, whatever the tokenizer."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +123,7 @@ def test_token_texts_join_to_the_phrase_in_every_script(make, phrase):
         assert "".join(encoder._decoded_texts(spans, 0)) == f" {phrase}"
 
 
-_known = {}
+_known: dict[Any, Any] = {}
 
 
 def test_a_character_of_several_tokens_is_added_by_the_last_of_them():

@@ -17,7 +17,9 @@ def picture_after(task: str, *names: str) -> np.ndarray:
     env.reset()
     for name in names:
         env.step(env.action_names.index(name))
-    return env.render()
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)
+    return picture
 
 
 def test_the_picture_is_an_rgb_image_of_fixed_size() -> None:
