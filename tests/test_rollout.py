@@ -65,7 +65,7 @@ def test_runs_of_neighboring_seeds_share_no_worlds():
 
     def seeds(seed):
         collector = Collector(lambda: Counting(4), 4, gamma=0.9, seed=seed)
-        return [env.unwrapped.np_random_seed for env in collector.envs.envs]
+        return [env.env.unwrapped.np_random_seed for env in collector.envs]
 
     assert seeds(1) == seeds(1)
     assert len({*seeds(0), *seeds(1), *seeds(2)}) == 12
@@ -73,8 +73,8 @@ def test_runs_of_neighboring_seeds_share_no_worlds():
 
 def test_a_process_begins_its_own_worlds_as_one_process_would():
     every, own = (Collector(lambda: Counting(4), 4, gamma=0.9, seed=1, own=own) for own in (None, range(2, 4)))
-    assert [env.unwrapped.np_random_seed for env in own.envs.envs] == [
-        env.unwrapped.np_random_seed for env in every.envs.envs[2:]
+    assert [env.env.unwrapped.np_random_seed for env in own.envs] == [
+        env.env.unwrapped.np_random_seed for env in every.envs[2:]
     ]
 
 

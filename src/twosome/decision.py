@@ -5,6 +5,37 @@ from dataclasses import dataclass
 from twosome.errors import NoActionError, WorldError, quote
 
 
+def text_faults(prompt: object, actions: object, num_actions: int | None = None) -> list[str]:
+    """What keeps these from being the texts of a decision; whether an action is available is not looked at.
+
+    Args:
+        prompt: the state as text.
+        actions: one phrase for each action id.
+        num_actions: how many ids there are; None: any number.
+    """
+    faults = []
+    if not isinstance(prompt, str):
+        faults.append(f"expected the prompt to be a text, found {quote(prompt)}.")
+    else:
+        if prompt != prompt.rstrip():
+            faults.append(
+                f"expected a prompt without a blank at its end, found one that ends in {quote(prompt[-40:])}."
+            )
+        faults += _character_faults(prompt)
+    if (
+        not isinstance(actions, tuple)
+        or num_actions not in (None, len(actions))
+        or not all(isinstance(phrase, str) for phrase in actions)
+    ):
+        many = "texts" if num_actions is None else f"{num_actions} texts"
+        faults.append(f"expected the actions to be a tuple of {many}, one for each id, found {quote(actions)}.")
+    else:
+        if padded := [phrase for phrase in actions if phrase != phrase.strip()]:
+            faults.append(f"expected phrases without blanks around them, found {quote(padded)}.")
+        faults += [fault for phrase in actions for fault in _character_faults(phrase)]
+    return faults
+
+
 @dataclass(frozen=True)
 class Decision:
     """A moment of choice, as text alone: frozen, hashable, equal when the texts are equal.
@@ -31,19 +62,8 @@ class Decision:
     actions: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        prompt, actions = self.prompt, self.actions
-        if not isinstance(prompt, str):
-            raise WorldError(f"expected the prompt to be a text, found {quote(prompt)}.")
-        if prompt != prompt.rstrip():
-            raise WorldError(
-                f"expected a prompt without a blank at its end, found one that ends in {quote(prompt[-40:])}."
-            )
-        if not isinstance(actions, tuple) or not all(isinstance(phrase, str) for phrase in actions):
-            raise WorldError(f"expected the actions to be a tuple of texts, one for each id, found {quote(actions)}.")
-        if padded := [phrase for phrase in actions if phrase != phrase.strip()]:
-            raise WorldError(f"expected phrases without blanks around them, found {quote(padded)}.")
-        for text in (prompt, *actions):
-            _require_characters(text)
+        if faults := text_faults(self.prompt, self.actions):
+            raise WorldError(" ".join(faults))
         if not any(self.actions):
             raise NoActionError(
                 f"no action is available after the prompt {quote(self.prompt)}: expected at least one phrase that "
@@ -56,15 +76,16 @@ class Decision:
         return tuple(i for i, phrase in enumerate(self.actions) if phrase)
 
 
-def _require_characters(text: str) -> None:
-    """Raise where a text has what is no character: tokenizers take UTF-8, and some end a text at NUL."""
+def _character_faults(text: str) -> list[str]:
+    """What in a text is no character: tokenizers take UTF-8, and some end a text at NUL."""
     if text.isascii() and "\0" not in text:
-        return
+        return []
     found = next((character for character in text if character == "\0" or "\ud800" <= character <= "\udfff"), None)
-    if found is not None:
-        what = "NUL" if found == "\0" else "half of a surrogate pair"
-        raise WorldError(
-            f"expected prompts and phrases of Unicode characters, found U+{ord(found):04X} ({what}) at place "
-            f"{text.index(found)} of {quote(text)}. Decode bytes with the encoding that they were written in, or with "
-            "errors='replace'."
-        )
+    if found is None:
+        return []
+    what = "NUL" if found == "\0" else "half of a surrogate pair"
+    return [
+        f"expected prompts and phrases of Unicode characters, found U+{ord(found):04X} ({what}) at place "
+        f"{text.index(found)} of {quote(text)}. Decode bytes with the encoding that they were written in, or with "
+        "errors='replace'."
+    ]

@@ -180,7 +180,7 @@ def train(cfg: Config, score: Callable[..., list[Tensor]] = score) -> Iterator[d
     critic_optimizer = torch.optim.Adam(head.parameters(), lr=cfg.critic_lr, eps=1e-5)
     rng = np.random.default_rng(cfg.seed)
     envs = [gymnasium.make(cfg.env) for _ in range(cfg.num_envs)]
-    seeds = np.random.SeedSequence(cfg.seed).generate_state(cfg.num_envs).tolist()
+    seeds = (np.random.SeedSequence(cfg.seed).generate_state(cfg.num_envs) & 0x7FFFFFFF).tolist()
     seen = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
 
     def values_of(prompts: list[str]) -> Tensor:

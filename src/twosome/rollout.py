@@ -1,8 +1,8 @@
 """The one place where worlds and policies meet: collecting decisions from parallel environments.
 
-Environments reset themselves within the step that ends an episode (Gymnasium's `SAME_STEP`), so that every
-row of a rollout is a real decision; the last state of a cut-off episode, whose value the estimates need,
-comes from `final_obs`.
+An environment is reset within the step that ends its episode, so that every row of a rollout is a real decision. The
+last state of a cut-off episode, whose value the estimates need, is kept beside; that of an episode which the world
+terminated is never read.
 
 What it computes is `twosome.minimal.collect`.
 """
@@ -14,14 +14,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
-from twosome.envs.outcome import outcome
-from twosome.envs.text import decision_from, decisions_from
+from twosome.envs.checked import CheckedEnv, Place, world_seeds
 from twosome.policy.actor import sample_at
 from twosome.policy.uniform import Uniform
 
@@ -86,8 +84,9 @@ class EpisodeCounter:
 class Rollout:
     """T decisions in each of E environments, and what followed.
 
-    ``decisions``, ``next_prompts`` and ``probabilities``, the policy at each decision, are lists of T rows of E. See
-    `estimate_advantages` for the arrays.
+    ``decisions``, ``next_prompts`` and ``probabilities``, the policy at each decision, are lists of T rows of E. A next
+    prompt is that of the state which the decision led to; where the world terminated the episode nothing follows, and
+    the decision's own prompt stands in, which nothing reads. See `estimate_advantages` for the arrays.
     """
 
     decisions: list[list[Decision]]
@@ -109,8 +108,7 @@ class Collector:
         make: makes one environment.
         num_envs: how many there are in all.
         gamma: discount per primitive step for the episodes' returns.
-        seed: each environment is reset with one derived from it. Counting up from it would let runs of neighboring
-            seeds meet the same worlds.
+        seed: each environment is reset with one derived from it.
         own: which of them are stepped here; the others belong to other processes. None: all.
     """
 
@@ -124,20 +122,35 @@ class Collector:
     ) -> None:
         self.num_envs = num_envs
         self.own = slice(0, num_envs) if own is None else slice(own.start, own.stop)
-        num_own = self.own.stop - self.own.start
-        self.envs = SyncVectorEnv([make] * num_own, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
         self.gamma = gamma
-        self._begin(seed)
-        self.counters = [EpisodeCounter() for _ in range(num_own)]
+        self.envs: list[CheckedEnv] = []
+        try:
+            for _ in range(num_envs)[self.own]:
+                self.envs.append(CheckedEnv.made_by(make))
+            self._begin(seed)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Collector":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the environments that are stepped here."""
+        for env in self.envs:
+            env.close()
 
     def _begin(self, seed: int | Sequence[int]) -> None:
-        seeds = np.random.SeedSequence(seed).generate_state(self.num_envs)[self.own]
-        observation, _ = self.envs.reset(seed=seeds.tolist())
-        self.current = decisions_from(observation, self.envs.num_envs)
+        seeds = world_seeds(seed, self.num_envs)[self.own]
+        self.current = [env.reset(begin) for env, begin in zip(self.envs, seeds, strict=True)]
+        self.counters = [EpisodeCounter() for _ in self.envs]
 
     def collect(self, policy: Policy, num_steps: int, rng: np.random.Generator) -> Rollout:
         """Let the policy act for ``num_steps`` decisions in each environment that is stepped here."""
-        T, E = num_steps, self.envs.num_envs
+        T, E = num_steps, len(self.envs)
         rollout = Rollout(
             decisions=[],
             next_prompts=[],
@@ -153,42 +166,42 @@ class Collector:
             probabilities = policy.probabilities(self.current)
             # Drawn for all, so that the generator stands alike in every process.
             draws = rng.random(self.num_envs)[self.own]
-            actions = np.array([sample_at(row, draw) for row, draw in zip(probabilities, draws, strict=True)])
-            observation, rewards, terminated, truncated, infos = self.envs.step(actions)
+            actions = [sample_at(row, draw) for row, draw in zip(probabilities, draws, strict=True)]
             rollout.decisions.append(self.current)
             rollout.probabilities.append(probabilities)
-            self.current = decisions_from(observation, E)
             rollout.actions[t] = actions
             rollout.logp[t] = [np.log(row[action]) for row, action in zip(probabilities, actions, strict=True)]
-            rollout.rewards[t] = rewards
-            rollout.terminated[t] = terminated
-            rollout.truncated[t] = truncated
             rollout.next_prompts.append([decision.prompt for decision in self.current])
-            for i, info in enumerate(_own_infos(infos, terminated | truncated)):
-                self._count(rollout, t, i, float(rewards[i]), info)
-                if "final_obs" in info:
-                    rollout.next_prompts[t][i] = info["final_obs"]["prompt"]
+            self.current = [self._step(rollout, t, i, action) for i, action in enumerate(actions)]
         return rollout
 
-    def _count(self, rollout: Rollout, t: int, i: int, reward: float, info: dict[str, Any]) -> None:
-        primitive_steps, success = outcome(info, bool(rollout.terminated[t, i]), reward)
-        rollout.durations[t, i] = primitive_steps
-        self.counters[i].add(reward, primitive_steps, self.gamma)
-        if rollout.terminated[t, i] or rollout.truncated[t, i]:
-            rollout.episodes.append(self.counters[i].finish(success))
-            self.counters[i] = EpisodeCounter()
+    def _step(self, rollout: Rollout, t: int, i: int, action: int) -> Decision:
+        """Carry out one environment's action, note what came of it, and return the next choice there."""
+        step = self.envs[i].step(action)
+        if step.prompt is not None:
+            rollout.next_prompts[t][i] = step.prompt
+        rollout.rewards[t, i] = step.reward
+        rollout.durations[t, i] = step.primitive_steps
+        rollout.terminated[t, i] = step.terminated
+        rollout.truncated[t, i] = step.truncated
+        self.counters[i].add(step.reward, step.primitive_steps, self.gamma)
+        if step.decision is not None:
+            return step.decision
+        rollout.episodes.append(self.counters[i].finish(step.success))
+        self.counters[i] = EpisodeCounter()
+        return self.envs[i].reset()
 
     @property
     def can_restore(self) -> bool:
         """Whether every environment can save and restore its state, its wrappers included."""
-        return all(_can_restore(env) for env in self.envs.envs)
+        return all(_can_restore(env.env) for env in self.envs)
 
     def state(self) -> dict[str, Any]:
         """Where everything stepped here stands, as plain JSON. Environments that cannot say are left out."""
-        states = [env.unwrapped.get_state() for env in self.envs.envs] if self.can_restore else None  # type: ignore[attr-defined]
         return {
-            "envs": states,
-            "elapsed": [[limit._elapsed_steps for limit in _time_limits(env)] for env in self.envs.envs],
+            "envs": [env.get_state() for env in self.envs] if self.can_restore else None,
+            "elapsed": [[limit._elapsed_steps for limit in _time_limits(env.env)] for env in self.envs],
+            "places": [asdict(env.place) for env in self.envs],
             "counters": [asdict(counter) for counter in self.counters],
         }
 
@@ -205,12 +218,15 @@ class Collector:
         if state["envs"] is None or not self.can_restore:
             self._begin(fresh_seed)
             return False
-        for env, elapsed in zip(self.envs.envs, state["elapsed"][self.own], strict=True):
-            for limit, steps in zip(_time_limits(env), elapsed, strict=True):
+        for env, elapsed in zip(self.envs, state["elapsed"][self.own], strict=True):
+            for limit, steps in zip(_time_limits(env.env), elapsed, strict=True):
                 limit._elapsed_steps = steps
-        for env, saved in zip(self.envs.envs, state["envs"][self.own], strict=True):
-            env.unwrapped.set_state(saved)  # type: ignore[attr-defined]
-        self.current = [decision_from(env.unwrapped.observation()) for env in self.envs.envs]  # type: ignore[attr-defined]
+        # Earlier versions did not save the places, which only error messages tell.
+        places = [Place(**place) for place in state.get("places", [{}] * self.num_envs)[self.own]]
+        self.current = [
+            env.set_state(saved, place)
+            for env, saved, place in zip(self.envs, state["envs"][self.own], places, strict=True)
+        ]
         self.counters = [EpisodeCounter(**counter) for counter in state["counters"][self.own]]
         return True
 
@@ -224,9 +240,8 @@ def random_decisions(make: Callable[[], gymnasium.Env[Any, Any]], seed: int, cou
         count: decisions to play.
     """
     apart = (seed, 0, 1)  # resumed worlds have (seed, update)
-    collector = Collector(make, 1, 1.0, apart)
-    rollout = collector.collect(Uniform(), count, np.random.default_rng(apart))
-    collector.envs.close()
+    with Collector(make, 1, 1.0, apart) as collector:
+        rollout = collector.collect(Uniform(), count, np.random.default_rng(apart))
     return list(dict.fromkeys(chain(*rollout.decisions)))
 
 
@@ -257,6 +272,7 @@ def merge_states(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "envs": [env for state in states for env in state["envs"]] if known else None,
         "elapsed": [elapsed for state in states for elapsed in state["elapsed"]],
+        "places": [place for state in states for place in state["places"]],
         "counters": [counter for state in states for counter in state["counters"]],
     }
 
@@ -278,19 +294,3 @@ def _can_restore(env: gymnasium.Env[Any, Any]) -> bool:
     # Other wrappers may keep a state of their own, which nobody would restore.
     known = all(type(wrapper) in (PassiveEnvChecker, OrderEnforcing, TimeLimit) for wrapper in _wrappers(env))
     return known and all(callable(getattr(env.unwrapped, name, None)) for name in methods)
-
-
-def _own_infos(infos: dict[str, Any], done: Bool[np.ndarray, " E"]) -> list[dict[str, Any]]:
-    """What each environment said of *this* step: of an ended episode its last words, not the next one's first."""
-    rows: list[dict[str, Any]] = []
-    for i, ended in enumerate(done):
-        source = infos["final_info"] if ended else infos
-        row = {
-            name: source[name][i]
-            for name in ("primitive_steps", "success")
-            if name in source and source.get(f"_{name}", np.ones(len(done), bool))[i]
-        }
-        if ended:
-            row["final_obs"] = infos["final_obs"][i]
-        rows.append(row)
-    return rows

@@ -10,7 +10,7 @@ import torch
 
 import tests.worlds
 from twosome.config import TrainConfig
-from twosome.envs import planner_for, text
+from twosome.envs import best_action, planner_for, text
 from twosome.errors import ConfigError, DivergedError, WorldError
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent
@@ -81,7 +81,7 @@ def test_training_goes_on_from_what_was_cloned(config):
     warm, cold = Trainer(replace(config, total_steps=128)), Trainer(replace(config, total_steps=128))
     warm.warm_start()
     decision = warm.collector.current[0]
-    best = planner_for(warm.collector.envs.envs[0]).act()
+    best = best_action(warm.collector.envs[0].env)
     assert warm.actor.probabilities([decision])[0][best] > cold.actor.probabilities([decision])[0][best]
     assert not warm.optimizers["actor"].state
     assert isinstance(warm.actor, Actor)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from twosome.baselines.config import MlpConfig
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, WorldError
 from twosome.policy.actor import sample
 from twosome.ppo.gae import estimate_advantages, normalize_advantages
 from twosome.ppo.loss import policy_loss, value_loss
@@ -33,13 +33,21 @@ class VectorPrompt(gymnasium.ObservationWrapper[dict[str, Any], np.int64, dict[s
     """A world whose prompt is its symbolic observation, as text: what a policy without language reads."""
 
     def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
-        """The observation with its numbers in the prompt's place."""
+        """The observation with its numbers in the prompt's place; one without numbers stays as it is."""
+        numbers = observation.get("vector") if isinstance(observation, dict) else None
+        if not isinstance(numbers, np.ndarray):
+            return observation  # the last one of an episode, or a fault, which `CheckedEnv` will name
         return {**observation, "prompt": _vector_text(observation)}
 
 
 def symbolic(env: gymnasium.Env[Any, Any], decision: Decision) -> Decision:
     """The decision that an environment poses now, with its symbolic observation in the prompt's place."""
     world: Any = env.unwrapped
+    if not hasattr(world, "observation"):
+        raise WorldError(
+            f"{env}: a policy that reads numbers asks env.unwrapped.observation() for them; add this method, which "
+            "returns what reset and step returned last."
+        )
     return Decision(_vector_text(world.observation()), decision.actions)
 
 
@@ -67,10 +75,9 @@ class VectorReader:
             ConfigError: the world's observations have no "vector".
             WorldError: there is no such world.
         """
-        world = text.make(env, **(env_kwargs or {}))
-        space: Any = world.observation_space
-        num_actions = int(world.action_space.n)  # type: ignore[attr-defined]
-        world.close()
+        with text.make_checked(env, **(env_kwargs or {})) as world:
+            space: Any = world.env.observation_space
+            num_actions = world.num_actions
         box = space["vector"] if "vector" in space.spaces else None
         if not isinstance(box, gymnasium.spaces.Box) or len(box.shape) != 1:
             raise ConfigError(f'{env} has no symbolic observation: expected "vector" to be a flat Box, found {box}.')
@@ -149,19 +156,19 @@ def train_mlp(config: MlpConfig, report: Report | None = None) -> MlpPolicy:
     """
     policy = MlpPolicy(*VectorReader.for_world(config.env), config.hidden, config.seed)
     gamma = text.gamma_of(config.env, {})
-    collector = Collector(lambda: VectorPrompt(text.make(config.env)), config.num_envs, gamma, config.seed)
     rng = np.random.default_rng(config.seed)
     optimizers = [
         torch.optim.Adam(network.parameters(), lr=config.learning_rate, eps=1e-5)
         for network in (policy.actor, policy.critic)
     ]
-    for update in range(config.num_updates):
-        for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = config.learning_rate * (1 - update / config.num_updates)
-        rollout = collector.collect(policy, config.rollout_steps, rng)
-        _improve(policy, optimizers, rollout, config, gamma, rng)
-        if report is not None:
-            report((update + 1) * config.batch_size, rollout)
+    with Collector(lambda: VectorPrompt(text.make(config.env)), config.num_envs, gamma, config.seed) as collector:
+        for update in range(config.num_updates):
+            for optimizer in optimizers:
+                optimizer.param_groups[0]["lr"] = config.learning_rate * (1 - update / config.num_updates)
+            rollout = collector.collect(policy, config.rollout_steps, rng)
+            _improve(policy, optimizers, rollout, config, gamma, rng)
+            if report is not None:
+                report((update + 1) * config.batch_size, rollout)
     return policy
 
 

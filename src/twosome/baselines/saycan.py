@@ -82,9 +82,9 @@ def random_experience(
     """What uniformly random play over the offered actions meets in ``total_steps`` decisions."""
     kwargs = env_kwargs or {}
     gamma = text.gamma_of(env, kwargs)
-    collector = Collector(lambda: VectorPrompt(text.make(env, **kwargs)), num_envs, gamma, seed)
     experience = Experience(gamma)
-    experience.add(collector.collect(Uniform(), total_steps // num_envs, np.random.default_rng(seed)))
+    with Collector(lambda: VectorPrompt(text.make(env, **kwargs)), num_envs, gamma, seed) as collector:
+        experience.add(collector.collect(Uniform(), total_steps // num_envs, np.random.default_rng(seed)))
     return experience
 
 

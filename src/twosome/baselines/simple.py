@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 
 from twosome.decision import Decision
-from twosome.envs import planner_for
+from twosome.envs import best_action
 
 
 class Planner:
@@ -22,6 +22,6 @@ class Planner:
         """The optimal action in each environment.
 
         Raises:
-            WorldError: an environment has no planner.
+            WorldError: an environment has no planner, or it fails.
         """
-        return [planner_for(env).act() for env in envs]
+        return [best_action(env) for env in envs]

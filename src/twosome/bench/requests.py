@@ -106,12 +106,12 @@ def world_decisions(env: str, count: int, seed: int = 0) -> list[Decision]:
     Fewer where a world does not have so many.
     """
     gamma = text.gamma_of(env, {})
-    collector = Collector(lambda: text.make(env), 4, gamma, seed)
     rng = np.random.default_rng(seed)
     found: dict[Decision, None] = {}
-    for _ in range(20):
-        rollout = collector.collect(Uniform(), 32, rng)
-        found.update(dict.fromkeys(decision for row in rollout.decisions for decision in row))
-        if len(found) >= count:
-            break
+    with Collector(lambda: text.make(env), 4, gamma, seed) as collector:
+        for _ in range(20):
+            rollout = collector.collect(Uniform(), 32, rng)
+            found.update(dict.fromkeys(decision for row in rollout.decisions for decision in row))
+            if len(found) >= count:
+                break
     return list(found)[:count]

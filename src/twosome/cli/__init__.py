@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     import importlib
+    import os
+    import traceback
 
     import twosome
     from twosome.cli.process import complain
@@ -62,6 +64,8 @@ def _run(words: list[str]) -> int:
     try:
         code: int = command.main(words[1:])
     except TwosomeError as error:
+        if os.environ.get("TWOSOME_TRACEBACK"):
+            traceback.print_exception(error)
         complain(str(error))
         return 1
     except KeyboardInterrupt as stop:

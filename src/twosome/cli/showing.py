@@ -19,9 +19,8 @@ from twosome.versions import hardware
 def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[str, Any]]]:
     """Random, untrained, trained and optimal play in the run's world, each with its result."""
     config = TrainConfig.from_json(RunDirectory.open(path).read_config())
-    world = text.make(config.env, **config.env_kwargs)
-    has_planner = hasattr(world.unwrapped, "planner")
-    world.close()
+    with text.make_checked(config.env, **config.env_kwargs) as world:
+        has_planner = hasattr(world.env.unwrapped, "planner")
     subjects = [
         subject_of(run=path, policy="random"),
         subject_of(run=path, model=config.model),

@@ -131,7 +131,7 @@ def _check(config: TrainConfig, options: Train) -> None:
         RunDirectory.require_free(config.folder)
     from twosome.envs import text
 
-    text.make(config.env, **config.env_kwargs).close()
+    text.make_checked(config.env, **config.env_kwargs).close()
 
 
 def _run(config: TrainConfig, resumed: Path | None, *, quiet: bool) -> Path:

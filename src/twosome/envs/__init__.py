@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import gymnasium
+import numpy as np
 
+from twosome.envs.checked import raised
 from twosome.envs.text import NAMESPACE, Planner
-from twosome.errors import WorldError
+from twosome.errors import TwosomeError, WorldError, quote
 
 
 class Family(NamedTuple):
@@ -51,6 +53,23 @@ def planner_for(env: gymnasium.Env[Any, Any]) -> Planner:
         )
     found: Planner = planner()
     return found
+
+
+def best_action(env: gymnasium.Env[Any, Any]) -> int:
+    """The action that the environment's planner would take in its current state.
+
+    Raises:
+        WorldError: the environment has no planner, or it fails, or it names no action.
+    """
+    try:
+        action = planner_for(env).act()
+    except (TwosomeError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise WorldError(f"{env}: the planner {raised(error)}. Mend it there.") from error
+    if not isinstance(action, int | np.integer) or action not in range(int(env.action_space.n)):  # type: ignore[attr-defined]
+        raise WorldError(f"{env}: expected the planner to return the id of an action, found {quote(action)}.")
+    return int(action)
 
 
 register_worlds()

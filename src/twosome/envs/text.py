@@ -23,20 +23,19 @@ import difflib
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 from gymnasium.envs import registration
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
+from twosome.envs.checked import CheckedEnv, Place, close, raised
 from twosome.envs.choices import suggestion
-from twosome.envs.outcome import outcome
-from twosome.errors import ConfigError, TwosomeError, WorldError
+from twosome.errors import ConfigError, TwosomeError, WorldError, quote
 
 NAMESPACE = "twosome"
 
@@ -133,21 +132,38 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         raise WorldError(_unknown(name, found))
     _check_arguments(spec, kwargs)
     try:
-        env: gymnasium.Env[Any, Any] = gymnasium.make(env_id, **kwargs)
-    except TwosomeError:
+        # Gymnasium's checker warns of some of what `CheckedEnv` refuses, and stumbles over what nobody reads.
+        env: gymnasium.Env[Any, Any] = gymnasium.make(env_id, **{"disable_env_checker": True, **kwargs})
+    except (TwosomeError, KeyboardInterrupt):
         raise
     except (gymnasium.error.Error, ImportError) as error:
         raise WorldError(f"the world {name!r} cannot be made: {error}") from error
-    except (TypeError, ValueError) as error:
-        if not kwargs:
-            raise  # with nothing given there is nothing that the user could give better
+    except BaseException as error:
+        given = f" with {quote(kwargs)}" if kwargs else ""
         raise WorldError(
-            f"the world {name!r} cannot be made with {kwargs}: {error} Expected arguments as its own "
-            "documentation describes them."
+            f"the world {name!r} cannot be made{given}: it {raised(error)}. Expected arguments as its own "
+            "documentation describes them, and a constructor that does not fail."
         ) from error
     if env_id not in world_ids():
-        require_text_world(env)
+        try:
+            require_text_world(env)
+        except BaseException:
+            close(env)
+            raise
     return env
+
+
+def make_checked(name: str, /, **kwargs: Any) -> CheckedEnv:
+    """Make a world to play in: its answers are checked, and it is closed at the end of a `with` block.
+
+    Args:
+        name: see `make`.
+        **kwargs: arguments of the environment.
+
+    Raises:
+        TwosomeError: see `make`.
+    """
+    return CheckedEnv.made_by(lambda: make(name, **kwargs))
 
 
 def require_text_world(env: gymnasium.Env[Any, Any]) -> None:
@@ -159,18 +175,7 @@ def require_text_world(env: gymnasium.Env[Any, Any]) -> None:
     Raises:
         WorldError: the world does not speak; the message says what was expected and what was found.
     """
-    n = _num_actions(env)
-    space = env.observation_space
-    parts = space.spaces if isinstance(space, spaces.Dict) else {}
-    phrases = parts.get("actions")
-    if "prompt" not in parts or not isinstance(phrases, spaces.Tuple) or len(phrases) != n:
-        raise WorldError(
-            f'{env}: expected observation_space to be a Dict with "prompt", a Text, and "actions", a Tuple of {n} '
-            f"Text, one for each action; found {space}. Wrap the environment in one that describes its observations "
-            "and actions in words."
-        )
-    observation, info = env.reset()
-    _check_moment(env, observation, info, n)
+    CheckedEnv(env).reset()
 
 
 def gamma_of(name: str, kwargs: Mapping[str, Any]) -> float:
@@ -180,10 +185,11 @@ def gamma_of(name: str, kwargs: Mapping[str, Any]) -> float:
         WorldError: no such world is registered.
         ConfigError: it takes no such argument.
     """
-    world = make(name, **kwargs)
-    gamma = float(getattr(world.unwrapped, "gamma", 0.99))
-    world.close()
-    return gamma
+    with make_checked(name, **kwargs) as world:
+        gamma = getattr(world.env.unwrapped, "gamma", 0.99)
+    if not isinstance(gamma, float | int | np.floating | np.integer) or not 0 <= gamma <= 1:
+        raise WorldError(f"the world {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}.")
+    return float(gamma)
 
 
 def resolve(name: str) -> str:
@@ -309,9 +315,9 @@ def list_worlds() -> list[WorldInfo]:
     """All worlds of this package; the description is what the prompt says is wanted."""
     worlds = []
     for env_id in world_ids():
-        world: Any = gymnasium.make(env_id).unwrapped
-        goal = world.reset(seed=0)[0]["prompt"].split(". ")[0].removeprefix("You want to ")
-        worlds.append(WorldInfo(env_id, goal, int(world.action_space.n), world.gamma))
+        with make_checked(env_id) as world:
+            goal = world.reset(seed=0).prompt.split(". ")[0].removeprefix("You want to ")
+            worlds.append(WorldInfo(env_id, goal, world.num_actions, world.env.unwrapped.gamma))  # type: ignore[attr-defined]
     return worlds
 
 
@@ -324,85 +330,40 @@ def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 
         seed: of the first reset and of the choice of actions.
 
     Raises:
-        WorldError: it does not; the message says what was expected and what was found.
+        WorldError: it does not; the message says what was expected, what was found, and where.
     """
-    n = _num_actions(env)
-    rng = np.random.default_rng(seed)
-    observation, info = env.reset(seed=seed)
-    _check_moment(env, observation, info, n)
+    checked, rng = CheckedEnv(env), np.random.default_rng(seed)
+    decision = checked.reset(seed)
     for _ in range(num_steps):
-        decision = decision_from(observation)
-        observation, reward, terminated, truncated, info = env.step(int(rng.choice(decision.available)))
-        over = bool(terminated or truncated)
-        outcome(info, bool(terminated), reward)
-        _check_moment(env, observation, info, n, over=over)
-        if over:
-            observation, info = env.reset()
+        step = checked.step(int(rng.choice(decision.available)))
+        decision = step.decision or checked.reset()
     if hasattr(env.unwrapped, "get_state"):
         _check_restoring(env)
 
 
-def _num_actions(env: gymnasium.Env[Any, Any]) -> int:
-    space = env.action_space
-    if not isinstance(space, spaces.Discrete) or space.start != 0:
-        raise WorldError(f"{env}: expected the action space Discrete(n) with ids from 0, found {space}.")
-    return int(space.n)
-
-
-def _check_moment(
-    env: gymnasium.Env[Any, Any], observation: Any, info: Mapping[str, Any], n: int, *, over: bool = False
-) -> None:
-    """Check one observation with its info; at the end of an episode nothing need be available."""
-    if not isinstance(observation, dict) or not {"prompt", "actions"} <= observation.keys():
-        raise WorldError(
-            f'{env}: expected observations to be a dict with "prompt" and "actions", found {observation!r}.'
-        )
-    prompt, actions = observation["prompt"], observation["actions"]
-    if not isinstance(prompt, str) or not prompt or prompt != prompt.rstrip():
-        raise WorldError(f"{env}: expected the prompt to be a text without a blank at its end, found {prompt!r}.")
-    if not isinstance(actions, tuple) or len(actions) != n or not all(isinstance(a, str) for a in actions):
-        raise WorldError(f'{env}: expected "actions" to be a tuple of {n} texts, one for each id, found {actions!r}.')
-    if padded := [phrase for phrase in actions if phrase != phrase.strip()]:
-        raise WorldError(f"{env}: expected phrases without blanks around them, found {padded!r}.")
-    if not over and not any(actions):
-        raise WorldError(f'{env}: expected at least one phrase that is not "" after the prompt {prompt!r}, found none.')
-    if "action_mask" in info:
-        _check_mask(env, np.asarray(info["action_mask"]), actions)
-
-
-def _check_mask(env: gymnasium.Env[Any, Any], mask: NDArray[Any], actions: Sequence[str]) -> None:
-    phrased = [int(bool(phrase)) for phrase in actions]
-    if mask.dtype != np.int8 or mask.tolist() != phrased:
-        raise WorldError(
-            f'{env}: expected info["action_mask"] to be int8 with 1 exactly where there is a phrase, {phrased}, '
-            f"found {mask.tolist()} of {mask.dtype}."
-        )
-
-
 def _check_restoring(env: gymnasium.Env[Any, Any]) -> None:
-    world: Any = env.unwrapped
-    saved, before = json.loads(json.dumps(world.get_state())), world.observation()
-    went_on = _play_on(world)
-    world.set_state(saved)
-    after = world.observation()
-    if (before["prompt"], before["actions"]) != (after["prompt"], after["actions"]):
-        raise WorldError(f"{env}: expected the same observation after set_state(get_state()), found {after!r}.")
-    if _play_on(world) != went_on:
+    checked = CheckedEnv(env.unwrapped)
+    saved, before = json.loads(json.dumps(checked.get_state())), checked.observe()
+    went_on = _play_on(checked)
+    after = checked.set_state(saved, Place())
+    if before != after:
         raise WorldError(
-            f"{env}: expected the same actions to lead to the same after set_state(get_state()); they led elsewhere. "
-            "If the world draws at random, let get_state include self.np_random.bit_generator.state, and set_state "
-            "put it back."
+            f"{checked.name}: expected the same observation after set_state(get_state()), found {quote(after)}."
+        )
+    if _play_on(checked) != went_on:
+        raise WorldError(
+            f"{checked.name}: expected the same actions to lead to the same after set_state(get_state()); they led "
+            "elsewhere. If the world draws at random, let get_state include self.np_random.bit_generator.state, and "
+            "set_state put it back."
         )
 
 
-def _play_on(world: Any, num_steps: int = 50) -> list[tuple[str, float, bool]]:
+def _play_on(env: CheckedEnv, num_steps: int = 50) -> list[tuple[str, float, bool]]:
     """What a fixed choice of actions leads to, also into the next episodes."""
     rng, seen = np.random.default_rng(0), []
-    observation = world.observation()
+    decision = env.observe()
     for _ in range(num_steps):
-        choices = [i for i, phrase in enumerate(observation["actions"]) if phrase]
-        observation, reward, terminated, truncated, _ = world.step(int(rng.choice(choices)))
-        if terminated or truncated:
-            observation, _ = world.reset()
-        seen.append((observation["prompt"], float(reward), bool(terminated)))
+        step = env.step(int(rng.choice(decision.available)))
+        decision = step.decision or env.reset()
+        seen.append((decision.prompt, step.reward, step.terminated))
     return seen

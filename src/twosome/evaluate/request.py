@@ -43,7 +43,7 @@ class Request:
         self._check_flags()
         config = self.config()
         env, env_kwargs = self.world()
-        text.make(env, **env_kwargs).close()
+        text.make_checked(env, **env_kwargs).close()
         if self.policy in ("random", "planner"):
             return
         if config is None and self.policy == "model" and self.model is None:

@@ -7,6 +7,7 @@ long they take: averaging the first so many to *finish* would favor the short, l
 import math
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.outcome import outcome
+from twosome.envs.checked import MAX_SEED, CheckedEnv
+from twosome.errors import ConfigError
 from twosome.policy.actor import sample
 from twosome.rollout import Episode, EpisodeCounter, Policy
 from twosome.setting_types import require_at_least
@@ -114,11 +116,24 @@ def evaluate(
         parallel: how many run side by side.
 
     Raises:
-        ConfigError: there is nothing to play, or the seed is negative.
+        ConfigError: there is nothing to play, or a seed would be negative or beyond 31 bits.
+        WorldError: the world fails or breaks its contract.
     """
     require_at_least("episodes", episodes, 1)
     require_at_least("seed", seed, 0)
-    envs = [text.make(env, **(env_kwargs or {})) for _ in range(min(parallel, episodes))]
+    if seed + episodes - 1 > MAX_SEED:
+        raise ConfigError(
+            f"--seed is {seed}; expected at most {MAX_SEED + 1 - episodes:,}, as each of {episodes:,} episodes has the "
+            "next seed, and many worlds take none beyond 31 bits."
+        )
+    with ExitStack() as stack:
+        envs = [
+            stack.enter_context(text.make_checked(env, **(env_kwargs or {}))) for _ in range(min(parallel, episodes))
+        ]
+        return Evaluation(_play(player, envs, gamma=gamma, episodes=episodes, seed=seed))
+
+
+def _play(player: Player, envs: Sequence[CheckedEnv], *, gamma: float, episodes: int, seed: int) -> tuple[Episode, ...]:
     finished: dict[int, Episode] = {}
     slots: dict[int, _Slot] = {}
     waiting = iter(range(episodes))
@@ -127,7 +142,9 @@ def evaluate(
     while slots:
         places = list(slots)
         running = [slots[place] for place in places]
-        actions = player.choose([slot.env for slot in running], [s.decision for s in running], [s.rng for s in running])
+        actions = player.choose(
+            [slot.env.env for slot in running], [s.decision for s in running], [s.rng for s in running]
+        )
         for place, slot, action in zip(places, running, actions, strict=True):
             episode = slot.step(action, gamma)
             if episode is None:
@@ -138,40 +155,36 @@ def evaluate(
                 del slots[place]
             else:
                 slots[place] = _Slot.begin(slot.env, following, seed)
-    for world in envs:
-        world.close()
-    return Evaluation(tuple(finished[index] for index in range(episodes)))
+    return tuple(finished[index] for index in range(episodes))
 
 
 @dataclass
 class _Slot:
     """One running episode."""
 
-    env: gymnasium.Env[Any, Any]
+    env: CheckedEnv
     index: int
     decision: Decision
     rng: np.random.Generator
     counter: EpisodeCounter
 
     @classmethod
-    def begin(cls, env: gymnasium.Env[Any, Any], index: int, seed: int) -> "_Slot":
-        observation, _ = env.reset(seed=seed + index)
-        return cls(env, index, text.decision_from(observation), np.random.default_rng([seed, index]), EpisodeCounter())
+    def begin(cls, env: CheckedEnv, index: int, seed: int) -> "_Slot":
+        return cls(env, index, env.reset(seed + index), np.random.default_rng([seed, index]), EpisodeCounter())
 
     def step(self, action: int, gamma: float) -> Episode | None:
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        primitive_steps, success = outcome(info, bool(terminated), reward)
-        self.counter.add(float(reward), primitive_steps, gamma)
-        if terminated or truncated:
-            return self.counter.finish(success)
+        step = self.env.step(action)
+        self.counter.add(step.reward, step.primitive_steps, gamma)
+        if step.decision is None:
+            return self.counter.finish(step.success)
         if self.counter.decisions == LONG:
             warnings.warn(
-                f"an episode of {self.env} has had {LONG:,} decisions and goes on. If it never ends, set a limit: "
+                f"an episode of {self.env.name} has had {LONG:,} decisions and goes on. If it never ends, set a limit: "
                 "--env-kwargs '{\"max_episode_steps\": 100}'",
                 EndlessEpisodeWarning,
                 stacklevel=3,
             )
-        self.decision = text.decision_from(observation)
+        self.decision = step.decision
         return None
 
 

@@ -82,7 +82,8 @@ def _goals(env: str, env_kwargs: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     The rewards, the layout of a kitchen or a time limit may differ: it is the same task still. Training tasks of
     `HouseholdTask` are drawn so that no goal of the held-out panel is among them.
     """
-    world = text.make(env, **env_kwargs).unwrapped
+    with text.make_checked(env, **env_kwargs) as checked:
+        world = checked.env.unwrapped
     if isinstance(world, KitchenEnv):
         yield (world.kitchen.foods, world.kitchen.task)
     elif isinstance(world, HouseholdEnv):
@@ -91,4 +92,3 @@ def _goals(env: str, env_kwargs: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         else:
             drawn = [world.task]
         yield from ((task.scene, task.goal) for task in drawn)
-    world.close()

@@ -292,13 +292,13 @@ class _Reader:
         kwargs = {**self.shared, **self.by_env.get(env, {})}.get("env_kwargs", {})
         if reason := why_not_json(kwargs):
             raise refusal(f"env_kwargs of {env}", kwargs, f"another, since {reason}")
-        world = text.make(env, **kwargs)
-        space: Any = world.observation_space
+        with text.make_checked(env, **kwargs) as world:
+            space: Any = world.env.observation_space
+            has_planner = hasattr(world.env.unwrapped, "planner")
         readers = [method.kind for method in self.methods.values() if issubclass(KINDS[method.kind], MlpConfig)]
         if readers and "vector" not in space.spaces:
             raise ConfigError(f'{env} has no symbolic observation, "vector", which methods of kind {readers[0]} read.')
-        policies = ["random", *(["planner"] if hasattr(world.unwrapped, "planner") else [])]
-        world.close()
+        policies = ["random", *(["planner"] if has_planner else [])]
         return kwargs, policies
 
     def _folder(self, env: str) -> Path:

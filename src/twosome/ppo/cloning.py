@@ -17,8 +17,8 @@ import torch
 
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.envs import planner_for, text
-from twosome.envs.text import decision_from
+from twosome.envs import best_action, text
+from twosome.envs.checked import CheckedEnv, world_seeds
 from twosome.errors import DivergedError
 from twosome.policy.actor import Actor
 from twosome.policy.lm import trainable
@@ -62,20 +62,18 @@ def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed
     Raises:
         WorldError: the world has no planner.
     """
-    shown, env, rng = Demonstrations(), make(), np.random.default_rng(seed)
-    for begin in np.random.SeedSequence(seed).generate_state(episodes).tolist():
-        observation, _ = env.reset(seed=begin)
-        ended = False
-        while not ended:
-            decision, action = decision_from(observation), planner_for(env).act()
-            # The planner may know of actions that the prompt does not offer; the policy cannot say them.
-            if decision.actions[action]:
-                shown.decisions.append(decision)
-                shown.actions.append(action)
-            carried_out = int(rng.choice(decision.available)) if rng.random() < NOISE else action
-            observation, _, terminated, truncated, _ = env.step(carried_out)
-            ended = terminated or truncated
-    env.close()
+    shown, rng = Demonstrations(), np.random.default_rng(seed)
+    with CheckedEnv.made_by(make) as env:
+        for begin in world_seeds(seed, episodes):
+            decision: Decision | None = env.reset(begin)
+            while decision is not None:
+                action = best_action(env.env)
+                # The planner may know of actions that the prompt does not offer; the policy cannot say them.
+                if decision.actions[action]:
+                    shown.decisions.append(decision)
+                    shown.actions.append(action)
+                carried_out = int(rng.choice(decision.available)) if rng.random() < NOISE else action
+                decision = env.step(carried_out).decision
     return shown
 
 

@@ -130,7 +130,13 @@ def dry_run(config: TrainConfig) -> Plan:
     # The policy's updates are what takes long: not to be put off until the value head has learned.
     config = replace(config, env=text.resolve(config.env), critic_warmup_steps=0)
     # Here more updates are timed than a short run has; its schedules would end below zero.
-    trainer = Trainer(replace(config, total_steps=max(config.total_steps, (1 + _TIMED_UPDATES) * config.batch_size)))
+    total_steps = max(config.total_steps, (1 + _TIMED_UPDATES) * config.batch_size)
+    with Trainer(replace(config, total_steps=total_steps)) as trainer:
+        return _planned(trainer, config)
+
+
+def _planned(trainer: Trainer, config: TrainConfig) -> Plan:
+    """What a run with these settings will take, by a trainer that goes on for at least the updates to be timed."""
     with torch.no_grad(), recorded(trainer.scorer, trainer.frozen) as reading:
         rollout = trainer.collector.collect(trainer.actor, config.rollout_steps, trainer.rng)
         trainer.estimate(rollout)

@@ -95,13 +95,13 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
         require_extras(track=config.track, quantization=config.quantization)
         ranks.on_main(lambda: RunDirectory.require_free(folder))
         env, model = text.resolve(config.env), models.everywhere(config.model)
-        trainer = Trainer(replace(config, env=env, model=model, output=folder), ranks=ranks)
-        trainer.warm_start()
-        settings = trainer.config.to_json()
-        run = ranks.on_main(lambda: RunDirectory.create(folder, settings, versions(trainer.config.env)))
-        with ranks.held_by_main(run.locked):
-            trainer.save(run)
-            return trainer.run(run, report)
+        with Trainer(replace(config, env=env, model=model, output=folder), ranks=ranks) as trainer:
+            trainer.warm_start()
+            settings = trainer.config.to_json()
+            run = ranks.on_main(lambda: RunDirectory.create(folder, settings, versions(trainer.config.env)))
+            with ranks.held_by_main(run.locked):
+                trainer.save(run)
+                return trainer.run(run, report)
 
 
 def resume(path: str | Path, report: Report | None = None) -> Path:
@@ -120,17 +120,22 @@ def _resume(run: RunDirectory, report: Report | None, ranks: Ranks) -> Path:
     if ranks.on_main(lambda: run.is_finished(config.num_updates * config.batch_size)):
         return run.path
     folder = ranks.on_main(run.checkpoint_to_go_on_from)
-    trainer = Trainer(config, folder, ranks)
+    with Trainer(config, folder, ranks) as trainer:
+        return _go_on(trainer, run, report, begins=folder is None)
+
+
+def _go_on(trainer: "Trainer", run: RunDirectory, report: Report | None, *, begins: bool) -> Path:
+    config, ranks = trainer.config, trainer.ranks
     if ranks.rank == 0 and not trainer.worlds_restored:
         warnings.warn(
             f"{config.env} cannot restore its state (it has no get_state and set_state), so its episodes begin anew: "
             "the run goes on, but not exactly as it would have without the interruption.",
             RestartedEpisodesWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     ranks.on_main(lambda: run.truncate_metrics(trainer.metrics_bytes))
     best = trainer.best_checkpoint
-    if folder is None:
+    if begins:
         trainer.warm_start()
         trainer.save(run)
     elif best is not None:
@@ -176,6 +181,25 @@ class Trainer:
             config.seed,
             self.ranks.share(config.num_envs),
         )
+        try:
+            self._begin(checkpoint)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Trainer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.collector.close()
+
+    def _begin(self, checkpoint: Path | None) -> None:
+        """What is learnt beside the model, and how far: from the checkpoint, or from the start."""
+        config = self.config
         self.critic = Critic(self._new_head(), self._read_features)
         self.rng = np.random.default_rng(config.seed)
         self.optimizers = self._new_optimizers()

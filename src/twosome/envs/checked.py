@@ -1,0 +1,433 @@
+"""The one door between a world and this package: what comes through it keeps the contract of `twosome.envs.text`.
+
+Training, evaluation, recording, imitation, the baselines and `check_world` all play through a `CheckedEnv`. It takes
+every answer of a world at its exact types or raises a `WorldError` that names the environment, its seed, the episode,
+the step and the action; an exception of the world becomes such an error too. Of `info` it reads three keys and drops
+the rest. The last observation of an episode that terminated is not looked at, since nothing follows it.
+"""
+
+import inspect
+import json
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from twosome.decision import Decision, text_faults
+from twosome.errors import WorldError, quote
+
+T = TypeVar("T")
+
+MAX_SEED = 2**31 - 1
+"""Largest seed that an environment is reset with: worlds in C and Java take no more."""
+MAX_REWARD = 1e9
+"""Largest absolute reward of a step: its square, summed over an episode, is still a float32."""
+MAX_PRIMITIVE_STEPS = 2**31 - 1
+
+
+class WorldCloseWarning(UserWarning):
+    """A world failed while it was closed, so what it has opened may still be open."""
+
+
+def world_seeds(seed: int | Sequence[int], count: int) -> list[int]:
+    """Seeds for so many environments or episodes, each from 0 to `MAX_SEED`.
+
+    They are derived and not counted up from `seed`, or runs of neighboring seeds would meet the same worlds.
+    """
+    return [drawn & MAX_SEED for drawn in np.random.SeedSequence(seed).generate_state(count).tolist()]
+
+
+def raised(error: BaseException) -> str:
+    """What foreign code raised, and where, in a few words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at line {frames[-1].lineno} of {quote(Path(frames[-1].filename).name)}" if frames else ""
+    return f"raised {quote(error)}{place}"
+
+
+def close(env: gymnasium.Env[Any, Any]) -> None:
+    """Close an environment. That a world fails at it is said, but keeps nobody from going on."""
+    try:
+        env.close()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        warnings.warn(f"while the world {env} was closed it {raised(error)}.", WorldCloseWarning, stacklevel=2)
+
+
+class Step(NamedTuple):
+    """What an action led to.
+
+    Attributes:
+        decision: the choice that follows; None where the episode is over.
+        prompt: of the state that was reached; None where the world terminated the episode, as nothing follows.
+        reward: finite.
+        primitive_steps: that the action took, at least 1.
+        terminated: whether the world itself ended the episode.
+        truncated: whether the episode was cut off instead; never both.
+        success: whether the goal was reached; means something only where the episode is over.
+    """
+
+    decision: Decision | None
+    prompt: str | None
+    reward: float
+    primitive_steps: int
+    terminated: bool
+    truncated: bool
+    success: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an environment stands.
+
+    Attributes:
+        seed: of its last reset with one; None: it was reset without.
+        episode: counted from 1 since then.
+        step: decisions carried out in the episode, the one under way included.
+    """
+
+    seed: int | None = None
+    episode: int = 0
+    step: int = 0
+
+    def __str__(self) -> str:
+        seed = "without a seed" if self.seed is None else f"seed {self.seed}"
+        return f"{seed}, episode {self.episode}"
+
+
+class CheckedEnv:
+    """An environment every answer of which is checked and read in one place.
+
+    Args:
+        env: the environment, with or without wrappers.
+
+    Raises:
+        WorldError: its spaces or methods are not those of the contract.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        if not isinstance(env, gymnasium.Env):
+            raise WorldError(f"expected a Gymnasium environment, found {quote(env)}.")
+        self.env = env
+        self.name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+        self.num_actions, self._vector_shape = _read_spaces(env, self.name)
+        _require_signatures(env, self.name)
+        self._seed: int | None = None
+        self._episode = 0
+        self._step = 0
+        self._phrases: tuple[str, ...] = ("",) * self.num_actions
+        self._is_closed = False
+
+    @classmethod
+    def made_by(cls, make: Callable[[], gymnasium.Env[Any, Any]]) -> "CheckedEnv":
+        """The environment that `make` makes; it is closed again if it does not keep the contract."""
+        env = make()
+        try:
+            return cls(env)
+        except BaseException:
+            close(env)
+            raise
+
+    def __enter__(self) -> "CheckedEnv":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- playing ---------------------------------------------------------------------------------------
+
+    def reset(self, seed: int | None = None) -> Decision:
+        """Begin an episode.
+
+        Args:
+            seed: from 0 to `MAX_SEED`; None: the environment goes on drawing from its own generator.
+
+        Raises:
+            WorldError: the world fails or breaks its contract.
+        """
+        if seed is not None:
+            self._seed, self._episode = seed, 0
+        self._episode += 1
+        self._step = 0
+        try:
+            answer = self.env.reset() if seed is None else self.env.reset(seed=seed)
+            if not isinstance(answer, tuple) or len(answer) != 2:
+                raise WorldError(f"expected reset to return (observation, info), found {quote(answer)}.")
+            observation, info = answer
+            return self._decision(observation, info, _info_faults(info))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise self._located(error, "reset") from error
+
+    def step(self, action: int) -> Step:
+        """Carry out an action.
+
+        Args:
+            action: an id; the environment is handed it as an int.
+
+        Raises:
+            WorldError: the world fails or breaks its contract, or there is no such action.
+        """
+        self._step += 1
+        try:
+            if not isinstance(action, int | np.integer) or not 0 <= action < self.num_actions:
+                raise WorldError(f"expected the id of an action, from 0 to {self.num_actions - 1}.")
+            return self._read_step(self.env.step(int(action)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise self._located(error, f"step {self._step}, action {self._described(action)}") from error
+
+    def render(self) -> NDArray[np.uint8]:
+        """A picture of the current state, of shape (height, width, 3).
+
+        Raises:
+            WorldError: the world fails or draws something else.
+        """
+        return self._asked("render", self._render)
+
+    def close(self) -> None:
+        """Close the environment, once; see `close`."""
+        if not self._is_closed:
+            self._is_closed = True
+            close(self.env)
+
+    # -- saving and going on ---------------------------------------------------------------------------
+
+    @property
+    def place(self) -> Place:
+        """Where the environment stands."""
+        return Place(self._seed, self._episode, self._step)
+
+    def get_state(self) -> dict[str, Any]:
+        """What the world's `get_state` returns.
+
+        Raises:
+            WorldError: the world fails, or its state is no plain JSON.
+        """
+        return self._asked("get_state", self._get_state)
+
+    def set_state(self, state: dict[str, Any], place: Place) -> Decision:
+        """Let the world go on from a state; returns the choice that it poses there.
+
+        Args:
+            state: as `get_state` returned it.
+            place: where the environment stood then.
+
+        Raises:
+            WorldError: the world fails or breaks its contract.
+        """
+        self._seed, self._episode, self._step = place.seed, place.episode, place.step
+        self._asked("set_state", lambda: self.env.unwrapped.set_state(state))  # type: ignore[attr-defined]
+        return self.observe()
+
+    def observe(self) -> Decision:
+        """The choice that the world poses now, by its own `observation`.
+
+        Raises:
+            WorldError: the world fails or breaks its contract.
+        """
+        world: Any = self.env.unwrapped
+        return self._asked("observation", lambda: self._decision(world.observation(), {}, []))
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def _read_step(self, answer: Any) -> Step:
+        if not isinstance(answer, tuple) or len(answer) != 5:
+            raise WorldError(
+                f"expected step to return (observation, reward, terminated, truncated, info), found {quote(answer)}."
+            )
+        observation, reward, terminated, truncated, info = answer
+        faults = [
+            *_reward_faults(reward),
+            *_flag_faults("terminated", terminated),
+            *_flag_faults("truncated", truncated),
+            *_info_faults(info),
+        ]
+        if faults:
+            raise WorldError(" ".join(faults))
+        decision, prompt = None, None
+        if not terminated and truncated:
+            prompt, _ = self._texts(observation, info, faults)
+        elif not terminated:
+            decision = self._decision(observation, info, faults)
+            prompt = decision.prompt
+        reward = float(reward)
+        return Step(
+            decision,
+            prompt,
+            reward,
+            # A world may say 0 where no time passes; a decision takes a step at least.
+            max(1, int(info.get("primitive_steps", 1))),
+            bool(terminated),
+            bool(truncated and not terminated),
+            bool(info.get("success", terminated and reward > 0)),
+        )
+
+    def _decision(self, observation: Any, info: Any, faults: list[str]) -> Decision:
+        """The choice that an observation poses."""
+        decision = Decision(*self._texts(observation, info, faults))
+        self._phrases = decision.actions
+        return decision
+
+    def _texts(self, observation: Any, info: Any, faults: list[str]) -> tuple[str, tuple[str, ...]]:
+        """Prompt and actions of an observation, whether or not an action is available.
+
+        Raises:
+            WorldError: something is wrong with them, with the mask or the vector, or was before; all is told.
+        """
+        if not isinstance(observation, dict) or not {"prompt", "actions"} <= observation.keys():
+            faults.append(
+                f'expected the observation to be a dict with "prompt" and "actions", found {quote(observation)}.'
+            )
+            raise WorldError(" ".join(faults))
+        prompt, actions = _plain(observation["prompt"]), observation["actions"]
+        if isinstance(actions, tuple):
+            actions = tuple([_plain(phrase) for phrase in actions])
+        if prompt == "":
+            faults.append("expected the prompt to be a text, found an empty one.")
+        faults += text_faults(prompt, actions, self.num_actions)
+        if isinstance(info, dict) and "action_mask" in info and isinstance(actions, tuple):
+            faults += _mask_faults(info["action_mask"], [int(bool(phrase)) for phrase in actions])
+        if self._vector_shape is not None:
+            faults += _vector_faults(observation.get("vector"), self._vector_shape)
+        if faults:
+            raise WorldError(" ".join(faults))
+        return prompt, actions
+
+    def _get_state(self) -> dict[str, Any]:
+        state = self.env.unwrapped.get_state()  # type: ignore[attr-defined]
+        try:
+            json.dumps(state)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise WorldError(f"expected get_state to return plain JSON: {error}. Found {quote(state)}.") from error
+        return state  # type: ignore[no-any-return]
+
+    def _render(self) -> NDArray[np.uint8]:
+        frame: Any = self.env.render()
+        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
+            raise WorldError(f"expected a picture, uint8 of shape (height, width, 3), found {quote(frame)}.")
+        return frame
+
+    # -- errors ----------------------------------------------------------------------------------------
+
+    def _asked(self, method: str, ask: Callable[[], T]) -> T:
+        """What one of the world's further methods answers."""
+        try:
+            return ask()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise self._located(error, f"{method} after step {self._step}") from error
+
+    def _located(self, error: BaseException, doing: str) -> WorldError:
+        """The error with the place where it happened."""
+        where = f"{self.name}, {self.place}, {doing}: "
+        if isinstance(error, WorldError):
+            return type(error)(where + str(error))
+        return WorldError(
+            f"{where}the world {raised(error)}. Mend it there; with TWOSOME_TRACEBACK=1 set, the command shows the "
+            "traceback."
+        )
+
+    def _described(self, action: object) -> str:
+        if isinstance(action, int | np.integer) and 0 <= action < len(self._phrases):
+            return f"{action} {quote(self._phrases[action])}"
+        return quote(action)
+
+
+def _read_spaces(env: gymnasium.Env[Any, Any], name: str) -> tuple[int, tuple[int, ...] | None]:
+    """The number of actions, and the shape of "vector" where the world has one."""
+    actions, observations = getattr(env, "action_space", None), getattr(env, "observation_space", None)
+    if not isinstance(actions, spaces.Discrete) or actions.start != 0:
+        raise WorldError(f"{name}: expected the action space Discrete(n) with ids from 0, found {quote(actions)}.")
+    n = int(actions.n)
+    parts = observations.spaces if isinstance(observations, spaces.Dict) else {}
+    phrases = parts.get("actions")
+    if "prompt" not in parts or not isinstance(phrases, spaces.Tuple) or len(phrases) != n:
+        raise WorldError(
+            f'{name}: expected observation_space to be a Dict with "prompt", a Text, and "actions", a Tuple of {n} '
+            f"Text, one for each action; found {quote(observations)}. Wrap the environment in one that describes its "
+            "observations and actions in words."
+        )
+    vector = parts.get("vector")
+    return n, None if vector is None else vector.shape
+
+
+def _require_signatures(env: gymnasium.Env[Any, Any], name: str) -> None:
+    """Gymnasium calls `reset` with a seed and `step` with an action."""
+    for method, arguments, keywords, expected in (
+        (env.unwrapped.reset, (), {"seed": 0, "options": None}, "reset(self, *, seed=None, options=None)"),
+        (env.unwrapped.step, (0,), {}, "step(self, action)"),
+    ):
+        try:
+            signature = inspect.signature(method)
+        except ValueError:  # written in C
+            continue
+        try:
+            signature.bind(*arguments, **keywords)
+        except TypeError as error:
+            raise WorldError(f"{name}: expected a method {expected}, found {quote(str(signature))}.") from error
+
+
+def _plain(text: Any) -> Any:
+    """A text as exactly str, where it is one of a kind (NumPy's, an enumeration's); anything else as it is."""
+    return str.__str__(text) if isinstance(text, str) else text
+
+
+def _reward_faults(reward: Any) -> list[str]:
+    # NaN is in no interval.
+    is_number = isinstance(reward, float | int | np.floating | np.integer) and not isinstance(reward, bool)
+    if is_number and -MAX_REWARD <= reward <= MAX_REWARD:
+        return []
+    return [
+        f"expected the reward to be a finite number, a float or an int, of at most {MAX_REWARD:g} either way, found "
+        f"{quote(reward)}."
+    ]
+
+
+def _flag_faults(name: str, flag: Any) -> list[str]:
+    if isinstance(flag, bool | np.bool_):
+        return []
+    return [f"expected {name} to be True or False, found {quote(flag)}."]
+
+
+def _info_faults(info: Any) -> list[str]:
+    if not isinstance(info, dict):
+        return [f"expected info to be a dict, found {quote(info)}."]
+    faults = []
+    steps = info.get("primitive_steps", 1)
+    is_whole = isinstance(steps, int | np.integer) and not isinstance(steps, bool)
+    if not is_whole or not 0 <= steps <= MAX_PRIMITIVE_STEPS:
+        faults.append(
+            f'expected info["primitive_steps"] to be a whole number from 0 to {MAX_PRIMITIVE_STEPS}, found '
+            f"{quote(steps)}."
+        )
+    success = info.get("success", False)
+    if not isinstance(success, bool | np.bool_):
+        faults.append(f'expected info["success"] to be True or False, found {quote(success)}.')
+    return faults
+
+
+def _mask_faults(mask: Any, phrased: list[int]) -> list[str]:
+    if isinstance(mask, np.ndarray) and mask.dtype == np.int8 and mask.tolist() == phrased:
+        return []
+    return [
+        f'expected info["action_mask"] to be an int8 array with 1 exactly where there is a phrase, {quote(phrased)}, '
+        f"found {quote(mask)}."
+    ]
+
+
+def _vector_faults(vector: Any, shape: tuple[int, ...]) -> list[str]:
+    is_numeric = isinstance(vector, np.ndarray) and vector.dtype.kind in "biuf"
+    if is_numeric and vector.shape == shape and np.isfinite(vector).all():
+        return []
+    return [f'expected "vector" to be an array of finite numbers of shape {shape}, found {quote(vector)}.']
