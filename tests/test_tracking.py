@@ -37,17 +37,50 @@ def test_a_resumed_run_hides_what_was_written_after_its_checkpoint(tmp_path):
     assert [(event.step, round(event.value, 3)) for event in events] == [(128, 0.1), (256, 0.3)]
 
 
-@pytest.mark.parametrize("name", ["wandb", "trackio"])
-def test_a_service_gets_the_settings_and_each_update(name, tmp_path, monkeypatch):
-    calls = []
-    service = types.ModuleType(name)
-    service.init = lambda **kwargs: calls.append(("init", kwargs["name"], kwargs["config"]["seed"]))
-    service.log = lambda numbers, step: calls.append(("log", numbers["return_mean"], step))
-    service.finish = lambda: calls.append(("finish",))
-    monkeypatch.setitem(sys.modules, name, service)
-    with Tracker(tmp_path / "salad", TrainConfig(track=name, seed=7), 0) as tracker:
+@pytest.fixture(params=["wandb", "trackio"])
+def service(request, monkeypatch) -> types.ModuleType:
+    """A tracking service that keeps what it is called with in `calls`."""
+    fake = types.ModuleType(request.param)
+    fake.calls = []
+    fake.init = lambda **kwargs: fake.calls.append(("init", kwargs))
+    fake.log = lambda numbers, step: fake.calls.append(("log", numbers["return_mean"], step))
+    fake.finish = lambda: fake.calls.append(("finish",))
+    monkeypatch.setitem(sys.modules, request.param, fake)
+    return fake
+
+
+def begun(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_a_service_gets_the_settings_and_each_update(service, tmp_path):
+    with Tracker(begun(tmp_path / "salad"), TrainConfig(track=service.__name__, seed=7), 0) as tracker:
         tracker.log(METRICS)
-    assert calls == [("init", "salad", 7), ("log", 0.5, 128), ("finish",)]
+    (_, opened), *others = service.calls
+    assert opened["name"].startswith("salad")
+    assert opened["config"]["seed"] == 7
+    assert others == [("log", 0.5, 128), ("finish",)]
+
+
+def test_a_resumed_run_goes_on_in_the_same_run_of_the_service_and_another_run_does_not(service, tmp_path):
+    config = TrainConfig(track=service.__name__)
+    first, other = begun(tmp_path / "salad"), begun(tmp_path / "other") / "salad"
+    for path in (first, first, begun(other)):
+        with Tracker(path, config, 0):
+            pass
+    same, again, different = (
+        (opened["name"], opened.get("id"), opened["resume"]) for _, *rest in service.calls for opened in rest
+    )
+    assert same == again
+    assert same[2] == "allow"
+    assert same[:2] != different[:2]
+
+
+def test_what_a_run_is_called_at_a_service_is_checked(service, tmp_path):
+    (tmp_path / "tracking.json").write_text('{"id": "../../x"}')
+    with pytest.raises(RunError, match="its id is"):
+        Tracker(tmp_path, TrainConfig(track=service.__name__), 0)
 
 
 def test_a_missing_service_says_what_to_install(tmp_path, monkeypatch):

@@ -1,6 +1,9 @@
 """Metrics for those who watch: TensorBoard always, Weights & Biases or trackio when asked for."""
 
 import importlib
+import os
+import re
+import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -8,8 +11,11 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from twosome.config import TrainConfig
-from twosome.errors import MissingExtraError
-from twosome.runs import explain_write_errors
+from twosome.errors import MissingExtraError, RunError, quote
+from twosome.runs import explain_write_errors, read_json, write_json
+
+TRACKING = "tracking.json"
+_ID = re.compile(r"[0-9a-f]{8}")
 
 
 class Tracker:
@@ -60,8 +66,30 @@ def _start_service(path: Path, config: TrainConfig) -> Any:
         raise MissingExtraError(
             f"--track {config.track} needs the package {config.track}: pip install 'twosome[{config.track}]'"
         ) from error
-    service.init(project="twosome", name=path.name, config=config.to_json())
+    known = _known_as(path)
+    # One run there for one here, however often it is resumed. trackio knows runs by their names alone.
+    identity = {"name": path.name, "id": known} if config.track == "wandb" else {"name": f"{path.name}-{known}"}
+    service.init(project="twosome", **identity, resume="allow", config=config.to_json())
     return service
+
+
+def _known_as(path: Path) -> str:
+    """What a run is called at tracking services: drawn when it begins, and kept in its folder.
+
+    Raises:
+        RunError: the file that keeps it is damaged.
+    """
+    file = path / TRACKING
+    if not os.path.lexists(file):
+        with explain_write_errors(path):
+            write_json(file, {"id": secrets.token_hex(4)})
+    known = read_json(file).get("id")
+    if not isinstance(known, str) or not _ID.fullmatch(known):
+        raise RunError(
+            f"{file} is damaged: its id is {quote(known)}; expected 8 hexadecimal digits. Delete it to report to a new "
+            "run of the service."
+        )
+    return known
 
 
 def _group(name: str) -> str:

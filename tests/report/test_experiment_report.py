@@ -15,6 +15,7 @@ from PIL import Image
 from twosome.cli import main
 from twosome.errors import RunError
 from twosome.report import collect as collecting
+from twosome.report import page
 from twosome.report.chart import curves_png
 from twosome.report.collect import collect
 from twosome.report.summary import summarize
@@ -483,3 +484,22 @@ def test_worlds_whose_names_differ_in_a_sign_have_a_picture_each(experiment):
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
     assert len(set(pictures)) == 3
     assert all((experiment / picture).is_file() for picture in pictures)
+
+
+def test_a_full_disk_leaves_the_report_before_whole(experiment, monkeypatch, capsys):
+    main(["report", str(experiment)])
+    names = ("report.html", "report.md", "report-TomatoSalad-v0.png")
+    before = {name: (experiment / name).read_bytes() for name in names}
+    make_run(experiment / "new", 1, 0.5)
+
+    def full(path, mode="r", *args, **kwargs):
+        if str(path).endswith("report.md"):
+            raise OSError(28, "No space left on device", str(path))
+        return opened(path, mode, *args, **kwargs)
+
+    opened = open
+    monkeypatch.setattr(page, "open", full, raising=False)
+    assert main(["report", str(experiment)]) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert {name: (experiment / name).read_bytes() for name in names} == before
+    assert not list(experiment.glob(".writing-*"))

@@ -2,7 +2,8 @@
 
 import base64
 import html
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,17 +56,30 @@ def save_page(blocks: Sequence[Block], folder: Path, stem: str) -> tuple[Path, P
     title = next(block.text for block in blocks if isinstance(block, Heading))
     body = "\n".join(_html(block) for block in blocks)
     page, text = folder / f"{stem}.html", folder / f"{stem}.md"
-    page.write_text(
+    document = (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n'
-        "</body>\n</html>\n",
-        encoding="utf-8",
+        "</body>\n</html>\n"
     )
-    text.write_text("\n\n".join(_markdown(block) for block in blocks) + "\n", encoding="utf-8")
-    for block in blocks:
-        if isinstance(block, Picture):
-            (folder / block.name).write_bytes(block.png)
+    markdown = "\n\n".join(_markdown(block) for block in blocks) + "\n"
+    pictures = {folder / block.name: block.png for block in blocks if isinstance(block, Picture)}
+    _write_all({page: document.encode(), text: markdown.encode(), **pictures})
     return page, text
+
+
+def _write_all(files: Mapping[Path, bytes]) -> None:
+    """Replace files once all are written aside, so that a full disk leaves every one of them as it was."""
+    aside = {path: path.with_name(f".writing-{path.name}") for path in files}
+    try:
+        for path, content in files.items():
+            aside[path].unlink(missing_ok=True)
+            with open(aside[path], "xb") as file:
+                file.write(content)
+        for path, written in aside.items():
+            os.replace(written, path)
+    finally:
+        for left in aside.values():
+            left.unlink(missing_ok=True)
 
 
 def _html(block: Block) -> str:
