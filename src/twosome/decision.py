@@ -40,7 +40,7 @@ def text_faults(prompt: object, actions: object, num_actions: int | None = None)
 class Decision:
     """A moment of choice, as text alone: frozen, hashable, equal when the texts are equal.
 
-    A model reads ``prompt``, one space, and an action's phrase. The prompt therefore ends in an
+    A model reads ``prompt``, one space (in every script), and an action's phrase. The prompt therefore ends in an
     unfinished sentence without a trailing blank, and a phrase reads on from it.
 
     Args:

@@ -20,6 +20,7 @@ from twosome.policy.critic import Critic, ValueHead
 from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters, trainable
 from twosome.ppo.train import train
 from twosome.scoring import ActionScorer
+from twosome.scoring.words import NoWordsWarning
 
 TEA = Decision("You want to make tea. Your hands are empty. Now you", ("take the cup", "", "go to the kitchen"))
 
@@ -190,3 +191,16 @@ def test_all_linear_layers_are_adapted_but_the_output_layer(scorer, tmp_path):
 def test_the_end_of_a_path_names_a_layer(scorer):
     add_adapters(scorer, Adapters(targets=("self_attn.q_proj",)), seed=1)
     assert all(".self_attn.q_proj." in name for name, p in scorer.model.named_parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("phrase", ["拿起西红柿", "トマトを取る", "หยิบมะเขือเทศ", "walk to 桌子"])
+def test_where_words_have_no_blanks_a_warning_says_that_word_means_nothing(scorer, phrase):
+    decision = Decision("Now you", (phrase, "wait"))
+    with pytest.warns(NoWordsWarning, match="'word' is nearly 'none'"):
+        Actor(scorer, "word").probabilities([decision])
+    Actor(scorer, "byte").probabilities([decision])
+
+
+@pytest.mark.parametrize("phrase", ["식탁으로 가다", "возьми помидор", "امش إلى الطاولة", "टमाटर उठाओ", "x 走"])
+def test_where_blanks_part_words_there_is_no_warning(scorer, phrase):
+    Actor(scorer, "word").probabilities([Decision("Now you", (phrase, "wait"))])

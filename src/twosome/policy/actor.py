@@ -13,6 +13,7 @@ from twosome.decision import Decision
 from twosome.errors import DivergedError
 from twosome.policy.calibration import Calibration, temperature_for
 from twosome.scoring import ActionScorer, Normalization, action_log_probs, context_free_log_probs
+from twosome.scoring.words import warn_of_no_words
 
 
 class Actor:
@@ -63,6 +64,8 @@ class Actor:
         """
         unknown = [decision for decision in dict.fromkeys(decisions) if decision not in self._known]
         if unknown:
+            if self.normalization == "word":
+                warn_of_no_words(phrase for decision in unknown for phrase in decision.actions)
             with torch.no_grad():
                 rows = self.log_policy(unknown).cpu().double().exp().numpy()  # an Apple GPU has no float64
             for decision, row in zip(unknown, rows, strict=True):
