@@ -19,6 +19,7 @@ def config():
     return TrainConfig(
         env="twosome-tests/Counting-v0",
         env_kwargs={"limit": 1000},
+        normalization="word",
         num_envs=2,
         rollout_steps=8,
         policy_minibatches=2,
