@@ -250,3 +250,10 @@ def test_metrics_that_were_cut_are_noticed_after_a_resumption_too(run):
     (run.path / "metrics.jsonl").write_text("")
     with pytest.raises(RunError, match="was removed or cut while"):
         again.append_metrics({"update": 3})
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "nothing"])
+def test_a_path_that_holds_no_run_is_refused_whatever_it_is(name):
+    with pytest.raises(RunError, match="is not a run directory") as caught:
+        RunDirectory.open(Path(name))
+    assert len(str(caught.value)) < 500

@@ -120,9 +120,9 @@ class RunDirectory:
         Raises:
             RunError: ``path`` is not a run directory.
         """
-        if not (path / CONFIG).is_file():
+        if not os.path.isfile(path / CONFIG):  # which is False, too, for a path that no system takes
             raise RunError(
-                f"{path} is not a run directory: it has no {CONFIG}. Expected the folder that "
+                f"{quote(str(path))[1:-1]} is not a run directory: it has no {CONFIG}. Expected the folder that "
                 "`twosome train --output` wrote. If that was stopped before its first file was whole, begin it again."
             )
         return cls(path)
@@ -445,7 +445,7 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         # safetensors reports a full disk as an error of its own.
         reason = getattr(error, "strerror", None) or str(error)
         place = getattr(error, "filename", None) or path
-        run = (path / CONFIG).is_file()
+        run = os.path.isfile(path / CONFIG)
         saved = f" Whatever was saved in {path} before is intact." if run else ""
         going_on = f"; an interrupted run goes on with: twosome train --resume {path}" if run else "."
         raise RunError(

@@ -12,6 +12,7 @@ from twosome.cli.console import announce
 from twosome.cli.parse import parse
 from twosome.config import TrainConfig
 from twosome.errors import RunError
+from twosome.report.checks import checked_metrics
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     require_at_least("episodes", options.episodes, 1)
     require_at_least("seed", options.seed, 0)
     run = RunDirectory.open(options.run)
-    metrics = run.read_metrics()
+    metrics = checked_metrics(run)
     if not options.json:
         _require_metrics(options.run, metrics)
     run.checkpoint()

@@ -10,6 +10,7 @@ from twosome.envs import text
 from twosome.evaluate.record import can_be_filmed, record
 from twosome.evaluate.subject import Subject, subject_of
 from twosome.evaluate.success import Sampled
+from twosome.report.checks import checked_metrics
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
 from twosome.runs import EVALUATION, UNTRAINED, RunDirectory, explain_write_errors, write_json
@@ -43,7 +44,7 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subjec
     """Print the comparison and the curve, write the pictures, say what to try next; returns what was measured."""
     run = RunDirectory.open(path)
     config = TrainConfig.from_json(run.read_config())
-    metrics = run.read_metrics()
+    metrics = checked_metrics(run)
     console = plain_console()
     console.print(f"\nMeasuring over {episodes} fresh episodes each ...", style="dim")
     rows = measure(path, episodes, seed)
