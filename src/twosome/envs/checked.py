@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -256,7 +257,7 @@ class CheckedEnv:
             raise WorldError(" ".join(faults))
         decision, prompt = None, None
         if not terminated and truncated:
-            prompt, _ = self._texts(observation, info, faults)
+            prompt = self._texts(observation, info, faults).prompt
         elif not terminated:
             decision = self._decision(observation, info, faults)
             prompt = decision.prompt
@@ -274,34 +275,35 @@ class CheckedEnv:
 
     def _decision(self, observation: Any, info: Any, faults: list[str]) -> Decision:
         """The choice that an observation poses."""
-        decision = Decision(*self._texts(observation, info, faults))
+        texts = self._texts(observation, info, faults)
+        decision = texts.decision or Decision(texts.prompt, texts.actions)  # which says that no action is available
         self._phrases = decision.actions
         return decision
 
-    def _texts(self, observation: Any, info: Any, faults: list[str]) -> tuple[str, tuple[str, ...]]:
+    def _texts(self, observation: Any, info: Any, faults: list[str]) -> "_Texts":
         """Prompt and actions of an observation, whether or not an action is available.
 
         Raises:
             WorldError: something is wrong with them, with the mask or the vector, or was before; all is told.
         """
-        if not isinstance(observation, dict) or not {"prompt", "actions"} <= observation.keys():
+        if not isinstance(observation, dict) or "prompt" not in observation or "actions" not in observation:
             faults.append(
                 f'expected the observation to be a dict with "prompt" and "actions", found {quote(observation)}.'
             )
             raise WorldError(" ".join(faults))
-        prompt, actions = _plain(observation["prompt"]), observation["actions"]
-        if isinstance(actions, tuple):
-            actions = tuple([_plain(phrase) for phrase in actions])
-        if prompt == "":
-            faults.append("expected the prompt to be a text, found an empty one.")
-        faults += text_faults(prompt, actions, self.num_actions)
-        if isinstance(info, dict) and "action_mask" in info and isinstance(actions, tuple):
-            faults += _mask_faults(info["action_mask"], [int(bool(phrase)) for phrase in actions])
+        prompt, actions = observation["prompt"], observation["actions"]
+        try:
+            texts = _read_texts(prompt, actions, self.num_actions)
+        except TypeError:  # what cannot be hashed is no text either
+            texts = _read_texts.__wrapped__(prompt, actions, self.num_actions)
+        faults += texts.faults
+        if not texts.faults and isinstance(info, dict) and "action_mask" in info:
+            faults += _mask_faults(info["action_mask"], texts.offered)
         if self._vector_shape is not None:
             faults += _vector_faults(observation.get("vector"), self._vector_shape)
         if faults:
             raise WorldError(" ".join(faults))
-        return prompt, actions
+        return texts
 
     def _get_state(self) -> dict[str, Any]:
         state = self.env.unwrapped.get_state()  # type: ignore[attr-defined]
@@ -378,6 +380,31 @@ def _require_signatures(env: gymnasium.Env[Any, Any], name: str) -> None:
             raise WorldError(f"{name}: expected a method {expected}, found {quote(str(signature))}.") from error
 
 
+class _Texts(NamedTuple):
+    """What was read of a prompt and its actions: exactly str, if there are no faults."""
+
+    faults: list[str]
+    prompt: str
+    actions: tuple[str, ...]
+    offered: list[int]
+    decision: Decision | None
+    """None if there are faults, or no action is available."""
+
+
+@lru_cache(maxsize=1024)  # many worlds say the same again and again
+def _read_texts(prompt: Any, actions: Any, num_actions: int) -> _Texts:
+    prompt = _plain(prompt)
+    if isinstance(actions, tuple):
+        actions = tuple([_plain(phrase) for phrase in actions])
+    faults = text_faults(prompt, actions, num_actions)
+    if prompt == "":
+        faults.append("expected the prompt to be a text, found an empty one.")
+    if faults:
+        return _Texts(faults, "", (), [], None)
+    decision = Decision(prompt, actions) if any(actions) else None
+    return _Texts(faults, prompt, actions, [int(bool(phrase)) for phrase in actions], decision)
+
+
 def _plain(text: Any) -> Any:
     """A text as exactly str, where it is one of a kind (NumPy's, an enumeration's); anything else as it is."""
     return str.__str__(text) if isinstance(text, str) else text
@@ -427,7 +454,8 @@ def _mask_faults(mask: Any, phrased: list[int]) -> list[str]:
 
 
 def _vector_faults(vector: Any, shape: tuple[int, ...]) -> list[str]:
-    is_numeric = isinstance(vector, np.ndarray) and vector.dtype.kind in "biuf"
-    if is_numeric and vector.shape == shape and np.isfinite(vector).all():
-        return []
+    if isinstance(vector, np.ndarray) and vector.shape == shape:
+        kind = vector.dtype.kind
+        if kind in "biu" or (kind == "f" and np.isfinite(vector).all()):
+            return []
     return [f'expected "vector" to be an array of finite numbers of shape {shape}, found {quote(vector)}.']

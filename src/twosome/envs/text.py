@@ -2,7 +2,7 @@
 
 A world is a Gymnasium environment (`TextWorld` lists the parts) that keeps these promises:
 
-- `action_space` is `Discrete(n)`; `step` takes an id from 0 to n - 1.
+- `action_space` is `Discrete(n)`; `step` takes an id from 0 to n - 1, an int.
 - An observation is a dict with `"prompt"`, a str that stops in mid-sentence without a blank at its end, and
   `"actions"`, a tuple of n str: the phrase that completes the prompt, `""` where the action is not available now.
   At least one is available until the episode ends. `"vector"`, a numeric array of fixed shape, is optional: the
@@ -10,13 +10,16 @@ A world is a Gymnasium environment (`TextWorld` lists the parts) that keeps thes
 - `info["action_mask"]`, if there is one, is an int8 array of n entries, 1 where the phrase is not empty.
 - `info["primitive_steps"]`, if there is one, says how many steps of time the action took; without it every
   action takes one. Discounting counts those.
-- `info["success"]`, if there is one, says at the end of an episode whether the goal was reached.
+- `info["success"]`, if there is one, says at the end of an episode whether the goal was reached; without it, one that
+  terminated with a positive reward has.
+- The last observation of an episode that terminated may be anything. That of one that was cut off is read.
+- `reset` takes a seed of 31 bits.
 
 Optional, on `env.unwrapped`: `gamma` (discount per primitive step, for the return that is reported),
 `action_names`, `planner()` (an object with `act() -> int` for the current state), and for exact resumption
 `get_state() -> dict`, plain JSON, and `set_state(dict)`, after which `observation()` is what it was.
 
-`check_world` tests all of it.
+`twosome.envs.checked` holds a world to all of it while it is played in; `check_world` does so on purpose.
 """
 
 import difflib
