@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "twosome"
 
 # Modules directly below twosome that anybody may import: they depend on nothing but each other.
-COMMON = {"", "errors", "decision", "documents", "extras", "models"}
+COMMON = {"", "console", "errors", "decision", "documents", "extras", "models"}
 
 ALLOWED = {
     "": set(),
@@ -18,6 +18,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "_malloc": set(),
     "config": {"json_argument", "setting_types"},
+    "console": set(),
     "decision": set(),
     "distributed": {"launch"},
     "documents": set(),
@@ -29,6 +30,7 @@ ALLOWED = {
     "minimal": {"envs"},
     "models": set(),
     "on_ray": set(),
+    "progress": {"config"},
     "runs": set(),
     "setting_types": set(),
     "versions": set(),
@@ -47,6 +49,7 @@ ALLOWED = {
         "envs",
         "config",
         "launch",
+        "progress",
         "runs",
         "tracking",
         "versions",
@@ -94,6 +97,7 @@ ALLOWED = {
         "evaluate",
         "experiment",
         "on_ray",
+        "progress",
         "policy",
         "ppo",
         "report",

@@ -12,11 +12,11 @@ import pytest
 
 from twosome import extras, models
 from twosome.cli import COMMANDS, main
-from twosome.cli.progress import Progress
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.evaluate.subject import subject_of
 from twosome.policy.agent import Agent
+from twosome.progress import Progress
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
 

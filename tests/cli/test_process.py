@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from twosome.cli import main
-from twosome.cli.console import plain_console
+from twosome.console import plain_console
 from twosome.errors import visible
 from twosome.runs import METRICS, RunDirectory
 

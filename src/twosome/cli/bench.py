@@ -9,8 +9,8 @@ import tyro
 from rich.table import Table
 
 from twosome import models
-from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
+from twosome.console import announce, plain_console
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras

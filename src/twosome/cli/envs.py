@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
 from rich.table import Table
 
 from twosome.cli.parse import parse
+from twosome.console import plain_console
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("id", "actions", "gamma", "what is to be done"):
-        table.add_column(name, justify="right" if name in {"actions", "gamma"} else "left")
+        numbers = name in {"actions", "gamma"}
+        table.add_column(name, justify="right" if numbers else "left", no_wrap=name != "what is to be done")
     for world in worlds:
         table.add_row(world.id, str(world.num_actions), str(world.gamma), world.description)
-    Console().print(table)
+    plain_console().print(table)
     return 0

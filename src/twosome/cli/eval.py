@@ -10,8 +10,8 @@ import tyro
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
+from twosome.console import Name, announce, plain_console
 from twosome.evaluate.loading import ModelOptions
 from twosome.json_argument import JsonObject
 from twosome.setting_types import require_at_least
@@ -99,10 +99,10 @@ def comparison(rows: Sequence[tuple[str, dict[str, Any]]]) -> Table:
     title = f"{rows[0][1]['env']}, {rows[0][1]['episodes']} fresh episodes"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", "return", "95% interval", "success", "95% interval", "steps"):
-        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+        table.add_column(name, justify="right" if name else "left", no_wrap=bool(name))
     for name, result in rows:
         table.add_row(
-            name,
+            Name(name),
             f"{result['return_mean']:.3f}",
             "{:.3f} to {:.3f}".format(*result["return_ci95"]),
             f"{result['success_rate']:.0%}",

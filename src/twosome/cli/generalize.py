@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import tyro
 from rich.table import Table
 
-from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
 from twosome.config import TrainConfig
+from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.panel import ALL, SEED, Panel, rows
 from twosome.runs import RunDirectory, write_json

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
-from twosome.cli.console import plain_console
 from twosome.cli.experiment import Experiment
 from twosome.cli.grid_progress import GridProgress
+from twosome.console import Name, plain_console
 from twosome.experiment.grid import Cell, Grid, read_grid
 from twosome.experiment.spread import Events, Task, default_parallel, over_cores, over_ray
 from twosome.experiment.state import budget, latest, require_models, require_same_settings, state_of
@@ -73,10 +73,10 @@ def _print_plan(grid: Grid, tasks: Sequence[Task], *, as_json: bool) -> None:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("what", "state", "decisions"):
-        table.add_column(name, justify="right" if name == "decisions" else "left", no_wrap=True)
+        table.add_column(name, justify="right" if name == "decisions" else "left", no_wrap=name != "what")
     for task, row in zip(tasks, rows, strict=True):
         amount = f"{row['decisions']:,}/{row['budget']:,}" if isinstance(task, Cell) else ""
-        table.add_row(task.label, row["state"], amount)
+        table.add_row(Name(task.label), row["state"], amount)
     console = plain_console()
     console.print(table)
     todo = sum(row["state"] != "done" for row in rows)

@@ -4,12 +4,13 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from twosome.console import Name, plain_console
 from twosome.experiment.grid import Cell
 from twosome.experiment.spread import Task
 from twosome.experiment.state import budget, latest
@@ -32,7 +33,7 @@ class GridProgress:
         self._num_tasks = len(tasks)
         self._ended: dict[str, Outcome] = {}
         self._quiet = quiet
-        self._console = Console(stderr=True, emoji=False, markup=False, highlight=False)
+        self._console = plain_console(stderr=True)
         self._live = Live(console=self._console, refresh_per_second=2)
         self._start = time.perf_counter()
         self._first = self._decisions()
@@ -71,17 +72,21 @@ class GridProgress:
         left = f"{(total - made) / rate / 60:.0f} min left" if rate > 0 else "-"
         failed = sum(outcome.status == "failed" for outcome in self._ended.values())
         line = f"{made:,} of {total:,} decisions, {len(self._ended)} of {self._num_tasks} done, {failed} failed, {left}"
-        return Group(ProgressBar(total=max(1, total), completed=made, width=72), Text(line, style="dim"), self._table())
+        # In a row of its own: a bar by itself does not end its line.
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=max(1, total), completed=made, width=72))
+        return Group(bar, Text(line, style="dim"), self._table())
 
     def _table(self) -> Table:
         """The runs that have begun and not ended."""
         table = Table(box=None, padding=(0, 2, 0, 0))
         for name in ("run", "decisions", "return", "success"):
-            table.add_column(name, justify="left" if name == "run" else "right", header_style="dim")
+            is_name = name == "run"
+            table.add_column(name, justify="left" if is_name else "right", header_style="dim", no_wrap=not is_name)
         rows = [(cell, latest(cell.path)) for cell in self._cells if cell.label not in self._ended]
         for cell, row in [(cell, row) for cell, row in rows if row][:_ROWS]:
             table.add_row(
-                cell.label,
+                Name(cell.label),
                 f"{row.get('decisions', 0):,}/{budget(cell):,}",
                 "-" if row.get("return_mean") is None else f"{row['return_mean']:+.3f}",
                 "-" if row.get("success_rate") is None else f"{row['success_rate']:.0%}",

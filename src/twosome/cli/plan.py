@@ -4,7 +4,7 @@ import json
 
 from rich.table import Table
 
-from twosome.cli.console import plain_console
+from twosome.console import plain_console
 from twosome.ppo.dry_run import Plan
 
 _PARTS = {

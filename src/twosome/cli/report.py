@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from twosome.cli.console import plain_console
 from twosome.cli.parse import parse
+from twosome.console import plain_console
 from twosome.report.collect import collect
 
 

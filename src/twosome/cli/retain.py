@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
+from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
 from twosome.runs import write_json
@@ -89,7 +90,8 @@ def main(arguments: Sequence[str]) -> int:
 def table(result: Mapping[str, Any]) -> Table:
     """A row for each task, and one for the mean over those with an accuracy; changes of accuracy are in points."""
     env = result["trained_on"]["env"].removeprefix("twosome/")
-    made = Table(title=f"{result['model']} trained on {env}, language tasks", title_justify="left")
+    title = f"{result['model']} trained on {env}, language tasks"
+    made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     made.add_column("task")
     for name in ("items", "before", "after", "change (95%)", "lost/won", "p"):
         made.add_column(name, justify="right", no_wrap=True)

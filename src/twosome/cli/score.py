@@ -10,9 +10,9 @@ import tyro
 from rich.table import Table
 
 from twosome import models
-from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
 from twosome.config import TrainConfig
+from twosome.console import announce, plain_console
 from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
@@ -28,13 +28,14 @@ class Score:
     other cases its temperature is set so that these actions have the entropy with which a run would begin.
 
     Examples:
-        twosome score "You want to make tea. Your hands are empty. Now you" "fill the pot" "go to bed"
+        twosome score "You want to make tea. The kettle is empty. Now you" \\
+          "fill the kettle" "go to bed"
         twosome score PROMPT ACTION ACTION --model runs/TomatoSalad-1 --json
     """
 
-    prompt: Annotated[str, tyro.conf.Positional]
+    prompt: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT")]
     """The situation, ending in an unfinished sentence."""
-    actions: Annotated[tuple[str, ...], tyro.conf.Positional]
+    actions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="ACTION...")]
     """Phrases that may complete it."""
     model: str = "hearth"
     """The embedded "hearth", a Hugging Face id, a folder with a model, or a run directory."""
@@ -125,7 +126,8 @@ def _print(document: dict[str, Any]) -> None:
     names = list(document["actions"][0]["policy"])
     table = Table(box=None, padding=(0, 1, 0, 0))
     for name in ("action", "log p", "tokens", "words", *names):
-        table.add_column(name, justify="left" if name == "action" else "right")
+        is_phrase = name == "action"
+        table.add_column(name, justify="left" if is_phrase else "right", no_wrap=not is_phrase)
     for row in document["actions"]:
         table.add_row(
             row["action"],

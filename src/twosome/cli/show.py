@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from twosome.cli.console import announce
 from twosome.cli.parse import parse
 from twosome.config import TrainConfig
+from twosome.console import announce
 from twosome.errors import RunError
 from twosome.report.checks import checked_metrics
 from twosome.runs import RunDirectory

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from twosome.cli.console import plain_console
 from twosome.cli.eval import comparison
 from twosome.config import TrainConfig
+from twosome.console import plain_console
 from twosome.envs import text
 from twosome.evaluate.record import can_be_filmed, record
 from twosome.evaluate.subject import Subject, subject_of
@@ -69,13 +69,13 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subjec
 
     seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
     console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")
-    console.print(f"  settings, metrics, checkpoints   {path}/")
-    console.print(f"  learning curve                   {curve}")
+    console.print(f"  settings, metrics, checkpoints   {path}/", soft_wrap=True)
+    console.print(f"  learning curve                   {curve}", soft_wrap=True)
     without = f"no film: {config.env} does not draw itself (no rgb_array among its render_modes)"
-    console.print(f"  film of an episode               {film if filmed else without}")
+    console.print(f"  film of an episode               {film if filmed else without}", soft_wrap=True)
     console.print("\nTry next:")
-    console.print(f"  twosome eval {path} --episodes 500")
-    console.print(f"  tensorboard --logdir {path}")
+    console.print(f"  twosome eval {path} --episodes 500", soft_wrap=True)
+    console.print(f"  tensorboard --logdir {path}", soft_wrap=True)
     console.print("  twosome train --env TomatoLettuceSalad")
     console.print("  twosome envs")
     return rows

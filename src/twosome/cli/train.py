@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from twosome import models
-from twosome.cli.console import announce, plain_console
 from twosome.cli.parse import parse
-from twosome.cli.progress import Progress
 from twosome.cli.settings import command_from, with_settings
 from twosome.config import TrainConfig
+from twosome.console import announce, plain_console
 from twosome.errors import ConfigError
 from twosome.extras import require_extras
 from twosome.launch import is_first, num_processes, require_equal_shares
+from twosome.progress import Progress
 from twosome.runs import CONFIG, RunDirectory
 from twosome.setting_types import require_at_least
 
@@ -138,7 +138,9 @@ def _run(config: TrainConfig, resumed: Path | None, *, quiet: bool) -> Path:
     with Progress(config, quiet=quiet) as progress:
         from twosome.ppo.train import resume, train
 
-        return train(config, progress.update) if resumed is None else resume(resumed, progress.update)
+        if resumed is None:
+            return train(config, progress.update, progress=False)
+        return resume(resumed, progress.update, progress=False)
 
 
 def _run_on_ray(config: TrainConfig, options: Train) -> Path:

@@ -56,6 +56,7 @@ from twosome.ppo.groups import estimate_in_groups
 from twosome.ppo.interrupt import Interrupted, interruptible
 from twosome.ppo.loss import PolicyLoss, path_policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
+from twosome.progress import Progress
 from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states, random_decisions
 from twosome.runs import STATE, RunDirectory, read_json, write_json
 from twosome.scoring import ActionScorer
@@ -76,12 +77,13 @@ _RATES = {"value": "critic", "temperature": "calibration"}
 Report = Callable[[dict[str, Any]], None]
 
 
-def train(config: TrainConfig, report: Report | None = None) -> Path:
+def train(config: TrainConfig, report: Report | None = None, *, progress: bool = True) -> Path:
     """Train an agent; the same as the command `twosome train`.
 
     Args:
         config: the settings.
         report: is handed the metrics of each update as they are made.
+        progress: show how far it is, in a terminal or a notebook; elsewhere nothing is shown.
 
     Returns:
         The run directory.
@@ -101,10 +103,10 @@ def train(config: TrainConfig, report: Report | None = None) -> Path:
             run = ranks.on_main(lambda: RunDirectory.create(folder, settings, versions(trainer.config.env)))
             with ranks.held_by_main(run.locked):
                 trainer.save(run)
-                return trainer.run(run, report)
+                return _shown(trainer, run, report, progress)
 
 
-def resume(path: str | Path, report: Report | None = None) -> Path:
+def resume(path: str | Path, report: Report | None = None, *, progress: bool = True) -> Path:
     """Go on with an interrupted run from its last checkpoint; the same as `twosome train --resume`.
 
     Nothing is done to a run that is finished.
@@ -112,19 +114,19 @@ def resume(path: str | Path, report: Report | None = None) -> Path:
     with joined() as ranks:
         run = ranks.on_main(lambda: RunDirectory.open(Path(path)))
         with ranks.held_by_main(run.locked):
-            return _resume(run, report, ranks)
+            return _resume(run, report, ranks, progress)
 
 
-def _resume(run: RunDirectory, report: Report | None, ranks: Ranks) -> Path:
+def _resume(run: RunDirectory, report: Report | None, ranks: Ranks, progress: bool) -> Path:
     config = TrainConfig.from_json(run.read_config())
     if ranks.on_main(lambda: run.is_finished(config.num_updates * config.batch_size)):
         return run.path
     folder = ranks.on_main(run.checkpoint_to_go_on_from)
     with Trainer(config, folder, ranks) as trainer:
-        return _go_on(trainer, run, report, begins=folder is None)
+        return _go_on(trainer, run, report, progress, begins=folder is None)
 
 
-def _go_on(trainer: "Trainer", run: RunDirectory, report: Report | None, *, begins: bool) -> Path:
+def _go_on(trainer: "Trainer", run: RunDirectory, report: Report | None, progress: bool, *, begins: bool) -> Path:
     config, ranks = trainer.config, trainer.ranks
     if ranks.rank == 0 and not trainer.worlds_restored:
         warnings.warn(
@@ -141,7 +143,19 @@ def _go_on(trainer: "Trainer", run: RunDirectory, report: Report | None, *, begi
     elif best is not None:
         # A crash may have come between the checkpoint and the note that it is the best.
         ranks.on_main(lambda: run.mark_best(best))
-    return trainer.run(run, report)
+    return _shown(trainer, run, report, progress)
+
+
+def _shown(trainer: "Trainer", run: RunDirectory, report: Report | None, progress: bool) -> Path:
+    """Run, and let somebody who watches see how far it is."""
+
+    def tell(metrics: dict[str, Any]) -> None:
+        display.update(metrics)
+        if report is not None:
+            report(metrics)
+
+    with Progress(trainer.config, quiet=not progress or trainer.ranks.rank > 0, unwatched=False) as display:
+        return trainer.run(run, tell)
 
 
 class Trainer:

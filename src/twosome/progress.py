@@ -1,30 +1,37 @@
-"""Live progress of a training run in the terminal."""
+"""Live progress of a training run, in a terminal or a notebook."""
 
+import importlib.util
 import time
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from twosome.config import TrainConfig
+from twosome.console import measured_row, plain_console, shortened
+from twosome.errors import visible
 
 
 class Progress:
-    """Shows the latest metrics while a run goes on: live in a terminal, else a line now and then.
+    """Shows the latest metrics while a run goes on: live in a terminal or notebook, else a line now and then.
 
     Args:
         config: settings of the run.
         quiet: show nothing.
+        unwatched: show lines also where there is neither terminal nor notebook.
     """
 
-    def __init__(self, config: TrainConfig, *, quiet: bool = False) -> None:
+    def __init__(self, config: TrainConfig, *, quiet: bool = False, unwatched: bool = True) -> None:
         self._config = config
-        self._quiet = quiet
-        self._console = Console(stderr=True, emoji=False)
+        self._console = plain_console(stderr=True)
+        self._quiet = quiet or not (unwatched or self._console.is_terminal or self._console.is_jupyter)
+        # Without widgets a notebook shows what is printed, line after line.
+        has_widgets = self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+        self._is_live = self._console.is_terminal or has_widgets
         self._live = Live(console=self._console, refresh_per_second=4, transient=False)
         self._start = time.perf_counter()
         self._first_update = 0
@@ -32,14 +39,17 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if not self._quiet:
+            # Half a line for each name, whatever else stands there.
+            names = (
+                shortened(visible(n), self._console.width // 2 - 8) for n in (self._config.model, self._config.env)
+            )
+            model, env = (Text(name, "bold") for name in names)
             self._console.print(
-                # Not markup: a model's or a world's name may hold brackets.
-                Text.assemble("Training ", (self._config.model, "bold"), " on ", (self._config.env, "bold"), ":"),
+                Text.assemble("Training ", model, " on ", env, ":"),
                 f"{self._config.num_updates * self._config.batch_size:,} decisions, seed {self._config.seed}. "
                 "Ctrl-C saves and stops.",
-                highlight=False,
             )
-            if self._console.is_terminal:
+            if self._is_live:
                 self._live.start()
         return self
 
@@ -57,7 +67,7 @@ class Progress:
             self._first_update = metrics["update"]
             self._start = time.perf_counter()
         row = self._row(metrics)
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.update(self._panel(metrics, row))
         elif metrics["update"] >= self._next_line or metrics["update"] == self._config.num_updates:
             self._next_line = metrics["update"] + self._config.num_updates / 20
@@ -82,12 +92,11 @@ class Progress:
         }
 
     def _panel(self, metrics: dict[str, Any], row: dict[str, str]) -> Group:
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for name in row:
-            table.add_column(name, style="bold", header_style="dim", justify="right", no_wrap=True)
-        table.add_row(*row.values())
-        bar = ProgressBar(total=self._config.num_updates, completed=metrics["update"], width=72)
-        return Group(bar, table, Text(f"means over the last {min(100, metrics['episodes'])} episodes", style="dim"))
+        # In a row of its own: a bar by itself does not end its line.
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=self._config.num_updates, completed=metrics["update"], width=72))
+        tables = measured_row(row, self._console.width)
+        return Group(bar, *tables, Text(f"means over the last {min(100, metrics['episodes'])} episodes", style="dim"))
 
 
 def _number(value: float | None, form: str) -> str:
