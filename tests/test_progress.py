@@ -1,6 +1,7 @@
 """What is shown of a training that goes on: legible in any width, and only where somebody watches."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Group
@@ -90,7 +91,7 @@ def small(folder) -> TrainConfig:
 
 
 def test_a_training_from_python_is_shown_in_a_terminal_and_told_to_its_caller(tmp_path, terminal):
-    told = []
+    told: list[dict[str, Any]] = []
     train(small(tmp_path), told.append)
     assert "Training " in terminal.getvalue()
     assert "twosome/TomatoSalad-v0" in terminal.getvalue()

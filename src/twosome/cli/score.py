@@ -22,13 +22,13 @@ from twosome.runs import RunDirectory
 
 @dataclass(frozen=True)
 class Score:
-    """Score candidate actions after a prompt: log-probability token by token, and the policy under every normalization.
+    r"""Score candidate actions after a prompt: log-probability token by token, the policy under every normalization.
 
     The prompt should end in an unfinished sentence that each action completes. "learned" is what a run has learned; in
     other cases its temperature is set so that these actions have the entropy with which a run would begin.
 
     Examples:
-        twosome score "You want to make tea. The kettle is empty. Now you" \\
+        twosome score "You want to make tea. The kettle is empty. Now you" \
           "fill the kettle" "go to bed"
         twosome score PROMPT ACTION ACTION --model runs/TomatoSalad-1 --json
     """

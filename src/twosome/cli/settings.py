@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
 from typing import Annotated, Any, get_type_hints
 
@@ -101,7 +102,7 @@ def _setting(name: str, default: TrainConfig) -> tuple[str, Any, Any]:
 
 def _flag(owner: type, name: str, default: Any) -> tuple[str, Any, Any]:
     """A field for `make_dataclass`, with the type and the sentence that it has in its owner."""
-    hint = get_type_hints(owner, include_extras=True)[name]
+    hint = _hints(owner)[name]
     return (
         name,
         Annotated[hint, tyro.conf.arg(help=_sentences(owner)[name])],
@@ -109,6 +110,12 @@ def _flag(owner: type, name: str, default: Any) -> tuple[str, Any, Any]:
     )
 
 
+@functools.cache
+def _hints(owner: type) -> dict[str, Any]:
+    return get_type_hints(owner, include_extras=True)
+
+
+@functools.cache
 def _sentences(owner: type) -> dict[str, str]:
     """What is written under each field of a dataclass, as one line."""
     (body,) = ast.parse(inspect.getsource(owner)).body
