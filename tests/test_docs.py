@@ -1,5 +1,6 @@
 """What the documentation shows is what happens."""
 
+import json
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tables import filled
-from twosome.cli import COMMANDS
+from twosome.cli import COMMANDS, main
 from twosome.envs import text
 
 ROOT = Path(__file__).parents[1]
@@ -82,3 +83,26 @@ def test_filling_an_empty_block_leaves_the_page_around_it_alone():
     assert "\nb\n" in once
     assert "\nold\n" not in once
     assert filled(once) == once
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readmes_first_example_prefers_what_a_person_would(capsys):
+    (command,) = re.findall(r"^twosome (score .*?)  +#", README, re.MULTILINE)
+    assert main([*shlex.split(command), "--json"]) == 0
+    wanted, other = json.loads(capsys.readouterr().out)["actions"]
+    assert (wanted["action"], other["action"]) == ("fill the kettle", "go to bed")
+    assert wanted["policy"]["word"] > 0.99
+
+
+@pytest.mark.slow
+def test_the_readmes_python_prints_what_it_says(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = code.replace('env="TomatoSalad", seed=1', 'env="TomatoSalad", seed=1, total_steps=1280')
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300
+    )
+    scores, prompt = answer.stdout.splitlines()
+    assert scores == re.findall(r"# (\[tensor.*?\]\)\])", code)[0]
+    assert prompt.startswith("You want to serve a tomato salad.")
