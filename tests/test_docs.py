@@ -103,6 +103,6 @@ def test_the_readmes_python_prints_what_it_says(tmp_path):
     answer = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300
     )
-    scores, prompt = answer.stdout.splitlines()
-    assert scores == re.findall(r"# (\[tensor.*?\]\)\])", code)[0]
+    *scores, prompt = answer.stdout.splitlines()
+    assert ", ".join(scores) in code
     assert prompt.startswith("You want to serve a tomato salad.")

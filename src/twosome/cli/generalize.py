@@ -120,10 +120,11 @@ def _cell(summary: Mapping[str, Any], who: str) -> str:
     """Success over return; the planner has no luck, and so no intervals."""
     success, mean = f"{summary['success_rate']:.0%}", f"{summary['return_mean']:.2f}"
     if who == "planner":
-        return f"{success}\n{mean}"
+        return f"{success}\n\n{mean}"
     low, high = (100 * bound for bound in summary["success_ci95"])
     bottom, top = summary["return_ci95"]
-    return f"{success} ({low:.0f} to {high:.0f})\n{mean} ± {(top - bottom) / 2:.2f}"
+    # A line of its own for each: four players and a name for the task have to fit into 80 columns.
+    return f"{success}\n({low:.0f} to {high:.0f})\n{mean} ± {(top - bottom) / 2:.2f}"
 
 
 def _title(result: Mapping[str, Any]) -> str:
