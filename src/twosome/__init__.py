@@ -9,7 +9,8 @@ them: it answers at once.
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # the command is to be ready for Ctrl-C before `typing` is imported
 
 if TYPE_CHECKING:
     from twosome import envs as envs
@@ -35,7 +36,7 @@ _LAZY = {
 __all__ = ["ActionScorer", "Agent", "Decision", "TrainConfig", "__version__", "envs", "resume", "train"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "envs":
         return importlib.import_module("twosome.envs")
     if name in _LAZY:
