@@ -28,9 +28,9 @@ from twosome.baselines.config import MlpConfig
 from twosome.baselines.ppo_mlp import MlpPolicy, train_mlp
 from twosome.bench.document import document
 from twosome.config import TrainConfig
+from twosome.content import WINDOW
 from twosome.envs import text
 from twosome.evaluate.success import evaluate
-from twosome.ppo.train import WINDOW
 from twosome.report.statistics import decisions_to
 from twosome.rollout import Episode, Rollout
 

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "twosome"
 
 # Modules directly below twosome that anybody may import: they depend on nothing but each other.
-COMMON = {"", "console", "errors", "decision", "documents", "extras", "models"}
+COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "models"}
 
 ALLOWED = {
     "": set(),
@@ -19,16 +19,19 @@ ALLOWED = {
     "_malloc": set(),
     "config": {"json_argument", "setting_types"},
     "console": set(),
+    "content": {"config", "runs"},
     "decision": set(),
     "distributed": {"launch"},
     "documents": set(),
     "errors": set(),
+    "files": set(),
     "estimate": {"scoring"},
     "extras": set(),
     "json_argument": set(),
     "launch": set(),
     "minimal": {"envs"},
     "models": set(),
+    "opening": {"config", "content", "runs"},
     "on_ray": set(),
     "progress": {"config"},
     "runs": set(),
@@ -37,7 +40,7 @@ ALLOWED = {
     "tracking": {"config", "runs"},
     "envs": {"envs"},
     "scoring": {"scoring"},
-    "policy": {"policy", "distributed", "scoring", "config", "runs"},
+    "policy": {"policy", "distributed", "scoring", "config", "content", "opening", "runs"},
     "rollout": {"envs", "policy"},
     "ppo": {
         "ppo",
@@ -48,6 +51,8 @@ ALLOWED = {
         "scoring",
         "envs",
         "config",
+        "content",
+        "opening",
         "launch",
         "progress",
         "runs",
@@ -64,6 +69,8 @@ ALLOWED = {
         "scoring",
         "envs",
         "config",
+        "content",
+        "opening",
         "report",
         "runs",
         "setting_types",
@@ -81,6 +88,8 @@ ALLOWED = {
         "rollout",
         "envs",
         "config",
+        "content",
+        "opening",
         "runs",
         "setting_types",
         "versions",
@@ -97,6 +106,7 @@ ALLOWED = {
         "evaluate",
         "experiment",
         "on_ray",
+        "opening",
         "progress",
         "policy",
         "ppo",
@@ -113,6 +123,7 @@ WITHOUT = {
     "report": {"torch", "transformers", "peft", "gymnasium"},
     "experiment": {"torch", "transformers", "peft", "gymnasium"},
     "runs": {"torch", "transformers", "peft", "gymnasium"},
+    "opening": {"torch", "transformers", "peft", "gymnasium"},
     "config": {"torch", "transformers", "peft", "gymnasium"},
     "scoring": {"gymnasium"},
     "policy": {"gymnasium"},

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from twosome import runs
 from twosome.errors import CheckpointError, RunError
 from twosome.runs import RunDirectory, exclusively, sha256
 
@@ -67,9 +66,9 @@ def test_what_a_user_put_beside_the_checkpoints_is_none_of_them_and_stays(run):
 
 
 def test_a_run_whose_checkpoints_were_removed_is_not_begun_again(run):
-    assert run.checkpoint_to_go_on_from() is None
+    assert not run.has_begun()
     run.append_metrics({"decisions": 128})
-    for ask in (run.checkpoint_to_go_on_from, run.checkpoint):
+    for ask in (run.has_begun, run.checkpoint):
         with pytest.raises(CheckpointError, match="metrics of 1 updates and no checkpoint"):
             ask()
     assert run.read_metrics() == [{"decisions": 128}]
@@ -121,7 +120,7 @@ def test_a_crash_at_any_step_of_writing_leaves_a_whole_last_checkpoint(run, monk
             return original(*args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(runs.os, call, crash)
+            patch.setattr(os, call, crash)
             try:
                 save(run, 2, write("two"), best=True, keep=1)
             except KeyboardInterrupt:

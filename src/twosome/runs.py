@@ -14,7 +14,8 @@
       untrained.json    the same for its model without training
 
 A checkpoint is written aside, flushed to the disk and renamed, so that a crash at any moment leaves the
-earlier ones as they were. Every file is JSON or safetensors: nothing in a run can execute code.
+earlier ones as they were. Every file is JSON or safetensors, and nothing in a run is a link: links are neither read
+nor written through. What a run names may be code: `twosome.opening` asks for consent before any of it is loaded.
 """
 
 import contextlib
@@ -36,6 +37,18 @@ except ImportError:  # Windows has no such locks
 
 from twosome.documents import parse_json
 from twosome.errors import CheckpointError, RunError, quote
+from twosome.files import (
+    ASIDE,
+    JSON_BYTES,
+    flush,
+    is_folder,
+    is_regular,
+    open_to_append,
+    open_to_lock,
+    open_to_read,
+    read_bytes,
+    write_bytes,
+)
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"
@@ -46,9 +59,12 @@ LOCK = ".lock"
 EXPERIMENT = "experiment.json"
 EVALUATION = "evaluation.json"
 UNTRAINED = "untrained.json"
-_ASIDE = ".writing-"
 _CHECKPOINT = re.compile(r"step-\d{10}")
+_FILE_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PIECE_BYTES = 2**20
+_METRICS_BYTES = 2**31
+_NAME_BYTES = 2**10
 
 
 class RunDirectory:
@@ -136,7 +152,7 @@ class RunDirectory:
     def append_metrics(self, metrics: dict[str, Any]) -> int:
         """Add one line; returns the size of the file afterwards, in bytes."""
         self._require_untouched()
-        with explain_write_errors(self.path), open(self.path / METRICS, "ab") as file:
+        with explain_write_errors(self.path), open_to_append(self.path / METRICS) as file:
             file.write((json.dumps(metrics) + "\n").encode())
             file.flush()
             self._metrics_bytes = file.tell()
@@ -156,26 +172,40 @@ class RunDirectory:
                 f"with: twosome train --resume {self.path}, or begin a new run."
             )
 
-    def truncate_metrics(self, size_bytes: int) -> None:
-        """Forget the metrics of updates after a checkpoint, which will be made again."""
+    def metrics_hash(self, size_bytes: int) -> str:
+        """Hash of the beginning of the metrics.
+
+        Raises:
+            RunError: there is less.
+        """
         path = self.path / METRICS
-        found = path.stat().st_size if path.exists() else 0
+        digest, found = hashlib.sha256(), 0
+        if path.exists() or size_bytes:
+            with _explained(path), open_to_read(path) as file:
+                while piece := file.read(min(_PIECE_BYTES, size_bytes - found)):
+                    digest.update(piece)
+                    found += len(piece)
         if found < size_bytes:
             raise RunError(
                 f"{path} has {found} bytes, but the checkpoint was written when it had {size_bytes}: "
                 "it was shortened since. Restore the file, or begin a new run."
             )
-        with explain_write_errors(self.path), open(path, "ab") as file:
+        return digest.hexdigest()
+
+    def truncate_metrics(self, size_bytes: int) -> None:
+        """Forget the metrics of updates after a checkpoint, which will be made again."""
+        self.metrics_hash(size_bytes)
+        with explain_write_errors(self.path), open_to_append(self.path / METRICS) as file:
             file.truncate(size_bytes)
         self._metrics_bytes = size_bytes
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """One object per update, in order; a half-written last line is left out."""
         path = self.path / METRICS
-        if not path.exists():
+        if not path.is_symlink() and not path.exists():
             return []
         rows = []
-        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        for number, line in enumerate(_read(path, _METRICS_BYTES).split(b"\n")[:-1], start=1):
             try:
                 row = parse_json(line.decode())
                 if not isinstance(row, dict):
@@ -192,10 +222,25 @@ class RunDirectory:
 
     def checkpoints(self) -> list[str]:
         """Names of the whole checkpoints, oldest first; what else lies in their folder is none, and is left alone."""
-        folder = self.path / "checkpoints"
+        folder = self._checkpoints
         if not folder.is_dir():
             return []
-        return sorted(e.name for e in folder.iterdir() if e.is_dir() and _CHECKPOINT.fullmatch(e.name))
+        return sorted(e.name for e in folder.iterdir() if is_folder(e) and _CHECKPOINT.fullmatch(e.name))
+
+    @property
+    def _checkpoints(self) -> Path:
+        """The folder of the checkpoints.
+
+        Raises:
+            CheckpointError: it is a link, which may lead anywhere.
+        """
+        folder = self.path / "checkpoints"
+        if folder.is_symlink():
+            raise CheckpointError(
+                f"{folder} is a link; expected a folder. Move what it leads to into its place, or move the whole run "
+                "and link to that."
+            )
+        return folder
 
     def is_finished(self, budget: int) -> bool:
         """Whether the checkpoint after the last of so many decisions is there, whole."""
@@ -215,29 +260,35 @@ class RunDirectory:
                 f"{self.path} has no checkpoint yet: the run ended before its first one. "
                 f"Start it again with: twosome train --resume {self.path}"
             )
-        best = self.path / "checkpoints" / "best"
         name = which
         if which == "last":
             name = names[-1]
-        elif which == "best" and best.is_file():
-            name = best.read_text().strip()
+        elif which == "best":
+            name = self._best() or which
         if name not in names:
             raise CheckpointError(
-                f"{self.path} has no checkpoint {name!r}. It has: {', '.join(names)}. 'last' names the latest; 'best' "
-                "the one with the highest mean return over 100 episodes, once so many have ended."
+                f"{self.path} has no checkpoint {quote(name)}. It has: {', '.join(names)}. 'last' names the latest; "
+                "'best' the one with the highest mean return over 100 episodes, once so many have ended."
             )
-        return self.path / "checkpoints" / name
+        return self._checkpoints / name
 
-    def checkpoint_to_go_on_from(self) -> Path | None:
-        """The last checkpoint, verified; None where the run ended before its first one.
+    def _best(self) -> str:
+        """What the note says which is the best checkpoint; empty without one."""
+        note = self._checkpoints / "best"
+        if not note.is_symlink() and not note.exists():
+            return ""
+        return _read(note, _NAME_BYTES).decode(errors="replace").strip()
+
+    def has_begun(self) -> bool:
+        """Whether there is a checkpoint to go on from; a run that ended before its first one has none.
 
         Raises:
-            CheckpointError: it is damaged, or the checkpoints of the run are gone.
+            CheckpointError: the checkpoints of the run are gone.
         """
         if self.checkpoints():
-            return self.verified_checkpoint("last")
+            return True
         self._require_unbegun()
-        return None
+        return False
 
     def _require_unbegun(self) -> None:
         """Check that a run without a checkpoint never had one, so that beginning it again loses nothing.
@@ -271,7 +322,12 @@ class RunDirectory:
         if not hashes:
             raise CheckpointError(f"the checkpoint {folder} is damaged: its {MANIFEST} names no file. {remedy}")
         for name, expected in hashes.items():
-            if not (folder / name).is_file() or sha256(folder / name) != expected:
+            if not _FILE_NAME.fullmatch(name) or not isinstance(expected, str) or not _SHA256.fullmatch(expected):
+                raise CheckpointError(
+                    f"the checkpoint {folder} is damaged: its {MANIFEST} has {quote(name)}: {quote(expected)}; "
+                    f"expected names of files in this folder, each with its SHA-256. {remedy}"
+                )
+            if not is_regular(folder / name) or sha256(folder / name) != expected:
                 raise CheckpointError(
                     f"the checkpoint {folder} is damaged: {name} is not what was written there. {remedy}"
                 )
@@ -286,7 +342,7 @@ class RunDirectory:
         """Remember a checkpoint as the best so far, if it is there."""
         if name in self.checkpoints():
             with explain_write_errors(self.path):
-                _write_text(self.path / "checkpoints" / "best", name)
+                write_bytes(self._checkpoints / "best", name.encode())
 
     def write_checkpoint(self, name: str, write: Callable[[Path], None], *, best: bool, keep: int) -> Path:
         """Make a checkpoint that appears whole or not at all, then delete old ones.
@@ -301,8 +357,8 @@ class RunDirectory:
             RunError: the disk is full or the folder cannot be written; earlier checkpoints are intact.
         """
         self._require_untouched()
-        folder = self.path / "checkpoints"
-        aside = folder / (_ASIDE + name)
+        folder = self._checkpoints
+        aside = folder / (ASIDE + name)
         try:
             with explain_write_errors(self.path):
                 folder.mkdir(exist_ok=True)
@@ -314,13 +370,13 @@ class RunDirectory:
                     hashes = {file.name: sha256(file) for file in sorted(aside.iterdir()) if file.is_file()}
                     write_json(aside / MANIFEST, hashes)
                     for file in aside.rglob("*"):
-                        _flush(file)
-                    _flush(aside)
+                        flush(file)
+                    flush(aside)
                     if (self.path / METRICS).exists():
                         # The checkpoint says how long this file was; it must not be shorter after a power cut.
-                        _flush(self.path / METRICS)
+                        flush(self.path / METRICS)
                     os.rename(aside, folder / name)
-                    _flush(folder)
+                    flush(folder)
                 if best:
                     self.mark_best(name)
                 self._prune(keep)
@@ -330,18 +386,17 @@ class RunDirectory:
 
     def _prune(self, keep: int) -> None:
         names = self.checkpoints()
-        best = self.path / "checkpoints" / "best"
-        kept = {*names[-keep:], best.read_text().strip() if best.is_file() else ""}
+        kept = {*names[-keep:], self._best()}
         for name in names:
             if name not in kept:
                 # Out of sight first: a half-deleted folder must not look like a checkpoint.
-                doomed = self.path / "checkpoints" / (_ASIDE + name)
-                os.rename(self.path / "checkpoints" / name, doomed)
+                doomed = self._checkpoints / (ASIDE + name)
+                os.rename(self._checkpoints / name, doomed)
                 shutil.rmtree(doomed)
 
     def _discard_unfinished(self) -> None:
-        for leftover in (self.path / "checkpoints").glob(_ASIDE + "*"):
-            if leftover.is_dir():
+        for leftover in self._checkpoints.glob(ASIDE + "*"):
+            if is_folder(leftover):
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
@@ -351,7 +406,7 @@ def _is_of_a_beginning(entry: Path) -> bool:
     """Whether a run leaves this behind when it is killed before its settings are written."""
     if entry.name == "checkpoints":
         return entry.is_dir() and not entry.is_symlink() and not any(entry.iterdir())
-    return entry.name in {VERSIONS, LOCK} or entry.name.startswith(_ASIDE)
+    return entry.name in {VERSIONS, LOCK} or entry.name.startswith(ASIDE)
 
 
 @contextlib.contextmanager
@@ -366,7 +421,7 @@ def exclusively(path: Path) -> Iterator[int | None]:
         RunError: the file cannot be made.
     """
     with explain_write_errors(path.parent):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_to_lock(path)
     try:
         yield descriptor if _locks(descriptor) else None
     finally:
@@ -386,7 +441,7 @@ def _locks(descriptor: int) -> bool:
 def sha256(path: Path) -> str:
     """Hash of a file's content, in hexadecimal; of the file no more than a piece is in memory at a time."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         while piece := file.read(_PIECE_BYTES):
             digest.update(piece)
     return digest.hexdigest()
@@ -399,11 +454,10 @@ def read_json(path: Path) -> dict[str, Any]:
         RunError: it is missing or not an object in JSON.
     """
     try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is missing; this folder is not, or no longer, what `twosome train` wrote.") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}. Restore it from a copy, or begin a new run.") from error
+        content = parse_json(_read(path).decode("utf-8-sig"))
+    except ValueError as error:
+        reason = quote(str(error)).strip("'\"")
+        raise RunError(f"{path} cannot be read: {reason}. Restore it from a copy, or begin a new run.") from error
     if not isinstance(content, dict):
         raise RunError(f"{path} should hold a JSON object, not {type(content).__name__}.")
     return content
@@ -411,25 +465,22 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object in one step, so that it is never seen half written."""
-    _write_text(path, json.dumps(content, indent=2) + "\n")
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def _write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that it is never seen half written."""
-    aside = path.with_name(_ASIDE + path.name)
-    aside.write_text(text)
-    _flush(aside)
-    os.replace(aside, path)
-    _flush(path.parent)
+def _read(path: Path, limit: int = JSON_BYTES) -> bytes:
+    with _explained(path):
+        return read_bytes(path, limit)
 
 
-def _flush(path: Path) -> None:
-    """Ask the system to put a file or folder on the disk now."""
-    descriptor = os.open(path, os.O_RDONLY)
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing; this folder is not, or no longer, what `twosome train` wrote.") from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}. Restore it, or begin a new run.") from error
 
 
 @contextlib.contextmanager

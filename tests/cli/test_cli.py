@@ -233,8 +233,8 @@ def test_a_run_is_scored_as_it_was_trained_and_not_otherwise(normalization, tmp_
     actor = Agent.load(path).actor
     expected = actor.probabilities([Decision("You want soup. Now you", ("stir the soup", "go to bed"))])[0]
     assert policies == pytest.approx(expected.tolist(), abs=1e-6)
-    assert main(["score", "You want soup. Now you", "stir", "--model", str(path), "--trust-remote-code"]) == 1
-    assert "--trust-remote-code" in capsys.readouterr().err
+    assert main(["score", "You want soup. Now you", "stir", "--model", str(path), "--dtype", "float32"]) == 1
+    assert "--dtype" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["score", "You wait. Now you", "go", "stay"], ["eval", "--episodes", "1"]])

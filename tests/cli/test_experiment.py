@@ -22,6 +22,7 @@ from twosome.experiment import baseline, state, work
 from twosome.experiment.grid import read_grid
 from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import state_of
+from twosome.opening import Consent
 from twosome.runs import RunDirectory, exclusively
 
 ROOT = Path(__file__).parents[2]
@@ -352,7 +353,7 @@ def test_a_folder_with_something_else_in_it_is_not_touched(file, commands):
     cell = read_grid(file).cells[0]
     cell.path.mkdir(parents=True)
     (cell.path / "thesis.tex").write_text("all of it")
-    outcome = work.carry_out(cell)
+    outcome = work.carry_out(cell, Consent())
     assert outcome.status == "failed"
     assert "thesis.tex" in outcome.reason
     assert not commands
@@ -366,7 +367,7 @@ def test_a_process_that_fails_says_why_and_the_log_has_all_of_it(file):
         exclusively(cell.path.with_suffix(".lock")) as claim,
         pytest.raises(RunError, match=r"there is no command 'trane'.*seed-1\.log"),
     ):
-        work.Worker()._run(["twosome", "trane"], cell, claim)
+        work.Worker(Consent())._run(["twosome", "trane"], cell, claim)
 
 
 def test_a_text_that_looks_like_a_flag_stays_a_value():
@@ -387,7 +388,7 @@ def heeds_interruptions():
 def test_an_interruption_reaches_the_processes(file):
     (cell, *_) = read_grid(file).cells
     cell.path.parent.mkdir(parents=True)
-    worker = work.Worker()
+    worker = work.Worker(Consent())
     threading.Timer(0.5, worker.interrupt).start()
     with exclusively(cell.path.with_suffix(".lock")) as claim, pytest.raises(work._LeftUndoneError):
         worker._run(["timeit", "-n", "1", "-r", "1", "import time; time.sleep(60)"], cell, claim)

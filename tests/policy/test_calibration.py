@@ -8,11 +8,11 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from twosome.content import CALIBRATION
 from twosome.decision import Decision
 from twosome.errors import CheckpointError
 from twosome.policy.actor import Actor
 from twosome.policy.calibration import (
-    CALIBRATION,
     TEMPERATURES,
     Calibration,
     load_calibration,

@@ -19,11 +19,11 @@ import tests.worlds
 from tests.ranks import on_ranks
 from twosome import models
 from twosome.config import TrainConfig
+from twosome.content import CALIBRATION
 from twosome.distributed import OneProcess
 from twosome.errors import ConfigError
 from twosome.policy import sharding
 from twosome.policy.actor import Actor
-from twosome.policy.calibration import CALIBRATION
 from twosome.ppo import train as training
 from twosome.ppo.train import resume, train
 from twosome.rollout import Collector, merge

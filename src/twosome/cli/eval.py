@@ -14,6 +14,7 @@ from twosome.cli.parse import parse
 from twosome.console import Name, announce, plain_console
 from twosome.evaluate.loading import ModelOptions
 from twosome.json_argument import JsonObject
+from twosome.opening import RunConsent
 from twosome.setting_types import require_at_least
 
 
@@ -51,6 +52,7 @@ class Eval:
     affordance_seed: int | None = None
     """For saycan: seed of that play and of learning from it; by default 1."""
     loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
+    consent: Annotated[RunConsent, tyro.conf.arg(name="")] = field(default_factory=RunConsent)
     episodes: int = 100
     """How many episodes."""
     seed: int = 0

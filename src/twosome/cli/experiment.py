@@ -1,7 +1,7 @@
 """`twosome experiment`: carry out a grid of runs, environments x methods x seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +9,7 @@ import tyro
 
 from twosome.cli.parse import parse
 from twosome.errors import ConfigError
+from twosome.opening import Consent
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Experiment:
     """A short version, into OUTPUT-quick: the first world and seed, at most 1,536 decisions and 50 episodes."""
     dry_run: bool = False
     """Check the file and list what would run."""
+    consent: Annotated[Consent, tyro.conf.arg(name="")] = field(default_factory=Consent)
     json: bool = False
     """Print one JSON document and nothing else."""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +10,10 @@ import tyro
 from rich.table import Table
 
 from twosome.cli.parse import parse
-from twosome.config import TrainConfig
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.panel import ALL, SEED, Panel, rows
+from twosome.opening import Consent, read_settings
 from twosome.runs import RunDirectory, write_json
 from twosome.setting_types import require_at_least
 
@@ -47,6 +47,7 @@ class Generalize:
     """The models play their most probable action instead of drawing."""
     threads: int = 1
     """CPU threads of PyTorch."""
+    consent: Annotated[Consent, tyro.conf.arg(name="")] = field(default_factory=Consent)
     json: bool = False
     """Print one JSON document and nothing else."""
 
@@ -97,7 +98,7 @@ def _check(options: Generalize) -> None:
         require_at_least("episodes", options.episodes, 2)
     require_at_least("seed", options.seed, 0)
     run = RunDirectory.open(options.run)
-    config = TrainConfig.from_json(run.read_config())
+    config = read_settings(run)
     run.checkpoint(options.checkpoint)
     from twosome.evaluate.unseen import unseen_tasks
 

@@ -10,6 +10,7 @@ import tyro
 
 from twosome.cli.process import complain
 from twosome.errors import quote
+from twosome.opening import Consent, grant
 
 Options = TypeVar("Options")
 
@@ -39,7 +40,9 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         raise SystemExit(2)
     if unknown:
         tyro.cli(options, **settings)  # names the flag that was probably meant, and exits
-    return cast(Options, parsed)
+    made = cast(Options, parsed)
+    grant(_consent(made))
+    return made
 
 
 def _flag_for(options: type, name: str, word: str) -> str:
@@ -78,3 +81,14 @@ def _commands(lines: list[str], width: int) -> list[str]:
             else:
                 continued[-1] += f" --{flag}"
     return continued
+
+
+def _consent(options: object) -> Consent:
+    """What a command line consents to, wherever its options say so."""
+    own = getattr(options, "consent", options)
+    parts = (getattr(options, name, None) for name in ("consent", "loading", "model"))
+    return Consent(
+        trust_env_module=getattr(own, "trust_env_module", False),
+        allow_other_model=getattr(own, "allow_other_model", False),
+        trust_remote_code=any(getattr(part, "trust_remote_code", False) for part in parts),
+    )

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
+from twosome.opening import Consent
 from twosome.runs import write_json
 
 
@@ -42,6 +43,7 @@ class Retain:
     """Items that pass through the model together."""
     threads: int = 1
     """CPU threads of PyTorch."""
+    consent: Annotated[Consent, tyro.conf.arg(name="")] = field(default_factory=Consent)
     json: bool = False
     """Print one JSON document and nothing else."""
 

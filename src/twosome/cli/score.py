@@ -17,6 +17,7 @@ from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
+from twosome.opening import RunConsent, read_settings
 from twosome.runs import RunDirectory
 
 
@@ -40,6 +41,7 @@ class Score:
     model: str = "hearth"
     """The embedded "hearth", a Hugging Face id, a folder with a model, or a run directory."""
     loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
+    consent: Annotated[RunConsent, tyro.conf.arg(name="")] = field(default_factory=RunConsent)
     json: bool = False
     """Print one JSON document and nothing else."""
 
@@ -68,12 +70,13 @@ def _is_run(options: Score) -> bool:
         require_extras(quantization=options.loading.quantization)
         models.locate(options.model)
         return False
-    flags = options.loading.flags()
-    if flags:
+    if flags := options.loading.left_to_a_run():
         raise ConfigError(
             f"{', '.join(flags)} cannot be given here: {options.model} is a run and keeps its own settings."
         )
-    RunDirectory.open(Path(options.model)).checkpoint()
+    run = RunDirectory.open(Path(options.model))
+    run.checkpoint()
+    read_settings(run, plays=False)
     return True
 
 

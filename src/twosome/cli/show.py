@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from twosome.cli.parse import parse
 from twosome.config import TrainConfig
 from twosome.console import announce
 from twosome.errors import RunError
+from twosome.opening import Consent, read_settings
 from twosome.report.checks import checked_metrics
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
@@ -32,6 +33,7 @@ class Show:
     """Fresh episodes for each row of the table."""
     seed: int = 1000
     """Episode i is reset with seed + i."""
+    consent: Annotated[Consent, tyro.conf.arg(name="")] = field(default_factory=Consent)
     json: bool = False
     """Print one JSON document and nothing else."""
 
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     if not options.json:
         _require_metrics(options.run, metrics)
     run.checkpoint()
+    read_settings(run)
     announce("Loading PyTorch and the models ...", quiet=options.json)
     from twosome.cli.showing import measure, show
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from twosome.cli.eval import comparison
-from twosome.config import TrainConfig
 from twosome.console import plain_console
 from twosome.envs import text
 from twosome.evaluate.record import can_be_filmed, record
 from twosome.evaluate.subject import Subject, subject_of
 from twosome.evaluate.success import Sampled
+from twosome.opening import read_settings
 from twosome.report.checks import checked_metrics
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
@@ -19,7 +19,7 @@ from twosome.versions import hardware
 
 def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[str, Any]]]:
     """Random, untrained, trained and optimal play in the run's world, each with its result."""
-    config = TrainConfig.from_json(RunDirectory.open(path).read_config())
+    config = read_settings(RunDirectory.open(path))
     with text.make_checked(config.env, **config.env_kwargs) as world:
         has_planner = hasattr(world.env.unwrapped, "planner")
     subjects = [
@@ -43,7 +43,7 @@ def save_measurements(path: Path, rows: list[tuple[Subject, dict[str, Any]]]) ->
 def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subject, dict[str, Any]]]:
     """Print the comparison and the curve, write the pictures, say what to try next; returns what was measured."""
     run = RunDirectory.open(path)
-    config = TrainConfig.from_json(run.read_config())
+    config = read_settings(run)
     metrics = checked_metrics(run)
     console = plain_console()
     console.print(f"\nMeasuring over {episodes} fresh episodes each ...", style="dim")

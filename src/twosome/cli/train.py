@@ -17,6 +17,7 @@ from twosome.console import announce, plain_console
 from twosome.errors import ConfigError
 from twosome.extras import require_extras
 from twosome.launch import is_first, num_processes, require_equal_shares
+from twosome.opening import Consent, grant, granted, is_finished, read_settings
 from twosome.progress import Progress
 from twosome.runs import CONFIG, RunDirectory
 from twosome.setting_types import require_at_least
@@ -49,6 +50,10 @@ class Train:
     """Load the model, play a little, say how much memory and time the run would take, and leave nothing behind."""
     ray_workers: int = 0
     """Train on so many workers of a Ray cluster (needs the extra `ray`), and go on when one is lost; 0: here."""
+    trust_env_module: bool = False
+    """With --resume: import the module that registers the run's world. Only for sources you trust."""
+    allow_other_model: bool = False
+    """With --resume: take the model as it is now, also if it is not the one that the run was trained on."""
     no_show: bool = False
     """Leave out what comes at the end: a comparison over fresh episodes, the learning curve, a film of an episode."""
     json: bool = False
@@ -66,9 +71,11 @@ def main(arguments: Sequence[str]) -> int:
                 "leave out the other settings, or begin a new run with them."
             )
         run = RunDirectory.open(options.resume)
-        config = TrainConfig.from_json(run.read_config())
-        if run.is_finished(config.num_updates * config.batch_size):
+        config = read_settings(run)
+        if is_finished(run, config):
             return _say_finished(options.resume, config, as_json=options.json)
+    elif options.trust_env_module or options.allow_other_model:
+        raise ConfigError("--trust-env-module and --allow-other-model are about a run that goes on: give --resume.")
     _check(config, options)
     if options.dry_run:
         announce(f"Loading PyTorch and {config.model}, and playing a little ...", quiet=options.json)
@@ -148,21 +155,26 @@ def _run_on_ray(config: TrainConfig, options: Train) -> Path:
     from twosome.on_ray import run_on_ray
 
     path = options.resume or config.folder
-    run_on_ray(partial(_begin_or_go_on, config, path.absolute(), options.json), options.ray_workers, path)
+    # A run that begins here names its world on this command line.
+    consent = dataclasses.replace(granted(), trust_env_module=granted().trust_env_module or options.resume is None)
+    run_on_ray(partial(_begin_or_go_on, config, path.absolute(), options.json, consent), options.ray_workers, path)
     return path
 
 
-def _begin_or_go_on(config: TrainConfig, path: Path, quiet: bool) -> None:
+def _begin_or_go_on(config: TrainConfig, path: Path, quiet: bool, consent: Consent) -> None:
     """What each Ray worker does, also when it is started in place of a lost one."""
     from twosome.distributed import is_main
 
+    grant(consent)
     begun = (path / CONFIG).is_file()
     _run(dataclasses.replace(config, output=path), path if begun else None, quiet=quiet or not is_main())
 
 
 def _other_settings(arguments: Sequence[str]) -> list[str]:
     flags = [word.split("=")[0] for word in arguments if word.startswith("--")]
-    return [flag for flag in flags if flag not in {"--resume", "--ray-workers", "--no-show", "--json"}]
+    own = {"--resume", "--ray-workers", "--no-show", "--json"}
+    consent = {"--trust-remote-code", "--trust-env-module", "--allow-other-model"}
+    return [flag for flag in flags if flag not in own | consent]
 
 
 def _defaults(arguments: Sequence[str]) -> TrainConfig:

@@ -27,6 +27,7 @@ from twosome.evaluate.success import (
     wilson_interval,
 )
 from twosome.evaluate.unseen import KINDS, PanelTask, unseen_tasks
+from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
 from twosome.versions import versions
@@ -67,7 +68,7 @@ def generalize(
     episodes = EPISODES[panel] if episodes is None else episodes
     require_at_least("episodes", episodes, 2)
     require_at_least("seed", seed, 0)
-    config = TrainConfig.from_json(RunDirectory.open(run).read_config())
+    config = read_settings(RunDirectory.open(run))
     tasks = unseen_tasks(panel, config)
     subjects = _subjects(run, config, checkpoint, greedy, threads)
     played: list[dict[str, Evaluation]] = []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError, MissingExtraError
+from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
 
@@ -26,7 +27,7 @@ def check_retain(run: Path, *, limit: int | None, checkpoint: str, batch_size: i
         if value is not None:
             require_at_least(name, value, 1)
     directory = RunDirectory.open(run)
-    config = TrainConfig.from_json(directory.read_config())
+    config = read_settings(directory, plays=False)
     if config.tuning != "lora":
         raise ConfigError(
             f"{run} was trained with --tuning {config.tuning}, and retention compares a model with its adapter on and "

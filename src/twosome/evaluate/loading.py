@@ -23,6 +23,10 @@ class ModelOptions:
         """The options that were given; None stands for the default, so that nothing given is ever ignored."""
         return {name: value for name, value in asdict(self).items() if value not in (None, False)}
 
+    def left_to_a_run(self) -> list[str]:
+        """Flags of those that mean nothing to the model of a run; trusting its code is not one of them."""
+        return [flag for flag in self.flags() if flag != "--trust-remote-code"]
+
     def flags(self) -> list[str]:
         """What the options that were given are called on the command line."""
         return [f"--{name.replace('_', '-')}" for name in self.given()]

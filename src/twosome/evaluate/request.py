@@ -10,6 +10,7 @@ from twosome.envs import text
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
+from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
 
@@ -70,7 +71,10 @@ class Request:
 
     def config(self) -> TrainConfig | None:
         """Settings of the run, if one is given."""
-        return None if self.run is None else TrainConfig.from_json(RunDirectory.open(self.run).read_config())
+        if self.run is None:
+            return None
+        loads = self.policy not in ("random", "planner")
+        return read_settings(RunDirectory.open(self.run), loads=loads, plays=self.env is None)
 
     def world(self) -> tuple[str, dict[str, Any]]:
         """The world to play in and its keyword arguments; by default those that the run was trained in."""
@@ -113,10 +117,9 @@ class Request:
             )
 
     def _leave_to_the_run(self) -> None:
-        if self.loading.given():
+        if flags := self.loading.left_to_a_run():
             raise ConfigError(
-                f"{_named(self.loading.flags())} nothing here: a run loads its model with its own settings, in its "
-                "config.json."
+                f"{_named(flags)} nothing here: a run loads its model with its own settings, in its config.json."
             )
 
 

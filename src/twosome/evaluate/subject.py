@@ -10,6 +10,7 @@ from twosome import models
 from twosome.baselines import Planner, Uniform
 from twosome.baselines.saycan import Affordance, SayCan, random_experience
 from twosome.config import TrainConfig
+from twosome.content import LEARNED
 from twosome.envs import text
 from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.request import Request
@@ -17,7 +18,6 @@ from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent, load_scorer
 from twosome.policy.calibration import Calibration
-from twosome.policy.tuning import LEARNED
 from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer, Normalization

@@ -17,13 +17,13 @@ from typing import Any
 from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.baselines.ppo_mlp import train_mlp
 from twosome.baselines.saycan import Affordance, SayCan, experience_of
+from twosome.content import WINDOW
 from twosome.envs import text
 from twosome.errors import TwosomeError
 from twosome.evaluate.subject import Subject
 from twosome.evaluate.success import Player
 from twosome.experiment.settings import KINDS, recorded
 from twosome.policy.actor import Actor
-from twosome.ppo.train import WINDOW
 from twosome.rollout import Episode, Rollout, episode_means
 from twosome.runs import EVALUATION, RunDirectory, explain_write_errors, write_json
 from twosome.scoring import ActionScorer

@@ -24,6 +24,7 @@ from twosome.experiment.settings import (
     require_settings,
     require_types,
 )
+from twosome.opening import granted, require_consent
 from twosome.setting_types import Range, check_settings, refusal
 
 _KEYS = {
@@ -192,6 +193,8 @@ class _Reader:
             raise refusal("output", output, "a folder for the runs of this file alone")
         self.seeds = _distinct(content.get("seeds", [1, 2, 3, 4, 5]), "seeds", int)
         self.envs = _distinct(content.get("envs", []), "envs", str)
+        for env in self.envs:
+            require_consent(env, granted().trust_env_module, "the file")
         self._require_different_worlds()
         self.methods = self._methods(content.get("methods", {}))
         self.evaluation = self._evaluation(content.get("evaluation", {}))
@@ -315,6 +318,11 @@ class _Reader:
                 config = configure(kind, env, seed, given, path)
         except ConfigError as error:
             raise ConfigError(f"{method} on {env}: {error}") from error
+        if getattr(config, "trust_remote_code", False) and not granted().trust_remote_code:
+            raise ConfigError(
+                f"{method} on {env} wants to run Python code that comes with its model. If you trust it, say "
+                "--trust-remote-code on the command line, too."
+            )
         return Cell(env, method, seed, kind, given, config, path, self.evaluation)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from twosome.errors import MissingExtraError
 from twosome.experiment.grid import Cell, Reference
 from twosome.experiment.work import Outcome, Worker, carry_out
+from twosome.opening import granted
 
 Task: TypeAlias = Cell | Reference
 Events: TypeAlias = Iterator[tuple[Task, Outcome] | None]
@@ -31,7 +32,7 @@ def default_parallel(tasks: Sequence[Task]) -> int:
 
 def over_cores(tasks: Sequence[Task], parallel: int) -> Events:
     """Carry out tasks, so many side by side. Closing the iterator lets those under way save and end."""
-    worker = Worker()
+    worker = Worker(granted())
     pool = ThreadPoolExecutor(parallel)
     try:
         futures = {pool.submit(worker.carry_out, task): task for task in tasks}
@@ -57,7 +58,10 @@ def over_ray(tasks: Sequence[Task], gpus: float) -> Events:
         ray.init(log_to_driver=False)
     remote = ray.remote(carry_out)
     # A task is tried again after its machine was lost: it goes on where the run stood.
-    pending = {remote.options(num_cpus=task.threads, num_gpus=gpus, max_retries=3).remote(task): task for task in tasks}
+    pending = {
+        remote.options(num_cpus=task.threads, num_gpus=gpus, max_retries=3).remote(task, granted()): task
+        for task in tasks
+    }
     try:
         while pending:
             for ended in ray.wait(list(pending), timeout=TICK_S)[0]:

@@ -16,6 +16,7 @@ from twosome.errors import RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Reference
 from twosome.experiment.settings import flags
 from twosome.experiment.state import is_measured, state_of
+from twosome.opening import Consent
 from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, exclusively, explain_write_errors, write_json
 from twosome.versions import hardware
 
@@ -40,9 +41,14 @@ class _LeftUndoneError(Exception):
 
 
 class Worker:
-    """Carries out runs, in several threads if need be; `interrupt` lets the processes of all save and end."""
+    """Carries out runs, in several threads if need be; `interrupt` lets the processes of all save and end.
 
-    def __init__(self) -> None:
+    Args:
+        consent: what the command line of the experiment consents to.
+    """
+
+    def __init__(self, consent: Consent) -> None:
+        self._consent = consent
         self._children: set[subprocess.Popen[str]] = set()
         self._guard = threading.Lock()
         self._stopped = False
@@ -87,16 +93,17 @@ class Worker:
             return
         if state in ("new", "begun"):
             self._train(task, resume=state == "begun", claim=claim)
-        self._measure([str(task.path)], task.path / EVALUATION, task, claim)
+        run = [str(task.path), *self._consent.flags()]
+        self._measure(run, task.path / EVALUATION, task, claim)
         if task.untrained:
-            self._measure([str(task.path), "--model", task.config.model], task.path / UNTRAINED, task, claim)
+            self._measure([*run, "--model", task.config.model], task.path / UNTRAINED, task, claim)
 
     def _train(self, cell: Cell, *, resume: bool, claim: int) -> None:
         if resume:
             with exclusively(cell.path / LOCK) as free:
                 if free is None:  # somebody trains it by hand
                     raise _LeftUndoneError("busy")
-            arguments = ["--resume", str(cell.path)]
+            arguments = ["--resume", str(cell.path), *self._consent.flags()]
         else:
             arguments = ["--env", cell.env, "--seed", str(cell.seed), "--output", str(cell.path), *flags(cell.given)]
         self._run(["twosome", "train", *arguments, "--no-show", "--json"], cell, claim)
@@ -163,9 +170,9 @@ class Worker:
             return child
 
 
-def carry_out(task: Cell | Reference) -> Outcome:
+def carry_out(task: Cell | Reference, consent: Consent) -> Outcome:
     """Do what is left to do of one run, in this thread."""
-    return Worker().carry_out(task)
+    return Worker(consent).carry_out(task)
 
 
 def _reference_arguments(reference: Reference) -> list[str]:

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from twosome.config import TrainConfig
 from twosome.decision import Decision
+from twosome.opening import Consent, granted, open_checkpoint, read_settings
 from twosome.policy.actor import Actor, sample
 from twosome.policy.calibration import Calibration, load_calibration
+from twosome.policy.fingerprint import require_same_model
 from twosome.policy.tuning import load_tuned, randomize
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
@@ -28,7 +30,16 @@ class Agent:
         self._rng = np.random.default_rng(seed)
 
     @classmethod
-    def load(cls, run: str | Path, checkpoint: str = "last", *, device: str | None = None, seed: int = 0) -> "Agent":
+    def load(
+        cls,
+        run: str | Path,
+        checkpoint: str = "last",
+        *,
+        device: str | None = None,
+        seed: int = 0,
+        trust_remote_code: bool = False,
+        allow_other_model: bool = False,
+    ) -> "Agent":
         """The agent of a run directory.
 
         Args:
@@ -36,14 +47,18 @@ class Agent:
             checkpoint: ``"last"``, ``"best"`` or the name of a folder below ``checkpoints/``.
             device: where to put the model; None: where it was trained.
             seed: of the draws that `act` makes.
+            trust_remote_code: run Python code that comes with the model, if the run was trained so.
+            allow_other_model: take the model as it is now, also if it is not the one that the run was trained on.
 
         Raises:
-            RunError: there is no such run.
+            RunError: there is no such run, it wants to run code, or its settings, metrics or model have changed.
             CheckpointError: there is no such checkpoint, or it is damaged.
         """
         directory = RunDirectory.open(Path(run))
-        config = TrainConfig.from_json(directory.read_config())
-        folder = directory.verified_checkpoint(checkpoint)
+        config = read_settings(directory, Consent(trust_remote_code=trust_remote_code), plays=False)
+        folder, state = open_checkpoint(directory, checkpoint, config)
+        if recorded := state.get("model_files"):
+            require_same_model(recorded, config, allow_other=allow_other_model or granted().allow_other_model)
         scorer = load_scorer(config, device=device)
         # Loading the weights of a whole model puts another model into the scorer.
         frozen = copy.copy(scorer) if config.asks_frozen_model and config.tuning == "full" else None

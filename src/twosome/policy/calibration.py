@@ -10,14 +10,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from twosome.errors import CheckpointError
-
-CALIBRATION = "calibration.safetensors"
-"""The file of a checkpoint with the two numbers, beside the adapters."""
+from twosome.content import CALIBRATION
+from twosome.policy.tensors import copy_into
 
 TEMPERATURES = (0.05, 1000.0)
 """Below the first, the rounding errors of a model in half precision would act; at the second, differences of
@@ -97,10 +94,4 @@ def load_calibration(calibration: Calibration, folder: Path) -> None:
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    try:
-        calibration.load_state_dict(load_file(folder / CALIBRATION))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{folder / CALIBRATION} cannot be read as the temperature and the prior's weight of a run with "
-            f"--normalization learned: {error}. It is damaged or belongs to another run; use another checkpoint."
-        ) from error
+    copy_into(calibration.state_dict(), folder / CALIBRATION)

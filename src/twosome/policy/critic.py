@@ -23,6 +23,7 @@ class ValueHead(nn.Module):
 
     def __init__(self, width: int, hidden: tuple[int, int] = (1024, 512)) -> None:
         super().__init__()
+        self.width = width
         first, second = hidden
         self.layers = nn.Sequential(
             nn.LayerNorm(width, elementwise_affine=False),

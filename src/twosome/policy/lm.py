@@ -1,18 +1,21 @@
 """The frozen language model with low-rank adapters on top, through PEFT."""
 
 import difflib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from twosome.errors import CheckpointError, ModelError, quote
+from twosome.content import ADAPTER_CONFIG, LEARNED
+from twosome.errors import CheckpointError, ModelError, RunError, quote
 from twosome.policy.critic import State
+from twosome.policy.tensors import copy_into
+from twosome.runs import read_json
 from twosome.scoring import ActionScorer, adapters_off, inner_model
 from twosome.scoring.adapters import quiet_peft
 
@@ -67,21 +70,56 @@ def add_adapters(scorer: ActionScorer, adapters: Adapters, seed: int) -> None:
         parameter.data = parameter.data.float()
 
 
-def load_adapters(scorer: ActionScorer, folder: Path, *, trainable: bool) -> None:
+def load_adapters(scorer: ActionScorer, adapters: Adapters, folder: Path, *, trainable: bool) -> None:
     """Put the adapters saved in ``folder`` (PEFT's format) on the scorer's model.
 
+    What kind they are, and where they go, is said by ``adapters``. PEFT is not asked to read the folder: its
+    adapter_config.json can name other models, code and regular expressions. Here it has to say what
+    `save_adapters` would.
+
     Raises:
-        CheckpointError: the folder does not hold adapters that fit this model.
+        CheckpointError: the folder does not hold such adapters, or they do not fit this model.
+        ModelError: the model has no layers of the given names, or its family has no default.
+    """
+    add_adapters(scorer, adapters, seed=0)
+    _require_same_adapters(scorer, folder)
+    copy_into(_adapter_tensors(scorer), folder / LEARNED["lora"])
+    if not trainable:
+        scorer.model.requires_grad_(False)
+
+
+def _adapter_tensors(scorer: ActionScorer) -> dict[str, torch.Tensor]:
+    """The adapters' own tensors, not copies, under the names that PEFT saves them with."""
+    tensors: dict[str, torch.Tensor] = get_peft_model_state_dict(scorer.model, save_embedding_layers=False)
+    return tensors
+
+
+def _require_same_adapters(scorer: ActionScorer, folder: Path) -> None:
+    """Check that adapter_config.json says what `save_adapters` would say of the scorer's adapters.
+
+    The model's name may differ, because models are moved; so may what other versions of PEFT add.
+
+    Raises:
+        CheckpointError: it says something else.
     """
     try:
-        with quiet_peft():
-            model = PeftModel.from_pretrained(scorer.model, str(folder), is_trainable=trainable)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise CheckpointError(
-            f"the adapters in {folder} do not fit the model {scorer.name!r}: {error} "
-            "Load them with the model that they were trained on."
-        ) from error
-    scorer.model = model.eval()
+        found = read_json(folder / ADAPTER_CONFIG)
+    except RunError as error:
+        raise CheckpointError(f"the checkpoint {folder} is damaged: {error}") from error
+    config = scorer.model.peft_config["default"].to_dict()
+    expected = json.loads(json.dumps(config, default=sorted))
+    free = {"base_model_name_or_path", "inference_mode", "peft_version", "revision"}
+    for name in expected.keys() - free:
+        was, now = (sorted(v) if isinstance(v, list) else v for v in (found.get(name), expected[name]))
+        if was != now and (name in found or name in _NEEDED):
+            raise CheckpointError(
+                f"the checkpoint {folder} is damaged: its {ADAPTER_CONFIG} has {name} {quote(was)}; expected "
+                f"{quote(now)}, as the run's settings say."
+            )
+
+
+_NEEDED = {"peft_type", "r", "lora_alpha", "target_modules"}
+"""What every version of PEFT says of adapters."""
 
 
 def save_adapters(scorer: ActionScorer, folder: Path) -> None:

@@ -6,17 +6,17 @@ when all weights are trained it is a copy, which doubles the memory for weights.
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from twosome.config import TrainConfig
-from twosome.errors import CheckpointError, ModelError
+from twosome.content import LEARNED
+from twosome.errors import quote
 from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters
+from twosome.policy.tensors import damaged, read_tensors
 from twosome.scoring import ActionScorer
-from twosome.scoring.load import load_model, without_progress_bar
-
-LEARNED = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
-"""The file of a checkpoint that holds what was trained."""
+from twosome.scoring.load import without_progress_bar
 
 
 def frozen_copy(scorer: ActionScorer, config: TrainConfig) -> ActionScorer:
@@ -37,7 +37,7 @@ def begin_tuning(scorer: ActionScorer, config: TrainConfig) -> None:
     if config.tuning == "full":
         scorer.model = scorer.model.float().requires_grad_(True)
     else:
-        add_adapters(scorer, Adapters(config.lora_rank, config.lora_alpha, config.lora_targets), config.seed)
+        add_adapters(scorer, _adapters(config), config.seed)
 
 
 def save_tuned(scorer: ActionScorer, config: TrainConfig, folder: Path) -> None:
@@ -58,15 +58,34 @@ def load_tuned(scorer: ActionScorer, config: TrainConfig, folder: Path, *, train
         CheckpointError: the folder does not hold what was trained with these settings.
     """
     if config.tuning == "lora":
-        load_adapters(scorer, folder, trainable=trainable)
+        load_adapters(scorer, _adapters(config), folder, trainable=trainable)
         return
+    # Into the model that the settings name: what the folder says of itself may name code to run.
+    path = folder / LEARNED["full"]
+    tensors = read_tensors(path)
+    if other := {tensor.dtype for tensor in tensors.values()} - {torch.float32}:
+        raise damaged(path, f"it has tensors of {', '.join(map(str, other))}; expected torch.float32 alone")
+    make: Any = type(scorer.model)
     try:
-        model, _ = load_model(
-            str(folder), dtype="float32", device=str(scorer.device), trust_remote_code=config.trust_remote_code
-        )
-    except ModelError as error:
-        raise CheckpointError(f"the weights in {folder} cannot be read: {error}") from error
-    scorer.model = model.requires_grad_(trainable)
+        with without_progress_bar(is_local=True):
+            model, found = make.from_pretrained(
+                None,
+                config=scorer.model.config,
+                state_dict=tensors,
+                dtype=torch.float32,
+                device_map={"": scorer.device},
+                output_loading_info=True,
+            )
+    except (RuntimeError, ValueError) as error:
+        raise damaged(path, quote(str(error))) from error
+    for reason in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if names := sorted(map(str, found[reason])):
+            raise damaged(path, f"{len(names)} {reason.replace('_', ' ')}, {quote(names[0])} first")
+    scorer.model = model.eval().requires_grad_(trainable)
+
+
+def _adapters(config: TrainConfig) -> Adapters:
+    return Adapters(config.lora_rank, config.lora_alpha, config.lora_targets)
 
 
 def randomize(scorer: ActionScorer, seed: int) -> None:

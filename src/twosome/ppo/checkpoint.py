@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn, optim
+from safetensors.torch import save_file
+from torch import Tensor, optim
 
-from twosome.errors import CheckpointError
-from twosome.policy.critic import Critic
-
-CRITIC = "critic.safetensors"
-OPTIMIZERS = "optimizers.safetensors"
-FEATURES = "features.safetensors"
+from twosome.content import CRITIC, FEATURES, OPTIMIZERS
+from twosome.policy.critic import Critic, State
+from twosome.policy.tensors import copy_into, damaged, read_tensors, require_like
 
 
 def save_critic(critic: Critic, folder: Path) -> None:
@@ -38,15 +34,36 @@ def load_critic(critic: Critic, folder: Path, device: torch.device) -> None:
     Raises:
         CheckpointError: the files are damaged or belong to a model of another width.
     """
-    _load_into(critic.head, folder / CRITIC, device)
+    copy_into(critic.head.state_dict(), folder / CRITIC)
+    path = folder / FEATURES
+    tensors = read_tensors(path)
+    states = _states(path, tensors)
+    width = critic.head.width if states else 0
+    expected = {"features": torch.empty(len(states), width, device="meta"), "prompts": tensors["prompts"]}
+    require_like(path, tensors, expected)
+    critic.known = dict(zip(states, tensors["features"].to(device), strict=True))
+
+
+def _states(path: Path, tensors: Mapping[str, Tensor]) -> list[State]:
+    """The prompts, or lists of tokens, that a file has features of."""
+    encoded = tensors.get("prompts")
+    if encoded is None or encoded.dtype != torch.uint8 or encoded.dim() != 1:
+        raise damaged(path, "it has no 'prompts' in bytes")
     try:
-        tensors = load_file(folder / FEATURES)
-        states = json.loads(tensors["prompts"].numpy().tobytes())
-        # JSON has made lists of tokens.
-        keys = [state if isinstance(state, str) else tuple(state) for state in states]
-        critic.known = dict(zip(keys, tensors["features"].to(device), strict=True))
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise _damaged(folder / FEATURES, error) from error
+        content = json.loads(encoded.numpy().tobytes())
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, "its 'prompts' are no JSON") from error
+    if not isinstance(content, list) or not all(map(_is_state, content)):
+        raise damaged(path, "its 'prompts' are no list of texts or lists of tokens")
+    # JSON has made lists of tokens.
+    states = [state if isinstance(state, str) else tuple(state) for state in content]
+    if len(set(states)) < len(states):
+        raise damaged(path, "its 'prompts' are not different")
+    return states
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(type(token) is int for token in value))
 
 
 def save_optimizers(optimizers: Mapping[str, optim.Optimizer], folder: Path) -> None:
@@ -60,34 +77,42 @@ def save_optimizers(optimizers: Mapping[str, optim.Optimizer], folder: Path) -> 
     save_file(tensors, folder / OPTIMIZERS)
 
 
-def load_optimizers(optimizers: Mapping[str, optim.Optimizer], folder: Path) -> None:
+def num_moments(optimizers: Mapping[str, optim.Optimizer]) -> dict[str, int]:
+    """How many parameters each optimizer has moments of: those that have had a gradient."""
+    return {name: len(optimizer.state_dict()["state"]) for name, optimizer in optimizers.items()}
+
+
+def load_optimizers(optimizers: Mapping[str, optim.Optimizer], folder: Path, moments: Mapping[str, int] | None) -> None:
     """Read back what `save_optimizers` wrote; learning rates are the caller's.
+
+    Args:
+        optimizers: fresh ones, by name.
+        folder: the checkpoint.
+        moments: what `num_moments` said when it was written; None: not known.
 
     Raises:
         CheckpointError: the file is damaged or belongs to other parameters.
     """
-    try:
-        tensors = load_file(folder / OPTIMIZERS)
-        states: dict[str, dict[int, dict[str, Tensor]]] = {name: {} for name in optimizers}
-        for full_name, tensor in tensors.items():
-            name, index, key = full_name.split(".")
-            states[name].setdefault(int(index), {})[key] = tensor
-        for name, optimizer in optimizers.items():
-            content: dict[str, Any] = optimizer.state_dict()
-            optimizer.load_state_dict({**content, "state": states[name]})
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise _damaged(folder / OPTIMIZERS, error) from error
-
-
-def _load_into(module: nn.Module, path: Path, device: torch.device) -> None:
-    try:
-        module.load_state_dict(load_file(path, device=str(device)))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(
-        f"{path} cannot be read as part of this run's checkpoint: {error}. It is damaged or belongs to another "
-        f"run; delete {path.parent} to go on from the checkpoint before it."
-    )
+    path = folder / OPTIMIZERS
+    tensors = read_tensors(path)
+    begun: dict[str, dict[int, Tensor]] = {
+        name: {
+            index: parameter
+            for index, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"])
+            if f"{name}.{index}.step" in tensors
+        }
+        for name, optimizer in optimizers.items()
+    }
+    likes = {
+        f"{name}.{index}.": {"step": torch.tensor(0.0), "exp_avg": parameter, "exp_avg_sq": parameter}
+        for name, parameters in begun.items()
+        for index, parameter in parameters.items()
+    }
+    require_like(path, tensors, {prefix + key: like for prefix, parts in likes.items() for key, like in parts.items()})
+    if moments is not None and moments != {name: len(parameters) for name, parameters in begun.items()}:
+        raise damaged(path, "it has the moments of fewer or more parameters than were written there")
+    if negative := [name for name, tensor in tensors.items() if not name.endswith(".exp_avg") and (tensor < 0).any()]:
+        raise damaged(path, f"{negative[0]!r} is negative")
+    for name, optimizer in optimizers.items():
+        state = {i: {key: tensors[f"{name}.{i}.{key}"] for key in likes[f"{name}.{i}."]} for i in begun[name]}
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

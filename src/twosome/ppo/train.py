@@ -34,20 +34,23 @@ from torch import Tensor
 from twosome import models
 from twosome._malloc import keep_freed_memory
 from twosome.config import TrainConfig
+from twosome.content import WINDOW, read_state
 from twosome.decision import Decision
 from twosome.distributed import OneProcess, Ranks, joined
 from twosome.envs import text
-from twosome.errors import DivergedError
+from twosome.errors import CheckpointError, DivergedError, quote
 from twosome.extras import require_extras
 from twosome.launch import require_equal_shares
+from twosome.opening import Consent, granted, is_finished, open_checkpoint, read_settings
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
 from twosome.policy.calibration import Calibration, load_calibration, save_calibration
 from twosome.policy.critic import Critic, State, ValueHead
+from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.policy.lm import frozen_features, recompute_layers, trainable
 from twosome.policy.sharding import load_sharded_scorer
 from twosome.policy.tuning import begin_tuning, frozen_copy, load_tuned, save_tuned
-from twosome.ppo.checkpoint import load_critic, load_optimizers, save_critic, save_optimizers
+from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, save_critic, save_optimizers
 from twosome.ppo.cloning import imitate
 from twosome.ppo.decomposition import Choices, choice_log_probs, decompose, estimate_choices, whole_actions
 from twosome.ppo.defects import HalfPrecisionAdamW, normalize_by_fours, padded_features, padded_together
@@ -58,13 +61,10 @@ from twosome.ppo.loss import PolicyLoss, path_policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
 from twosome.progress import Progress
 from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states, random_decisions
-from twosome.runs import STATE, RunDirectory, read_json, write_json
+from twosome.runs import STATE, RunDirectory, write_json
 from twosome.scoring import ActionScorer
 from twosome.tracking import Tracker
 from twosome.versions import versions
-
-WINDOW = 100
-"""Episodes over which the logged means are taken: the latest finished ones."""
 
 
 class RestartedEpisodesWarning(UserWarning):
@@ -106,23 +106,48 @@ def train(config: TrainConfig, report: Report | None = None, *, progress: bool =
                 return _shown(trainer, run, report, progress)
 
 
-def resume(path: str | Path, report: Report | None = None, *, progress: bool = True) -> Path:
+def resume(
+    path: str | Path,
+    report: Report | None = None,
+    *,
+    progress: bool = True,
+    trust_remote_code: bool = False,
+    trust_env_module: bool = False,
+    allow_other_model: bool = False,
+) -> Path:
     """Go on with an interrupted run from its last checkpoint; the same as `twosome train --resume`.
 
-    Nothing is done to a run that is finished.
+    Args:
+        path: the run directory.
+        report: is handed the metrics of each update as they are made.
+        progress: show how far it is, where somebody watches.
+        trust_remote_code: run Python code that comes with the model, if the run was begun so.
+        trust_env_module: import the module that registers the run's world ("module:id").
+        allow_other_model: take the model as it is now, also if it is not the one that the run was trained on.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        TwosomeError: whatever went wrong, with what to do about it.
+        KeyboardInterrupt: after Ctrl-C, once a checkpoint has been saved.
     """
+    consent = granted() | Consent(
+        trust_remote_code=trust_remote_code, trust_env_module=trust_env_module, allow_other_model=allow_other_model
+    )
     with joined() as ranks:
         run = ranks.on_main(lambda: RunDirectory.open(Path(path)))
         with ranks.held_by_main(run.locked):
-            return _resume(run, report, ranks, progress)
+            return _resume(run, consent, report, ranks, progress)
 
 
-def _resume(run: RunDirectory, report: Report | None, ranks: Ranks, progress: bool) -> Path:
-    config = TrainConfig.from_json(run.read_config())
-    if ranks.on_main(lambda: run.is_finished(config.num_updates * config.batch_size)):
+def _resume(run: RunDirectory, consent: Consent, report: Report | None, ranks: Ranks, progress: bool) -> Path:
+    config = read_settings(run, consent)
+    if ranks.on_main(lambda: is_finished(run, config)):
         return run.path
-    folder = ranks.on_main(run.checkpoint_to_go_on_from)
+    folder, files = ranks.on_main(lambda: _to_go_on_from(run, config, consent))
     with Trainer(config, folder, ranks) as trainer:
+        trainer.model_files = files
         return _go_on(trainer, run, report, progress, begins=folder is None)
 
 
@@ -156,6 +181,18 @@ def _shown(trainer: "Trainer", run: RunDirectory, report: Report | None, progres
 
     with Progress(trainer.config, quiet=not progress or trainer.ranks.rank > 0, unwatched=False) as display:
         return trainer.run(run, tell)
+
+
+def _to_go_on_from(
+    run: RunDirectory, config: TrainConfig, consent: Consent
+) -> tuple[Path | None, dict[str, str] | None]:
+    """The last checkpoint, if there is one yet, and the files of the model; once these are what they were."""
+    if not run.has_begun():
+        return None, None
+    folder, state = open_checkpoint(run, "last", config)
+    if "model_files" not in state:
+        return folder, None
+    return folder, require_same_model(state["model_files"], config, allow_other=consent.allow_other_model)
 
 
 class Trainer:
@@ -227,6 +264,7 @@ class Trainer:
         self.best_return = -np.inf
         self.best_checkpoint: str | None = None
         self.metrics_bytes = 0
+        self.model_files: dict[str, str] | None = None
         self.worlds_restored = True
         if checkpoint is not None:
             self._read(checkpoint)
@@ -555,12 +593,14 @@ class Trainer:
         if mean > self.best_return:
             self.best_return, self.best_checkpoint = mean, name
         best = self.best_checkpoint == name
-        write = partial(self._write, worlds=merge_states(self.ranks.gather(self.collector.state)))
+        write = partial(self._write, run, worlds=merge_states(self.ranks.gather(self.collector.state)))
         return self.ranks.on_main(
             lambda: run.write_checkpoint(name, write, best=best, keep=self.config.keep_checkpoints)
         )
 
-    def _write(self, folder: Path, worlds: dict[str, Any]) -> None:
+    def _write(self, run: RunDirectory, folder: Path, worlds: dict[str, Any]) -> None:
+        if self.model_files is None:
+            self.model_files = model_files(self.config)
         save_tuned(self.scorer, self.config, folder)
         if self._learns_normalization:
             save_calibration(self.actor.calibration, folder)
@@ -578,15 +618,19 @@ class Trainer:
                 "metrics_bytes": self.metrics_bytes,
                 "rng": self.rng.bit_generator.state,
                 "worlds": worlds,
+                "moments": num_moments(self.optimizers),
+                "metrics_sha256": run.metrics_hash(self.metrics_bytes),
+                "settings": self.config.to_json(),
+                "model_files": self.model_files,
             },
         )
 
     def _read(self, folder: Path) -> None:
-        state = read_json(folder / STATE)
+        state = read_state(folder, self.config)
         if self._learns_normalization:
             load_calibration(self.actor.calibration, folder)
         load_critic(self.critic, folder, self.scorer.device)
-        load_optimizers(self.optimizers, folder)
+        load_optimizers(self.optimizers, folder, state.get("moments"))
         self.update = state["update"]
         self.env_steps = state["env_steps"]
         self.num_episodes = state["num_episodes"]
@@ -595,7 +639,13 @@ class Trainer:
         self.best_checkpoint = state["best_checkpoint"]
         self.metrics_bytes = state["metrics_bytes"]
         self.rng.bit_generator.state = state["rng"]
-        self.worlds_restored = self.collector.restore(state["worlds"], fresh_seed=self._fresh_seed())
+        try:
+            self.worlds_restored = self.collector.restore(state["worlds"], fresh_seed=self._fresh_seed())
+        except Exception as error:  # an environment may answer with any error to a state that is not its own
+            raise CheckpointError(
+                f"the checkpoint {folder} is damaged: {self.config.env} cannot go back to what its {STATE} says of the "
+                f"worlds: {type(error).__name__} {quote(str(error))}. Delete the folder to go on from the one before."
+            ) from error
 
 
 class _Clock:

@@ -1,0 +1,134 @@
+"""Files in folders that may come from anywhere, such as a run: nothing but regular files, and no links.
+
+Reading a named pipe would wait forever, reading a device would never end, and a link may lead anywhere. So what is
+read is a regular file of bounded size, and what is written takes the place of a link instead of going where it leads.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from twosome.errors import RunError
+
+ASIDE = ".writing-"
+"""How the name of a file or folder begins that is not whole yet."""
+JSON_BYTES = 2**26
+"""The largest JSON file that is read."""
+
+# Windows has none of the first three; it alone has the last.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a regular file is there, and not a link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, and not a link to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def open_to_read(path: Path) -> BinaryIO:
+    """A regular file, opened.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        RunError: it is a link, a folder, a pipe or a device.
+    """
+    return _regular(path, os.O_RDONLY, "rb")
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """A regular file, opened at its end; made if need be.
+
+    Raises:
+        RunError: it is a link, a folder, a pipe or a device.
+    """
+    return _regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, "ab")
+
+
+def open_to_lock(path: Path) -> int:
+    """Descriptor of a regular file, made if need be; its content is left alone.
+
+    Raises:
+        RunError: it is a link, a folder, a pipe or a device.
+    """
+    return _descriptor(path, os.O_RDWR | os.O_CREAT)
+
+
+def read_bytes(path: Path, limit: int = JSON_BYTES) -> bytes:
+    """Content of a regular file.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        RunError: it is larger than ``limit``, or a link, a folder, a pipe or a device.
+    """
+    with open_to_read(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise RunError(f"{path} has more than {limit:,} bytes: it is not what was written there.")
+    return content
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file in one step, so that it is never seen half written; a link is replaced, not followed."""
+    aside = path.with_name(ASIDE + path.name)
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(aside, path)
+    flush(path.parent)
+
+
+def write_with(path: Path, write: Callable[[BytesIO], None]) -> None:
+    """Like `write_bytes`, for what writes itself into an open file, as pictures do."""
+    content = BytesIO()
+    write(content)
+    write_bytes(path, content.getvalue())
+
+
+def flush(path: Path) -> None:
+    """Ask the system to put a file or folder on the disk now."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _regular(path: Path, flags: int, mode: str) -> BinaryIO:
+    file: BinaryIO = os.fdopen(_descriptor(path, flags), mode)  # type: ignore[assignment]
+    return file
+
+
+def _descriptor(path: Path, flags: int) -> int:
+    refusal = f"{path} is a link, a folder, a pipe or a device; expected a regular file. Put the file itself there."
+    if path.is_symlink():
+        raise RunError(refusal)
+    try:
+        descriptor = os.open(path, flags | _NO_LINK | _NO_WAIT | _BINARY, 0o644)
+    except OSError as error:
+        # A pipe that nobody reads, a folder opened to be written, a link that came between.
+        if error.errno in (errno.ENXIO, errno.EISDIR, errno.ELOOP):
+            raise RunError(refusal) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RunError(refusal)
+    return descriptor
