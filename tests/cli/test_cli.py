@@ -222,10 +222,20 @@ def test_mistakes_about_a_run_are_explained_before_anything_is_printed(run, comm
     assert all(word in captured.err for word in words)
 
 
+@pytest.mark.parametrize("tuning", ["lora", "full"])
 @pytest.mark.parametrize("normalization", ["pmi", "learned"])
-def test_a_run_is_scored_as_it_was_trained_and_not_otherwise(normalization, tmp_path, capsys):
+def test_a_run_is_scored_as_it_was_trained_and_not_otherwise(normalization, tuning, tmp_path, capsys):
     path = tmp_path / "run"
-    settings = ["--normalization", normalization, "--context-free-prompt", "You are at home. Now you"]
+    settings = [
+        "--normalization",
+        normalization,
+        "--tuning",
+        tuning,
+        "--actor-lr",
+        "1e-3",
+        "--context-free-prompt",
+        "You are at home. Now you",
+    ]
     assert main([*TRAIN, *settings, "--output", str(path), "--no-show"]) == 0
     capsys.readouterr()
     assert main(["score", "You want soup. Now you", "stir the soup", "go to bed", "--model", str(path), "--json"]) == 0

@@ -94,11 +94,14 @@ def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, 
         actor = Actor(ActionScorer.from_pretrained(options.model, **options.loading.given()))
     scorer = actor.scorer
     if actor.normalization != "learned":
-        actor = Actor(scorer, "learned", actor.context_free_prompt, Calibration(TrainConfig.prior_weight))
+        calibration = Calibration(TrainConfig.prior_weight)
+        actor = Actor(scorer, "learned", actor.context_free_prompt, calibration, actor.frozen)
         actor.calibrate([decision], TrainConfig.target_entropy)
     with torch.no_grad():
         policies = {
-            name: Actor(scorer, name, actor.context_free_prompt, actor.calibration).probabilities([decision])[0]
+            name: Actor(scorer, name, actor.context_free_prompt, actor.calibration, actor.frozen).probabilities(
+                [decision]
+            )[0]
             for name in get_args(Normalization)
         }
         tokens = scorer.token_log_probs([decision])[0]

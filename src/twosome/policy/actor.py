@@ -40,14 +40,14 @@ class Actor:
         self.normalization: Normalization = normalization
         self.context_free_prompt = context_free_prompt
         self.calibration = (calibration or Calibration()).to(scorer.device)
-        self._frozen = frozen or scorer
+        self.frozen = frozen or scorer
         self._known: dict[Decision, NDArray[np.float64]] = {}
 
     def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
         """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
         context_free = None
         if self.normalization in ("pmi", "learned"):
-            context_free = context_free_log_probs(self._frozen, decisions, self.context_free_prompt)
+            context_free = context_free_log_probs(self.frozen, decisions, self.context_free_prompt)
         return action_log_probs(
             self.scorer.score(decisions),
             self.normalization,
@@ -89,7 +89,7 @@ class Actor:
         self.calibration.log_temperature.zero_()
         choices = [decision for decision in decisions if len(decision.available) > 1]
         # At temperature 1, where the policy's logarithm is the scores, up to a constant in each row.
-        scores = self.log_policy(choices).double() if choices else torch.empty(0, 0)
+        scores = self.log_policy(choices).cpu().double() if choices else torch.empty(0, 0)
         self.calibration.log_temperature.fill_(math.log(temperature_for(scores, target_entropy)))
         self.forget()
 
