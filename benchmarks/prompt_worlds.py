@@ -1,7 +1,7 @@
 """TomatoSalad in other words: each of the paper's four principles for prompts given up alone, and all four together.
 
     twosome train --env benchmarks.prompt_worlds:NoArticles --total-steps 10000  # from the repository's root
-    twosome experiment benchmarks/experiments/prompts.toml
+    twosome experiment benchmarks/experiments/prompts.toml --trust-env-module
     python benchmarks/prompt_worlds.py  # prints the examples of docs/claims/prompts.md
 
 Rules, rewards, offered actions, symbolic observation, pictures and planner are those of `twosome/TomatoSalad-v0`; only

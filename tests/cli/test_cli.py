@@ -15,6 +15,7 @@ from twosome.cli import COMMANDS, main
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.evaluate.subject import subject_of
+from twosome.opening import ChangedRunWarning
 from twosome.policy.agent import Agent
 from twosome.progress import Progress
 from twosome.runs import RunDirectory
@@ -311,9 +312,9 @@ def test_a_world_that_cannot_draw_itself_gets_everything_but_the_film(tmp_path, 
 
 
 def test_returns_with_another_discount_are_not_drawn_beside_the_curve(run, tmp_path, capsys):
-    shutil.copytree(run, other := tmp_path / "other")
-    config = RunDirectory.open(other).read_config() | {"gamma": 0.9}
-    (other / "config.json").write_text(json.dumps(config))
+    other = tmp_path / "other"
+    assert main([*TRAIN, "--gamma", "0.9", "--output", str(other), "--no-show"]) == 0
+    capsys.readouterr()
     printed = []
     for path in (run, other):
         assert main(["show", str(path), "--episodes", "1"]) == 0
@@ -333,7 +334,8 @@ def test_trained_and_untrained_play_on_the_device_of_the_run(run, monkeypatch):
     monkeypatch.setattr(ActionScorer, "from_pretrained", watched)
     config = RunDirectory.open(run).read_config() | {"device": "cpu"}
     monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
-    subject_of(run=run)
+    with pytest.warns(ChangedRunWarning, match="device is 'cpu' and was 'auto'"):
+        subject_of(run=run)
     subject_of(run=run, model="hearth")
     assert devices == ["cpu", "cpu"]
 

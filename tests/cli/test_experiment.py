@@ -1,6 +1,7 @@
 """The grid: checked as a whole, carried out to the end whatever happens, never done twice."""
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -168,6 +169,7 @@ def test_the_examples_are_valid(tmp_path):
     (page,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "experiments.md").read_text(), re.DOTALL)
     (tmp_path / "page.toml").write_text(page)
     examples = (tmp_path / "page.toml", *(ROOT / "benchmarks" / "experiments").glob("*.toml"))
+    importlib.import_module("benchmarks.prompt_worlds")  # or it would take consent
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
     sizes = {"defects": 105, "learned": 20, "methods": 240, "normalization": 50, "prompts": 35}
     assert runs == {"page": 8, "quick": 6, "sizes": 30, "tuning": 15, **sizes}
