@@ -166,8 +166,6 @@ def _contradiction(state: Mapping[str, Any], name: str, config: TrainConfig) -> 
         return f"update is {state['update']}, which is not the one of {name}"
     if (state["best_return"] is None) != (state["best_checkpoint"] is None):
         return "only one of best_return and best_checkpoint is null"
-    if (state["best_return"] is None) != (state["best_checkpoint"] is None):
-        return "only one of best_return and best_checkpoint is null"
     if len(state["recent"]) != min(state["num_episodes"], WINDOW):
         return f"recent has {len(state['recent'])} episodes of {state['num_episodes']}; expected the last {WINDOW}"
     if 0 < len(present := state.keys() & _PINS.keys()) < len(_PINS):
