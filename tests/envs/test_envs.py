@@ -1,6 +1,7 @@
 """What holds for every world that is registered; a new one is tested by being registered."""
 
 import json
+import math
 import warnings
 from functools import partial
 from typing import Any
@@ -110,6 +111,36 @@ def test_a_restored_world_goes_on_as_the_saved_one(env_id: str, kwargs: dict[str
         assert all(same(a, b) for a, b in zip(one, other, strict=True))
     assert same(env.reset()[0], copy.reset()[0])
     assert env.unwrapped.np_random.integers(1 << 40) == copy.unwrapped.np_random.integers(1 << 40)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "part", "value"),
+    [
+        ("TomatoSalad", ("world", "agent"), ["", 4]),
+        ("TomatoSalad", ("world", "agent"), [0, 0]),
+        ("TomatoSalad", ("world", "foods"), [[[6, 5], 0]]),
+        ("TomatoSalad", ("steps",), -1),
+        ("TomatoSalad", ("return",), math.nan),
+        ("TomatoSalad", ("np_random", "state", "inc"), -1),
+        ("FoodPreparation", ("state", "sitting"), 2**53),
+        ("FoodPreparation", ("state", "places"), [-3, -1]),
+        ("FoodPreparation", ("state", "room"), True),
+        ("HouseholdTask", ("task",), None),
+    ],
+)
+def test_a_saved_state_that_no_world_was_in_is_refused_and_changes_nothing(env_id, part, value) -> None:
+    world: Any = text.make(env_id).unwrapped
+    world.reset(seed=1)
+    before = world.get_state()
+    state = json.loads(json.dumps(before))
+    *above, last = part
+    holder = state
+    for key in above:
+        holder = holder[key]
+    holder[last] = value
+    with pytest.raises(WorldError, match="state"):
+        world.set_state(state)
+    assert world.get_state() == before
 
 
 @every_world

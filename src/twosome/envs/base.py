@@ -5,7 +5,7 @@ A family adds the rules of its world, the words, and pictures; see `World`.
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from twosome.errors import WorldError
+from twosome.errors import WorldError, quote
 
 RENDER_MODES = ("ansi", "rgb_array")
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -52,6 +52,32 @@ def observation_space(
     phrase = spaces.Text(max_phrase, min_length=0, charset=charset)
     prompt = spaces.Text(max_prompt, min_length=1, charset=charset)
     return spaces.Dict({"prompt": prompt, "actions": spaces.Tuple([phrase] * num_actions), "vector": vector})
+
+
+def require_saved(name: str, value: object, holds: bool, expected: str) -> None:
+    """Refuse a part of a saved state that is not what was saved.
+
+    Raises:
+        WorldError: it does not hold what is expected of the value.
+    """
+    if not holds:
+        raise WorldError(f"the saved state is damaged: {name} is {quote(value)}; expected {expected}. Save it anew.")
+
+
+def require_saved_keys(name: str, value: Any, keys: Collection[str]) -> None:
+    """Refuse a part of a saved state that is no mapping with exactly these keys.
+
+    Raises:
+        WorldError: it is not.
+    """
+    require_saved(
+        name, value, isinstance(value, Mapping) and set(value) == set(keys), f"an object of {', '.join(keys)}"
+    )
+
+
+def is_whole(value: object, low: int, high: int) -> bool:
+    """Whether this is a whole number from low to less than high, and no bool."""
+    return type(value) is int and low <= value < high
 
 
 class Effect(NamedTuple):
@@ -124,11 +150,11 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
             action_id = operator.index(action)
         except TypeError:
             raise WorldError(
-                f"the action is {action!r}; expected a whole number from 0 to {len(self.action_names) - 1}, an id."
+                f"the action is {quote(action)}; expected a whole number from 0 to {len(self.action_names) - 1}, an id."
             ) from None
         if not 0 <= action_id < len(self.action_names):
             raise WorldError(
-                f"action {action!r} is outside the action space: expected an id from 0 to "
+                f"action {quote(action)} is outside the action space: expected an id from 0 to "
                 f"{len(self.action_names) - 1}; env.unwrapped.action_names lists them."
             )
         if not self._is_running:
@@ -170,10 +196,15 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         Raises:
             WorldError: the state is of another world, or damaged.
         """
-        missing = self.get_state().keys() - state.keys()
-        if missing:
-            raise WorldError(f"the saved state is damaged: {sorted(missing)} are missing. Save it anew.")
+        require_saved_keys("it", state, self.get_state())
+        steps, is_running = state["steps"], state["is_running"]
+        require_saved("steps", steps, is_whole(steps, 0, 2**63), "a whole number from 0 on")
+        require_saved("is_running", is_running, isinstance(is_running, bool), "true or false")
+        generator = type(self.np_random.bit_generator)()
+        try:
+            generator.state = state["np_random"]
+        except (TypeError, ValueError, KeyError, OverflowError):
+            require_saved("np_random", state["np_random"], False, "the state of a random generator")
         self._restore(state)
-        self._steps = state["steps"]
-        self._is_running = state["is_running"]
-        self.np_random.bit_generator.state = state["np_random"]
+        self._steps, self._is_running = steps, is_running
+        self.np_random.bit_generator.state = generator.state

@@ -100,7 +100,7 @@ def test_the_memory_of_a_lonely_cook_is_always_right(moves: list[int]) -> None:
 @given(kitchens, st.lists(st.integers(0, 359), max_size=60))
 def test_a_state_survives_the_way_through_json(kitchen: Kitchen, actions: list[int]) -> None:
     for state, _ in play(kitchen, actions):
-        assert world.from_json(json.loads(json.dumps(world.to_json(state)))) == state
+        assert world.from_json(kitchen, json.loads(json.dumps(world.to_json(state)))) == state
 
 
 def test_the_open_room_is_crossed_up_or_down_first() -> None:

@@ -8,16 +8,26 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from twosome.envs.base import RENDER_MODES, Effect, Scenery, World, observation_space, scenery
+from twosome.envs.base import (
+    RENDER_MODES,
+    Effect,
+    Scenery,
+    World,
+    is_whole,
+    observation_space,
+    require_saved,
+    require_saved_keys,
+    scenery,
+)
 from twosome.envs.choices import check_choice
 from twosome.envs.household import render, text, virtualhome
-from twosome.envs.household.graph import ROOMS, State, start_state
+from twosome.envs.household.graph import AT_HOME, IN_HAND, NOWHERE, ROOMS, Scene, State, start_state
 from twosome.envs.household.oracle import Plan, Planner
 from twosome.envs.household.panel import NUM_TRAIN, PANELS, check_index, panel_name, panel_size, panel_task
 from twosome.envs.household.schema import CHARSET, task_from_data
 from twosome.envs.household.tasks import TASKS, Task, is_success
 from twosome.envs.household.world import View, carry_out, perceive, sensible
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, WorldError, quote
 
 CACHED_STATES = 16_384
 BACKENDS = ("own", "virtualhome")
@@ -214,17 +224,19 @@ class HouseholdEnv(World):
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        if set(state["state"]) != set(State._fields):
-            raise WorldError("the saved state is damaged: its fields are wrong. Save it anew.")
-        if self.panel is not None and state["task"].startswith(panel_name(self.panel, "")):
-            self._play(panel_task(self.panel, int(state["task"].rpartition(" ")[2])))
-        if state["task"] != self.task.name or len(state["state"]["places"]) != len(self.task.scene.things):
+        name, task = state["task"], self.task
+        if self.panel is not None and isinstance(name, str):
+            index = name.removeprefix(panel_name(self.panel, ""))
+            if index != name and index.isascii() and index.isdecimal():
+                task = panel_task(self.panel, int(index[:20]))
+        if name != task.name:
             raise WorldError(
-                f"the state is of the task {state['task']!r}, this environment plays {self.task.name!r}: "
+                f"the state is of the task {quote(name)}, this environment plays {self.task.name!r}: "
                 "make the environment with the arguments that the state was saved under."
             )
-        entries = (state["state"][name] for name in State._fields)
-        self._state = State._make(tuple(entry) if isinstance(entry, list) else entry for entry in entries)
+        saved = _state_of(task.scene, state["state"])
+        self._play(task)
+        self._state = saved
         if self._simulator:
             self._simulator.load(self._state)
 
@@ -244,6 +256,31 @@ class HouseholdEnv(World):
         return virtualhome.GraphSimulator(self.task) if self._backend == "virtualhome" else None
 
 
+def _state_of(scene: Scene, data: Any) -> State:
+    """The state that `HouseholdEnv.get_state` wrote down, also after a way through JSON, which makes lists of tuples.
+
+    Raises:
+        WorldError: it is no state of this scene.
+    """
+    require_saved_keys("state", data, State._fields)
+    n = len(scene.things)
+    holders = [i for i, thing in enumerate(scene.things) if thing.affords & {"container", "surface"}]
+    lasting = {"room": (0, len(ROOMS)), "sitting": (-1, n)}
+    entries: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in ("places", "lag_rooms"):
+            allowed = [AT_HOME, IN_HAND, *holders] if name == "places" else range(NOWHERE, len(ROOMS))
+            holds = isinstance(value, list | tuple) and len(value) == n
+            holds = holds and all(is_whole(entry, IN_HAND, n + len(ROOMS)) and entry in allowed for entry in value)
+            require_saved(name, value, holds, f"{n} numbers, each one of {', '.join(map(str, allowed))}")
+            entries[name] = tuple(value)
+        else:
+            low, high = lasting.get(name, (0, 1 << n))
+            require_saved(name, value, is_whole(value, low, high), f"a whole number from {low} to {high - 1}")
+            entries[name] = value
+    return State(**entries)
+
+
 def _task(task: str | Task | Mapping[str, Any] | None) -> Task:
     if isinstance(task, Task):
         return task
@@ -251,7 +288,7 @@ def _task(task: str | Task | Mapping[str, Any] | None) -> Task:
         return task_from_data(task)
     name = "FoodPreparation" if task is None else task
     if not isinstance(name, str) or name not in TASKS:
-        raise ConfigError(f"task: expected one of {', '.join(TASKS)}, a Task or a mapping, found {name!r}.")
+        raise ConfigError(f"task: expected one of {', '.join(TASKS)}, a Task or a mapping, found {quote(name)}.")
     return TASKS[name]
 
 
@@ -259,15 +296,17 @@ def _check_arguments(
     task: object, panel: object, index: object, max_steps: object, backend: object, render_mode: object
 ) -> None:
     if task is not None and panel is not None:
-        raise ConfigError(f"task and panel: expected one of them, found {task!r} and {panel!r}; leave one out.")
+        raise ConfigError(
+            f"task and panel: expected one of them, found {quote(task)} and {quote(panel)}; leave one out."
+        )
     if index is not None and panel is None:
-        raise ConfigError(f"index: expected none without a panel, found {index!r}; give panel='heldout' with it.")
+        raise ConfigError(f"index: expected none without a panel, found {quote(index)}; give panel='heldout' with it.")
     if panel is not None:
         check_choice("panel", panel, PANELS)
     if index is not None:
         check_index(index)
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ConfigError(f"max_steps: expected a whole number from 1 on, found {max_steps!r}; the default is 50.")
+        raise ConfigError(f"max_steps: expected a whole number from 1 on, found {quote(max_steps)}; the default is 50.")
     check_choice("backend", backend, BACKENDS)
     if render_mode is not None:
         check_choice("render_mode", render_mode, RENDER_MODES)

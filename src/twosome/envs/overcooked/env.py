@@ -1,5 +1,6 @@
 """The kitchen as a Gymnasium environment: what an action pays, and what is seen; the rules are in `world.py`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -8,7 +9,16 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from twosome.envs.base import LETTERS, RENDER_MODES, Effect, Scenery, World, observation_space, scenery
+from twosome.envs.base import (
+    LETTERS,
+    RENDER_MODES,
+    Effect,
+    Scenery,
+    World,
+    observation_space,
+    require_saved,
+    scenery,
+)
 from twosome.envs.choices import check_choice
 from twosome.envs.overcooked import render, text, view, world
 from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, make_kitchen
@@ -175,11 +185,16 @@ class KitchenEnv(World):
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        if len(state["world"]["foods"]) != len(self.kitchen.foods) or (state["memory"] is None) == self.primitive:
+        if (state["memory"] is None) == self.primitive:
             raise WorldError(
                 "the saved state is of another kitchen: expected one from an environment made with the same name "
                 f"and arguments, here {self.kitchen} with {len(self.action_names)} actions."
             )
-        self._state = world.from_json(state["world"])
-        self._memory = None if state["memory"] is None else world.memory_from_json(state["memory"])
+        for name in ("discount", "return"):
+            number = state[name]
+            holds = type(number) in (int, float) and math.isfinite(number)
+            require_saved(name, number, holds, "a finite number")
+        saved = world.from_json(self.kitchen, state["world"])
+        self._memory = None if state["memory"] is None else world.memory_from_json(self.kitchen, state["memory"])
+        self._state = saved
         self._discount, self._return = state["discount"], state["return"]

@@ -4,10 +4,11 @@
 knows. There is no facing: moving towards a solid cell is how one acts on it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from twosome.envs.base import is_whole, require_saved, require_saved_keys
 from twosome.envs.overcooked.layout import (
     DELIVERY,
     PLATE_START,
@@ -337,10 +338,22 @@ def to_json(state: State) -> dict[str, Any]:
     return {"agent": state.agent, "foods": [list(food) for food in state.foods], "plate": state.plate}
 
 
-def from_json(data: Mapping[str, Any]) -> State:
-    """The state that `to_json` wrote down, also after a way through JSON, which makes lists of tuples."""
-    foods = tuple(Food(_place(place), int(chops)) for place, chops in data["foods"])
-    return State(_cell(data["agent"]), foods, _place(data["plate"]))
+def from_json(kitchen: Kitchen, data: Any) -> State:
+    """The state that `to_json` wrote down, also after a way through JSON, which makes lists of tuples.
+
+    Raises:
+        WorldError: it is no state of this kitchen.
+    """
+    require_saved_keys("world", data, State._fields)
+    agent, plate = _cell("agent", data["agent"]), _place("plate", data["plate"], ("hand",))
+    require_saved("agent", agent, agent in kitchen.floor, "a cell of the floor")
+    foods = tuple(map(_food, _one_each(kitchen, "foods", data["foods"])))
+    places = [plate, *(food.place for food in foods)]
+    lying = [place for place in places if isinstance(place, tuple)]
+    require_saved("places", places, places.count("hand") <= 1, "at most one thing in the hand")
+    require_saved("places", places, not kitchen.floor & set(lying), "nothing on the floor")
+    require_saved("places", places, len(set(lying)) == len(lying), "no two things on one counter")
+    return State(agent, foods, plate)
 
 
 def memory_to_json(memory: Memory) -> dict[str, Any]:
@@ -348,15 +361,42 @@ def memory_to_json(memory: Memory) -> dict[str, Any]:
     return memory._asdict()
 
 
-def memory_from_json(data: Mapping[str, Any]) -> Memory:
-    """The memory that `memory_to_json` wrote down."""
-    return Memory(tuple(map(_cell, data["foods"])), tuple(data["counters"]), _cell(data["plate"]))
+def memory_from_json(kitchen: Kitchen, data: Any) -> Memory:
+    """The memory that `memory_to_json` wrote down.
+
+    Raises:
+        WorldError: it is no memory of this kitchen.
+    """
+    require_saved_keys("memory", data, Memory._fields)
+    foods = tuple(_cell("foods", cell) for cell in _one_each(kitchen, "foods", data["foods"]))
+    counters = _one_each(kitchen, "counters", data["counters"])
+    holds = all(type(counter) in (int, float) and 0 <= counter <= 1 for counter in counters)
+    require_saved("counters", counters, holds, "numbers from 0 to 1")
+    return Memory(foods, tuple(counters), _cell("plate", data["plate"]))
 
 
-def _cell(data: Sequence[int]) -> Cell:
+def _one_each(kitchen: Kitchen, name: str, data: Any) -> Sequence[Any]:
+    count = len(kitchen.foods)
+    holds = isinstance(data, list | tuple) and len(data) == count
+    require_saved(name, data, holds, f"a list with an entry for each of the kitchen's {count} vegetables")
+    entries: Sequence[Any] = data
+    return entries
+
+
+def _food(data: Any) -> Food:
+    require_saved("foods", data, isinstance(data, list | tuple) and len(data) == 2, "pairs of a place and strokes")
+    place, chops = data
+    require_saved("foods", data, is_whole(chops, 0, CHOPPED + 1), f"strokes from 0 to {CHOPPED}")
+    return Food(_place("foods", place, ("hand", "plate")), chops)
+
+
+def _cell(name: str, data: Any) -> Cell:
+    holds = isinstance(data, list | tuple) and len(data) == 2 and all(is_whole(entry, 0, SIZE) for entry in data)
+    require_saved(name, data, holds, f"a cell: row and column, each from 0 to {SIZE - 1}")
     row, col = data
-    return int(row), int(col)
+    return row, col
 
 
-def _place(data: Any) -> Place:
-    return data if data in ("hand", "plate") else _cell(data)
+def _place(name: str, data: Any, words: tuple[Literal["hand", "plate"], ...]) -> Place:
+    word = next((word for word in words if data == word), None)
+    return _cell(name, data) if word is None else word
