@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, quote
 
 
 def suggestion(word: object, allowed: Iterable[str]) -> str:
     """The end of a message: which of the allowed words was probably meant; "" where none comes close."""
-    close = difflib.get_close_matches(str(word), list(allowed), n=1)
+    close = difflib.get_close_matches(word, list(allowed), n=1) if isinstance(word, str) else []
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
@@ -20,6 +20,6 @@ def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
     """
     if value not in allowed:
         raise ConfigError(
-            f"{name}={value!r} is unknown here; expected one of {', '.join(map(repr, allowed))}."
+            f"{name}={quote(value)} is unknown here; expected one of {', '.join(map(repr, allowed))}."
             f"{suggestion(value, allowed)}"
         )

@@ -131,7 +131,7 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         _import(module, name)
     spec = gymnasium.registry.get(env_id)
     if spec is None:
-        found = f"the module {module!r} registers no {env_id!r}" if module else ""
+        found = f"the module {quote(module)} registers no {quote(env_id)}" if module else ""
         raise WorldError(_unknown(name, found))
     _check_arguments(spec, kwargs)
     try:
@@ -231,7 +231,7 @@ def _registered(name: str) -> str:
 def _import(module: str, name: str) -> None:
     """Import the module that registers the world of this name."""
     if not all(module.split(".")) or ":" in module:
-        raise WorldError(_unknown(name, f"{module!r} is no name of a module"))
+        raise WorldError(_unknown(name, f"{quote(module)} is no name of a module"))
     try:
         importlib.import_module(module)
     except TwosomeError:
@@ -239,11 +239,11 @@ def _import(module: str, name: str) -> None:
     except ImportError as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module}.".startswith(f"{missing}."):
-            found = f"there is no module {module!r} in the current folder or among the installed packages"
+            found = f"there is no module {quote(module)} in the current folder or among the installed packages"
             raise WorldError(_unknown(name, found)) from error
         raise WorldError(
-            f"importing the module {module!r} of the world {name!r} failed: {error}. Install what it needs, or "
-            f"mend the import; python -c 'import {module}' shows where it is."
+            f"importing the module {quote(module)} of the world {quote(name)} failed: {error}. Install what it needs, "
+            f"or mend the import; python -c 'import {module}' shows where it is."
         ) from error
 
 
@@ -265,8 +265,8 @@ def _unknown(name: str, found: str = "") -> str:
     hint = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
     reason = f": {found}" if found else ""
     return (
-        f"there is no world {name!r}{reason}.{hint} Expected one of {', '.join(names)}, or the id of another Gymnasium "
-        'environment; "module:id" imports the module that registers it.'
+        f"there is no world {quote(name)}{reason}.{hint} Expected one of {', '.join(names)}, or the id of another "
+        'Gymnasium environment; "module:id" imports the module that registers it.'
     )
 
 
@@ -274,7 +274,7 @@ def _check_arguments(spec: registration.EnvSpec, kwargs: Mapping[str, Any]) -> N
     """Reject arguments that the environment does not have, as far as its signature tells."""
     mode = kwargs.get("render_mode")
     if not isinstance(mode, str | None):
-        raise ConfigError(f"render_mode={mode!r}: expected a name such as 'rgb_array', or none.")
+        raise ConfigError(f"render_mode={quote(mode)}: expected a name such as 'rgb_array', or none.")
     parameters = inspect.signature(_creator(spec)).parameters
     allowed = list(parameters)
     if spec.namespace != NAMESPACE:
@@ -284,7 +284,7 @@ def _check_arguments(spec: registration.EnvSpec, kwargs: Mapping[str, Any]) -> N
     for name in kwargs:
         if name not in allowed:
             hint = suggestion(name, allowed)
-            raise ConfigError(f"{spec.id} has no argument {name!r}; expected some of {', '.join(allowed)}.{hint}")
+            raise ConfigError(f"{spec.id} has no argument {quote(name)}; expected some of {', '.join(allowed)}.{hint}")
 
 
 def _creator(spec: registration.EnvSpec) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twosome.decision import Decision
-from twosome.errors import DivergedError
+from twosome.errors import DivergedError, quote
 from twosome.policy.calibration import Calibration, temperature_for
 from twosome.scoring import ActionScorer, Normalization, action_log_probs, context_free_log_probs
 from twosome.scoring.words import warn_of_no_words
@@ -73,7 +73,7 @@ class Actor:
                 if not np.isfinite(policy).all():
                     raise DivergedError(
                         f"the model {self.scorer.name!r} gives no number for the actions after the prompt "
-                        f"{decision.prompt!r}: its weights or its precision have overflowed."
+                        f"{quote(decision.prompt)}: its weights or its precision have overflowed."
                     )
                 self._known[decision] = policy / policy.sum()
         return [self._known[decision] for decision in decisions]

@@ -33,7 +33,7 @@ from twosome.envs.household.tasks import (
     item,
     room_features,
 )
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, quote
 
 PANELS = ("train", "heldout")
 PANEL_VERSION = 1
@@ -264,7 +264,7 @@ def panel_task(panel: str, index: int) -> Task:
         ConfigError: an argument is out of range.
     """
     if panel not in PANELS:
-        raise ConfigError(f"panel: expected one of {', '.join(map(repr, PANELS))}, found {panel!r}.")
+        raise ConfigError(f"panel: expected one of {', '.join(map(repr, PANELS))}, found {quote(panel)}.")
     check_index(index)
     if panel == "heldout" and index >= panel_size():
         raise ConfigError(f"index: expected 0 to {panel_size() - 1}, the held-out tasks, found {index}.")

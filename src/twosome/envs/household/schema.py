@@ -31,7 +31,7 @@ from twosome.envs.household.tasks import (
     is_success,
     room_features,
 )
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, quote
 
 CHARSET = LETTERS + "0123456789 .,;:!?'-()\""
 MAX_NAME, MAX_PHRASE, MAX_WISH = 40, 100, 200
@@ -110,7 +110,7 @@ def derived_features(things: tuple[Thing, ...]) -> tuple[Feature, ...]:
 
 
 def _fail(where: str, expected: str, actual: object) -> NoReturn:
-    raise ConfigError(f"{where}: expected {expected}, found {actual!r}.")
+    raise ConfigError(f"{where}: expected {expected}, found {quote(actual)}.")
 
 
 def _record(where: str, data: object, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _record(where: str, data: object, needed: Sequence[str], optional: Sequence[
     for key in data:
         if key not in allowed:
             hint = suggestion(key, allowed)
-            raise ConfigError(f"{where}: unknown field {key!r}; allowed are {', '.join(allowed)}.{hint}")
+            raise ConfigError(f"{where}: unknown field {quote(key)}; allowed are {', '.join(allowed)}.{hint}")
     for key in needed:
         if key not in data:
             raise ConfigError(f"{where}: the field {key!r} is missing; needed are {', '.join(needed)}.")
@@ -232,7 +232,7 @@ def _phrases(task: Task, data: object) -> tuple[tuple[int, str], ...]:
         _fail("phrases", "a mapping from names of actions to their wording", data)
     for name in data:
         _choice("phrases", name, names)
-    given = {names.index(n): _words(f"phrases[{n!r}]", wording, MAX_PHRASE) for n, wording in data.items()}
+    given = {names.index(n): _words(f"phrases[{quote(n)}]", wording, MAX_PHRASE) for n, wording in data.items()}
     seen: dict[str, str] = {}
     for action_id, (name, action) in enumerate(zip(names, task.actions, strict=True)):
         wording = given.get(action_id, text.phrase(task.scene, action))

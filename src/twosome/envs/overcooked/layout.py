@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from twosome.envs.choices import check_choice
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, quote
 
 Cell = tuple[int, int]
 
@@ -125,7 +125,7 @@ def make_kitchen(foods: Sequence[str], task: str, layout: str = "A", obs_radius:
     # A list stands for a tuple, as in JSON; a text would pass for a sequence of letters.
     if not isinstance(foods, tuple | list) or tuple(foods) not in (("tomato",), tuple(FOOD_STARTS)):
         raise ConfigError(
-            f"foods={foods!r}: expected ('tomato',) or {tuple(FOOD_STARTS)!r}, which are what TomatoSalad and "
+            f"foods={quote(foods)}: expected ('tomato',) or {tuple(FOOD_STARTS)!r}, which are what TomatoSalad and "
             "TomatoLettuceSalad stand for."
         )
     allowed = tuple(t for t in TASKS if set(t.removesuffix(" salad").split("-")) <= set(foods))
@@ -133,7 +133,7 @@ def make_kitchen(foods: Sequence[str], task: str, layout: str = "A", obs_radius:
     check_choice("layout", layout, tuple(LAYOUTS))
     if isinstance(obs_radius, bool) or not isinstance(obs_radius, int) or obs_radius not in range(1, SIZE):
         raise ConfigError(
-            f"obs_radius={obs_radius!r}: expected a whole number of cells from 1 to {SIZE - 1}; the default is 2."
+            f"obs_radius={quote(obs_radius)}: expected a whole number of cells from 1 to {SIZE - 1}; the default is 2."
         )
     return _kitchen(tuple(foods), task, layout, obs_radius)
 

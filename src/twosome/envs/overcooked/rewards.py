@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from twosome.envs.choices import check_choice
 from twosome.envs.overcooked.world import Event
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, quote
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ def rewards_from(rewards: KitchenRewards | Mapping[str, float] | None) -> Kitche
     names = tuple(asdict(KitchenRewards()))
     if not isinstance(rewards, Mapping):
         raise ConfigError(
-            f"rewards={rewards!r}: expected a mapping with some of {', '.join(names)}, such as {{'step': -0.01}}."
+            f"rewards={quote(rewards)}: expected a mapping with some of {', '.join(names)}, such as {{'step': -0.01}}."
         )
     for name, value in rewards.items():
         check_choice("rewards key", name, names)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ConfigError(f"rewards: {name}={value!r}: expected a finite number.")
+            raise ConfigError(f"rewards: {name}={quote(value)}: expected a finite number.")
     return KitchenRewards(**{name: float(value) for name, value in rewards.items()})
