@@ -120,6 +120,15 @@ def test_a_world_without_its_flag_gets_the_flag(arguments, tmp_path):
     assert loaded == set()
 
 
+@pytest.mark.parametrize("words", [["--seeed", "\x1b[2J"], ["--seed", "\x1b[2J"], ["\x1b[2J" + "x" * 5000]])
+def test_a_word_that_is_refused_does_not_reach_the_terminal_as_it_is(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", *words])
+    said = "".join(capsys.readouterr())
+    assert "\x1b[2J" not in said
+    assert len(said) < 3000
+
+
 def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(tmp_path):
     config = TrainConfig(total_steps=128, output=tmp_path / "run")
     run = RunDirectory.create(config.output, config.to_json(), {})

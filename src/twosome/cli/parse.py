@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import tyro
 
 from twosome.cli.process import complain
-from twosome.errors import quote
+from twosome.errors import quote, visible
 from twosome.opening import Consent, grant
 
 Options = TypeVar("Options")
@@ -23,6 +23,8 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         name: of the command.
         arguments: what follows the command's name.
     """
+    # tyro repeats words as they are when it refuses them.
+    shown = [visible(word) for word in arguments]
     settings: dict[str, Any] = {
         "prog": f"twosome {name}",
         "description": "",
@@ -32,14 +34,21 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
     if {"-h", "--help"} & set(arguments):
         # By ourselves: tyro leaves out a docstring's sections, among them the examples, and does not wrap the rest.
         print(_wrapped(inspect.getdoc(options) or "", shutil.get_terminal_size().columns) + "\n")  # noqa: T201
-    parsed, unknown = tyro.cli(options, **settings, return_unknown_args=True)
+    try:
+        parsed, unknown = tyro.cli(
+            options, **settings, return_unknown_args=True, console_outputs=shown == settings["args"]
+        )
+    except SystemExit:
+        if shown != settings["args"]:
+            tyro.cli(options, **{**settings, "args": shown})
+        raise
     if unknown and not any(word.startswith("-") for word in unknown):
         complain(
             f"{name} takes no {quote(unknown[0])} without a flag before it. {_flag_for(options, name, unknown[0])}"
         )
         raise SystemExit(2)
     if unknown:
-        tyro.cli(options, **settings)  # names the flag that was probably meant, and exits
+        tyro.cli(options, **{**settings, "args": shown})  # names the flag that was probably meant, and exits
     made = cast(Options, parsed)
     grant(_consent(made))
     return made
@@ -48,7 +57,7 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
 def _flag_for(options: type, name: str, word: str) -> str:
     """What was probably meant: where there is a flag for the world, one forgets it most easily."""
     has_worlds = bool({"env", "environment"} & set(options.__annotations__))
-    hint = f"If it is a world: twosome {name} --env {word}. " if has_worlds else ""
+    hint = f"If it is a world: twosome {name} --env {word}. " if has_worlds and len(word) < 60 else ""
     return f"{hint}`twosome {name} --help` lists the flags."
 
 

@@ -187,14 +187,20 @@ class SpanEncoder:
 
 
 def _token_ids(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[list[int]]:
-    encoded = tokenizer(
-        list(texts),
-        add_special_tokens=special,
-        padding=False,
-        truncation=False,
-        return_attention_mask=False,
-        verbose=False,
-    )
+    try:
+        encoded = tokenizer(
+            list(texts),
+            add_special_tokens=special,
+            padding=False,
+            truncation=False,
+            return_attention_mask=False,
+            verbose=False,
+        )
+    except Exception as error:  # its files may say anything, and are made sense of only now
+        raise ModelError(
+            f"the tokenizer cannot read {quote(texts[0])}: {quote(str(error))}. Correct its tokenizer_config.json, or "
+            "copy the model again."
+        ) from error
     ids: list[list[int]] = encoded["input_ids"]
     return ids
 
