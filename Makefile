@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints.txt
 VERSIONS ?= newest oldest
 TORCH ?= torch==2.13.0
 
-.PHONY: help train test test-slow check check-install hearth clean
+.PHONY: help train test test-slow fuzz check check-install hearth clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,10 @@ test: $(VENV)/.installed-dev ## run the whole default test suite
 
 test-slow: $(VENV)/.installed-dev ## run the tests that are too slow for every day
 	$(BIN)/python -m pytest -m slow
+
+# Other inputs each time, about 20,000; a failure says how to repeat it, and the next call begins with it.
+fuzz: $(VENV)/.installed-dev ## throw thousands of hostile inputs at everything that reads what others wrote
+	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=long --hypothesis-show-statistics -n 2 --dist load
 
 check: $(VENV)/.installed-dev ## lint, formatting and types
 	$(BIN)/ruff check

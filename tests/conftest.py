@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # Before torch is imported, here and in the processes that tests start: small models gain nothing from more threads,
 # and on a busy machine threads that wait for each other take many times as long.
@@ -12,9 +12,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Imported by tests by their names; as modules to look for doctests in they would be imported twice.
 collect_ignore = ["ranks.py", "worlds.py"]
 
-# No deadline, since the first call of many a function fills caches.
-settings.register_profile("twosome", deadline=None, derandomize=True)
-settings.load_profile("twosome")
+# No deadline, since the first call of many a function fills caches. `make fuzz` tries other examples each time, many
+# more of them (see tests/fuzz/inputs.py), and says how to repeat one that fails.
+_PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)
+settings.register_profile("short", deadline=None, phases=_PHASES, derandomize=True)
+settings.register_profile("long", deadline=None, phases=_PHASES, print_blob=True)
+settings.load_profile("short")
 
 
 def pytest_configure(config: pytest.Config) -> None:
