@@ -136,13 +136,17 @@ def test_output_is_spelled_in_what_its_encoding_has(encoding, tmp_path):
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_whole_training_can_be_shown_in_any_encoding(encoding, tmp_path):
+    # Episodes so short that enough of them end for a curve.
     small = [word for word in SMALL if word != "--no-show"]
-    process = begin([*small, "--total-steps", "64"], tmp_path, PYTHONIOENCODING=encoding)
+    world = ["--env", "tests.worlds:twosome-tests/Counting-v0", "--total-steps", "128"]
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    process = begin([*small, *world], tmp_path, PYTHONIOENCODING=encoding, PYTHONPATH=path)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Traceback" not in err
     assert "\\u" not in out + err
     assert "learning_curve.png" in out
+    assert "*** return" in out
 
 
 def test_names_do_not_steer_the_terminal(capsys):

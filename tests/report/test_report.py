@@ -1,6 +1,7 @@
 """Pictures show what was recorded."""
 
 import numpy as np
+import pytest
 from PIL import Image, ImageSequence
 
 from twosome.decision import Decision
@@ -25,11 +26,64 @@ def test_an_update_without_a_return_is_no_point():
     assert points([row]) == ([], [], [])
 
 
-def test_the_terminal_curve_names_its_levels_and_fits_the_width():
-    picture = terminal_curve(METRICS, {"random": -0.09, "optimal planner": 0.92}, width=70)
-    assert "random" in picture
-    assert "0.92" in picture
-    assert max(len(line) for line in picture.splitlines()) <= 70
+LEVELS = {"random": -0.09, "a model in " + 20 * "a/long/path/" + ", untrained": 0.4, "optimal planner": 0.92}
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_the_terminal_curve_names_its_levels_and_fills_the_width(width, ascii_only):
+    lines = terminal_curve(METRICS, LEVELS, width, ascii_only=ascii_only).splitlines()
+    assert max(map(len, lines)) == width
+    for name, level in (("random", "-0.09"), ("untrained", "0.40"), ("optimal planner", "0.92")):
+        assert sum(f"{name} {level}" in line for line in lines) == 1
+
+
+def test_the_terminal_curve_has_no_other_letters_where_only_ascii_can_be_written():
+    assert terminal_curve(METRICS, LEVELS, ascii_only=True).replace("…", "...").isascii()
+    assert not terminal_curve(METRICS, {}).isascii()
+
+
+def places_of(strokes, picture) -> list[tuple[int, int]]:
+    """Row and column of each such letter in the terminal's curve, without what is below its axis."""
+    rows = picture.splitlines()[:16]
+    return [(i, j) for i, row in enumerate(rows) for j, letter in enumerate(row) if letter in strokes]
+
+
+BRAILLE = [chr(0x2800 + i) for i in range(1, 256)]
+
+
+@pytest.mark.parametrize(("ascii_only", "letters"), [(False, BRAILLE), (True, "*")])
+def test_the_terminal_curve_rises_and_falls_with_the_return(ascii_only, letters):
+    falling = [row | {"return_mean": 1 - i / 10} for i, row in enumerate(METRICS)]
+    for metrics, sign in ((METRICS, -1), (falling, 1)):
+        places = places_of(letters, terminal_curve(metrics, {}, 80, ascii_only=ascii_only))
+        rows, columns = zip(*places, strict=True)
+        assert np.corrcoef(rows, columns)[0, 1] * sign > 0.99
+        assert set(rows) == set(range(16))
+        # From the third of ten updates to the last: what is before has too few episodes to average.
+        assert set(columns) == set(range(min(columns), 80))
+        assert min(columns) == pytest.approx(80 * 0.3, abs=5)
+
+
+def test_a_level_is_a_line_as_high_as_its_return():
+    picture = terminal_curve(METRICS, {"low": 0.0, "middle": 0.5, "high": 1.0}, 80, ascii_only=True)
+    rows = [{row for row, _ in places_of(stroke, picture)} for stroke in ".-="]
+    assert [max(each) for each in rows] == [15, 8, 0]
+
+
+def test_a_return_that_never_changes_is_a_level_curve():
+    flat = [row | {"return_mean": 0.5} for row in METRICS]
+    places = places_of("*", terminal_curve(flat, {}, ascii_only=True))
+    assert len({row for row, _ in places}) == 1
+    assert len(places) > 30
+
+
+def test_a_single_update_is_a_dot_at_the_end():
+    assert len(places_of(BRAILLE, terminal_curve(METRICS[:3], {}))) == 1
+
+
+def test_names_in_the_terminal_curve_do_not_steer_the_terminal():
+    assert "\x1b" not in terminal_curve(METRICS, {"\x1b[2J": 0.5})
 
 
 def test_a_run_without_a_finished_episode_has_an_empty_curve(tmp_path):

@@ -59,7 +59,8 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subjec
             "they cannot be compared, so the curve is drawn without the table's levels."
         )
     curve, film = path / "learning_curve.png", path / "episode.gif"
-    console.out(terminal_curve(metrics, levels), highlight=False)
+    drawing = terminal_curve(metrics, levels, console.width, ascii_only=console.options.ascii_only)
+    console.out(drawing, highlight=False)
     filmed = can_be_filmed(config.env, config.env_kwargs)
     trained = next(subject.player for subject, result in rows if result.get("adapter"))
     with explain_write_errors(path):

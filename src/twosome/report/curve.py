@@ -1,19 +1,26 @@
 """The learning curve of a run, in the terminal and as a picture."""
 
 import contextlib
+import itertools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-import plotext
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from twosome import console
+from twosome.errors import visible
 
 MIN_EPISODES = 20
 _LONGEST_NAME = 36
 _COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
+_ROWS = 16
+_BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+"""What each dot of a Braille letter, four below and two beside each other, adds to its number, U+2800 without a dot."""
 
 
 def points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float], list[float]]:
@@ -47,26 +54,61 @@ def shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
 
-def terminal_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float], width: int = 78) -> str:
+def terminal_curve(
+    metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float], width: int = 78, *, ascii_only: bool = False
+) -> str:
     """The mean return against decisions, as text.
 
     Args:
         metrics: of a run, one object per update.
         levels: returns to draw as horizontal lines, by name.
         width: in characters.
+        ascii_only: draw for an output whose encoding has no Braille.
     """
     decisions, returns, _ = points(metrics)
     if not decisions:
         return "Too few episodes have ended yet: there is no curve to draw."
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.plot_size(width, 18)
+    low, high = min([*returns, *levels.values()]), max([*returns, *levels.values()])
+    if low == high:
+        low, high = low - 1, high + 1
+    ticks = {0: f"{high:.2f}", _ROWS - 1: f"{low:.2f}"}
+    margin = max(map(len, ticks.values()))
+    columns = max(width - margin - 2, 24)
+
+    def rows(value: Any) -> Any:
+        """How far below the upper edge a return is; the highest and the lowest are in the middle of their rows."""
+        return (_ROWS - 1) * (high - value) / (high - low) + 0.5
+
+    cells = np.full((_ROWS, columns), " ")
+    strokes = dict(zip(levels, itertools.cycle(".-=" if ascii_only else "·╌═"), strict=False))
     for name, level in levels.items():
-        plotext.plot([0, decisions[-1]], [level, level], label=f"{name} {level:.2f}", marker=".")
-    plotext.plot(decisions, returns, label="return, mean of the last 100 episodes", marker="braille")
-    plotext.xlabel("decisions")
-    picture: str = plotext.uncolorize(plotext.build())
-    return picture
+        cells[int(rows(level))] = strokes[name]
+    dots = np.ones((1, 1), int) if ascii_only else _BRAILLE
+    for place, letter in np.ndenumerate(_line(np.array(decisions), rows(np.array(returns)), columns, dots)):
+        if letter:
+            cells[place] = "*" if ascii_only else chr(0x2800 + letter)
+
+    side, corner, bottom, curve = "|+-*" if ascii_only else "│└─⠒"
+    end, indent = f"{decisions[-1]:,}", " " * (margin + 1)
+    lines = [f"{ticks.get(i, ''):>{margin}} {side}{''.join(row)}" for i, row in enumerate(cells)]
+    lines += [indent + corner + bottom * columns, f"{indent} 0{'decisions':^{columns - 1 - len(end)}}{end}"]
+    legend = {"return, mean of the last 100 episodes": curve}
+    legend |= {f"{name} {levels[name]:.2f}": stroke for name, stroke in strokes.items()}
+    lines += [f"{indent} {stroke * 3} {console.shortened(visible(n), columns - 4)}" for n, stroke in legend.items()]
+    return "\n".join(lines)
+
+
+def _line(x: np.ndarray, y: np.ndarray, columns: int, dots: np.ndarray) -> np.ndarray:
+    """A line through the points, over columns from zero to the last x: of each letter, the sum of its dots."""
+    down, across = dots.shape
+    drawn = np.zeros((_ROWS * down, columns * across), bool)
+    at = np.linspace(0, x[-1], columns * across)
+    heights = (np.interp(at, x, y) * down).astype(int)
+    for column in range(int(np.searchsorted(at, x[0])), len(at)):
+        before, height = heights[column - 1 : column + 1]
+        drawn[min(height, before + 1) : max(height + 1, before), column] = True  # as high as the step from the last
+    letters: np.ndarray = (drawn.reshape(_ROWS, down, columns, across) * dots[:, None]).sum(axis=(1, 3))
+    return letters
 
 
 @literal_text()
