@@ -122,6 +122,7 @@ def test_a_restored_world_goes_on_as_the_saved_one(env_id: str, kwargs: dict[str
         ("TomatoSalad", ("steps",), -1),
         ("TomatoSalad", ("return",), math.nan),
         ("TomatoSalad", ("np_random", "state", "inc"), -1),
+        ("TomatoSalad", ("np_random", "more"), None),
         ("FoodPreparation", ("state", "sitting"), 2**53),
         ("FoodPreparation", ("state", "places"), [-3, -1]),
         ("FoodPreparation", ("state", "room"), True),

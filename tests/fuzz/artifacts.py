@@ -43,7 +43,7 @@ class _InterruptedError(TwosomeError):
 
 
 def make_run(folder: Path, model: Path, updates: int = 2, **settings: Any) -> Path:
-    """A run in `Counting` that was interrupted after so many of its three updates; the last two have checkpoints."""
+    """A run in `Counting`, interrupted after so many of its three updates; the last two have checkpoints."""
 
     def stop(metrics: dict[str, Any]) -> None:
         if metrics["update"] > updates:

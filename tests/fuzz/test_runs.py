@@ -29,7 +29,7 @@ def folder(tmp_path_factory) -> Path:
     result = measured()
     for seed, name in enumerate(("one", "two", "three"), start=1):
         # Finished, so that a report counts them; and one that is not, to go on with.
-        run = make_run(folder / name, model, updates=3, seed=seed)
+        run = make_run(folder / name, model, updates=1, total_steps=32, seed=seed)
         for file in ("evaluation.json", "untrained.json"):
             document = {**result, "policy": "model", "model": "tiny", "normalization": "word", "hardware": {"cpu": "x"}}
             (run / file).write_text(json.dumps(document))
@@ -47,7 +47,7 @@ def values() -> st.SearchStrategy[Any]:
         "module:Id",
         "evil:World-v0",
         "../two",
-        "step-0000000096",
+        "step-0000000032",
         "twosome-tests/Counting-v0",
         "TomatoSalad",
         True,
@@ -67,7 +67,7 @@ def strict(number: str) -> None:
 
 
 @given(data=st.data(), name=st.sampled_from(FILES))
-@inputs(25, 800)
+@inputs(12, 800)
 def test_a_report_counts_what_is_whole_and_names_what_is_not(folder, data, name) -> None:
     with copied(folder) as copy:
         damage(data, copy, folder, name)

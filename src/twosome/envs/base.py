@@ -203,8 +203,10 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         generator = type(self.np_random.bit_generator)()
         try:
             generator.state = state["np_random"]
+            holds = generator.state == state["np_random"]
         except (TypeError, ValueError, KeyError, OverflowError):
-            require_saved("np_random", state["np_random"], False, "the state of a random generator")
+            holds = False
+        require_saved("np_random", state["np_random"], holds, "the state of a random generator")
         self._restore(state)
         self._steps, self._is_running = steps, is_running
         self.np_random.bit_generator.state = generator.state
