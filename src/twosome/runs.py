@@ -137,9 +137,15 @@ class RunDirectory:
             RunError: ``path`` is not a run directory.
         """
         if not os.path.isfile(path / CONFIG):  # which is False, too, for a path that no system takes
+            named = quote(str(path))[1:-1]
+            if not os.path.isdir(path):
+                raise RunError(
+                    f"there is no run directory {named}. Expected the folder that `twosome train --output` wrote; a "
+                    "world is named with --env."
+                )
             raise RunError(
-                f"{quote(str(path))[1:-1]} is not a run directory: it has no {CONFIG}. Expected the folder that "
-                "`twosome train --output` wrote. If that was stopped before its first file was whole, begin it again."
+                f"{named} is not a run directory: it has no {CONFIG}. Expected the folder that `twosome train` wrote. "
+                "If that was stopped before its first file was whole, begin it again."
             )
         return cls(path)
 

@@ -129,6 +129,16 @@ def test_show_prints_the_comparison_and_makes_the_pictures(run, capsys):
     assert (run / "episode.gif").read_bytes()[:6] == b"GIF89a"
 
 
+def test_show_keeps_the_numbers_of_a_finished_run_and_leaves_those_that_were_there(run, capsys):
+    for name in ("evaluation.json", "untrained.json"):
+        (run / name).unlink(missing_ok=True)
+    for episodes in ("3", "2"):
+        assert main(["show", str(run), "--episodes", episodes]) == 0
+        capsys.readouterr()
+        for name in ("evaluation.json", "untrained.json"):
+            assert json.loads((run / name).read_text())["episodes"] == 3
+
+
 def test_score_gives_tokens_that_add_up_and_policies_that_sum_to_one(capsys):
     arguments = ["score", "You want to make a soup. Now you", "take the pot", "pick up the tomato", "sleep", "--json"]
     assert main(arguments) == 0

@@ -12,7 +12,7 @@ from twosome.cli.parse import parse
 from twosome.config import TrainConfig
 from twosome.console import announce
 from twosome.errors import RunError
-from twosome.opening import Consent, read_settings
+from twosome.opening import Consent, is_finished, read_settings
 from twosome.report.checks import checked_metrics
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
@@ -48,16 +48,18 @@ def main(arguments: Sequence[str]) -> int:
     if not options.json:
         _require_metrics(options.run, metrics)
     run.checkpoint()
-    read_settings(run)
+    finished = is_finished(run, read_settings(run))
     announce("Loading PyTorch and the models ...", quiet=options.json)
-    from twosome.cli.showing import measure, show
+    from twosome.cli.showing import measure, save_measurements, show
 
     if options.json:
         results = [result for _, result in measure(options.run, options.episodes, options.seed)]
         decisions = metrics[-1]["decisions"] if metrics else 0
         print(json.dumps({"run": str(options.run), "decisions": decisions, "rows": results}))  # noqa: T201 - the output
     else:
-        show(options.run, options.episodes, options.seed)
+        rows = show(options.run, options.episodes, options.seed)
+        if finished:
+            save_measurements(options.run, rows)
     return 0
 
 

@@ -1,5 +1,6 @@
 """What `twosome show` measures, prints and draws, once PyTorch is loaded."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,14 @@ def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[st
 
 
 def save_measurements(path: Path, rows: list[tuple[Subject, dict[str, Any]]]) -> None:
-    """Leave in a run what was measured of it and of its untrained model, as an experiment does: `twosome report`."""
+    """Leave in a run what was measured of it and of its untrained model, as an experiment does: `twosome report`.
+
+    What was measured before, perhaps over more episodes, stays.
+    """
     for _, result in rows:
-        if "adapter" in result:
+        name = UNTRAINED if result.get("adapter") is None else EVALUATION
+        if "adapter" in result and not os.path.lexists(path / name):
             with explain_write_errors(path):
-                name = UNTRAINED if result["adapter"] is None else EVALUATION
                 write_json(path / name, {**result, "hardware": hardware()})
 
 
