@@ -11,7 +11,7 @@ from twosome.cli import COMMANDS, main
 from twosome.config import TrainConfig
 from twosome.errors import MissingExtraError
 from twosome.ppo.train import resume, train
-from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, write_json
+from twosome.runs import EVALUATION, UNTRAINED, RunDirectory
 
 SLOW = ("torch", "transformers", "peft", "matplotlib")
 """What takes seconds to import."""
@@ -130,19 +130,17 @@ def test_a_word_that_is_refused_does_not_reach_the_terminal_as_it_is(words, caps
 
 
 def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(tmp_path):
-    config = TrainConfig(total_steps=128, output=tmp_path / "run")
-    run = RunDirectory.create(config.output, config.to_json(), {})
-    name = RunDirectory.checkpoint_name(128)
-    run.write_checkpoint(name, lambda folder: write_json(folder / "x", {}), best=True, keep=1)
+    run = train(TrainConfig(total_steps=128, output=tmp_path / "run"))
+    checkpoint = RunDirectory.open(run).checkpoint()
     before = {*tmp_path.rglob("*")}
     for flags in ([], ["--no-show"], ["--json"]):
         code, said, loaded = loaded_by(["train", "--resume", "run", *flags], tmp_path)
         assert code == 0
         assert ("run is finished: all of its 128 decisions are made" in said) or flags == ["--json"]
         assert loaded == set()
-    assert resume(config.output) == config.output
-    assert {*tmp_path.rglob("*")} == before | {config.output / LOCK}
-    (config.output / "checkpoints" / name / "x").write_text("damaged")
+    assert resume(run) == run
+    assert {*tmp_path.rglob("*")} == before
+    (checkpoint / "state.json").write_text("damaged")
     assert loaded_by(["train", "--resume", "run"], tmp_path)[0] == 1
 
 
