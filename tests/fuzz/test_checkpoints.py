@@ -16,7 +16,7 @@ from tests.fuzz.artifacts import CANARY, copied, damaged_file, damaged_tensors, 
 from tests.fuzz.checking import attempt, files_below
 from tests.fuzz.inputs import inputs, json_values
 from tests.worlds import decision
-from twosome.errors import TwosomeError
+from twosome.errors import CheckpointError, TwosomeError
 from twosome.policy.agent import Agent
 from twosome.ppo.train import Trainer, resume
 
@@ -57,6 +57,16 @@ def test_the_run_that_is_damaged_goes_on(run) -> None:
     with copied(run) as copy:
         assert resume(copy) == copy
         assert last(copy).name == "step-0000000096"
+
+
+def test_adapters_for_layers_some_of_which_have_no_name_are_refused(run) -> None:
+    with copied(run) as copy:
+        file = last(copy) / "adapter_config.json"
+        config = json.loads(file.read_text())
+        file.write_text(json.dumps({**config, "target_modules": ["q_proj", None]}))
+        rehash(last(copy))
+        with pytest.raises(CheckpointError, match="target_modules"):
+            Agent.load(copy)
 
 
 @given(data=st.data(), name=st.sampled_from(("adapter_model.safetensors", "adapter_config.json", "manifest.json")))

@@ -110,7 +110,7 @@ def _require_same_adapters(scorer: ActionScorer, folder: Path) -> None:
     expected = json.loads(json.dumps(config, default=sorted))
     free = {"base_model_name_or_path", "inference_mode", "peft_version", "revision"}
     for name in expected.keys() - free:
-        was, now = (sorted(v) if isinstance(v, list) else v for v in (found.get(name), expected[name]))
+        was, now = (sorted(v, key=json.dumps) if isinstance(v, list) else v for v in (found.get(name), expected[name]))
         if was != now and (name in found or name in _NEEDED):
             raise CheckpointError(
                 f"the checkpoint {folder} is damaged: its {ADAPTER_CONFIG} has {name} {quote(was)}; expected "
