@@ -27,7 +27,7 @@ def phrases() -> st.SearchStrategy[str]:
 def decisions() -> st.SearchStrategy[tuple[str, tuple[str, ...]]]:
     """Prompts and phrases that a decision mostly takes."""
     few = st.lists(phrases(), min_size=1, max_size=6).map(tuple)
-    many = st.integers(1, 3000).map(lambda n: tuple(f"go to {i}" for i in range(n)))
+    many = st.integers(1, 2000).map(lambda n: tuple(f"go to {i}" for i in range(n)))
     long = st.integers(1, 400).map(lambda n: "You see a cup. " * n + "Now you")
     prompts = st.sampled_from(WORDS) | texts().map(str.rstrip)
     return st.tuples(prompts, few) | st.tuples(prompts | long, few) | st.tuples(st.just("Now you"), many)
