@@ -48,8 +48,10 @@ def floors(wheel: Path) -> Iterator[str]:
     for requirement in re.findall(r"^Requires-Dist: (.+)$", metadata, re.MULTILINE):
         if "extra ==" not in requirement:
             bounds, *marker = requirement.split(";")
-            name, oldest = re.fullmatch(r"([\w.-]+).*>=([\w.]+).*", bounds.replace(" ", "")).groups()
-            yield ";".join([f"{name}=={oldest}", *marker])
+            floor = re.fullmatch(r"([\w.-]+).*>=([\w.]+).*", bounds.replace(" ", ""))
+            if floor is None:
+                sys.exit(f"{requirement}: it says no oldest version; expected one, as in numpy>=1.26")
+            yield ";".join([f"{floor[1]}=={floor[2]}", *marker])
 
 
 def check(versions: str, wheel: Path, folder: Path) -> None:

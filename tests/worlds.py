@@ -13,7 +13,7 @@ from twosome.decision import Decision
 _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
 
 
-class Counting(gymnasium.Env[dict[str, Any], int]):
+class Counting(gymnasium.Env[dict[str, Any], Any]):
     """Three phrases: "go left" ends the episode with reward 1, "wait" takes 3 primitive steps, "go right" 2 and 0.1.
 
     The prompt counts the decisions. After ``limit`` decisions the episode is cut off. "go right" is offered only
@@ -70,8 +70,8 @@ class Counting(gymnasium.Env[dict[str, Any], int]):
 class Foreign(Counting):
     """A world that cannot save its state and says nothing of durations and success."""
 
-    get_state = None
-    set_state = None
+    get_state = None  # type: ignore[assignment]
+    set_state = None  # type: ignore[assignment]
 
     def __getattribute__(self, name: str) -> Any:
         if name in {"get_state", "set_state"}:

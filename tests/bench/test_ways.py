@@ -52,7 +52,7 @@ def test_the_harness_agrees(scorer):
 
 def gradients(scorer, way):
     run_parts(way.parts, "forward_backward", scorer.model)
-    return [parameter.grad.clone() for parameter in trainable(scorer.model)]
+    return [torch.clone(parameter.grad) for parameter in trainable(scorer.model)]
 
 
 def test_all_ways_give_the_same_gradients(adapted):

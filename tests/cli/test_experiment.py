@@ -18,6 +18,7 @@ import pytest
 from twosome.baselines.saycan import experience_of
 from twosome.cli import main
 from twosome.cli.train import parse_train
+from twosome.config import TrainConfig
 from twosome.errors import RunError
 from twosome.experiment import baseline, state, work
 from twosome.experiment.grid import read_grid
@@ -225,6 +226,7 @@ def test_what_is_closer_to_the_method_wins(file):
     word, scratch = (
         next(cell for cell in read_grid(file).cells if cell.kind == kind) for kind in ("twosome", "ppo-mlp")
     )
+    assert isinstance(word.config, TrainConfig)
     assert (word.config.clip, word.config.epochs, word.config.actor_lr) == (0.3, 3, 1e-4)
     file.write_text(file.read_text().replace("epochs = 3", "epochs = 3\nenv.TomatoSalad.epochs = 4"))
     assert {cell.config.epochs for cell in read_grid(file).cells if cell.kind == "twosome"} == {4}

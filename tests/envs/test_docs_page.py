@@ -47,7 +47,7 @@ def random_play(name: str, episodes: int) -> tuple[float, float]:
         while not over:
             action = int(rng.choice(np.flatnonzero(info["action_mask"])))
             _, reward, terminated, truncated, info = env.step(action)
-            earned += weight * reward
+            earned += weight * float(reward)
             weight *= env.unwrapped.gamma ** info["primitive_steps"]
             over = terminated or truncated
         returns.append(earned)

@@ -187,11 +187,14 @@ def test_it_can_be_drawn(env_id: str) -> None:
     env = gymnasium.make(env_id, render_mode="rgb_array")
     env.reset(seed=0)
     picture = env.render()
+    assert isinstance(picture, np.ndarray)
     assert picture.dtype == np.uint8
     assert picture.std() > 1
     env = gymnasium.make(env_id, render_mode="ansi")
     env.reset(seed=0)
-    assert len(env.render().splitlines()) > 1
+    page = env.render()
+    assert isinstance(page, str)
+    assert len(page.splitlines()) > 1
 
 
 def assert_same_words(observation: Any, seen: list[dict[str, Any]]) -> None:

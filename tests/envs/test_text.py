@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from twosome.envs import text
 from twosome.errors import ConfigError, NoActionError, TwosomeError, WorldError
 
 
-class Door(gymnasium.Env[dict[str, Any], int]):
+class Door(gymnasium.Env[dict[str, Any], Any]):
     """A world of two actions; `change` may break what it says."""
 
     def __init__(
@@ -53,6 +54,12 @@ def set_actions(value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
 
 def set_info(**values: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
     return lambda observation, info: info.update(values)
+
+
+def spec_of(name: str, **arguments: Any) -> EnvSpec:
+    spec = text.make(name, **arguments).spec
+    assert spec is not None
+    return spec
 
 
 def test_a_good_world_passes() -> None:
@@ -161,7 +168,7 @@ def test_a_decision_is_made_of_texts_that_read_on(prompt: Any, actions: Any, mes
 
 @pytest.mark.parametrize("name", ["TomatoSalad", "TomatoSalad-v0", "twosome/TomatoSalad", "twosome/TomatoSalad-v0"])
 def test_a_world_answers_to_its_short_names(name: str) -> None:
-    assert text.make(name).spec.id == "twosome/TomatoSalad-v0"
+    assert spec_of(name).id == "twosome/TomatoSalad-v0"
 
 
 @pytest.fixture
@@ -199,7 +206,7 @@ def test_any_registered_environment_can_be_made() -> None:
 def test_a_name_is_resolved_to_a_version_that_stays(name: str, full: str) -> None:
     assert text.resolve(name) == full
     assert text.resolve(full) == full
-    assert text.make(full).spec.id == text.make(name).spec.id == full.rpartition(":")[2]
+    assert spec_of(full).id == spec_of(name).id == full.rpartition(":")[2]
 
 
 @pytest.mark.parametrize("name", ["others/Nowhere", "TomatoSalad-v9", "foo bar", ""])
@@ -330,7 +337,7 @@ def test_an_unknown_argument_gets_a_suggestion() -> None:
 def test_an_argument_that_a_foreign_world_does_not_have_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"others/Door-v3 has no argument 'chnge'; .*Did you mean 'change'"):
         text.make("others/Door-v3", chnge=1)
-    assert text.make("others/Door-v10", max_episode_steps=1).spec.max_episode_steps == 1
+    assert spec_of("others/Door-v10", max_episode_steps=1).max_episode_steps == 1
 
 
 @pytest.mark.parametrize("name", ["id", "name", "self"])

@@ -91,7 +91,7 @@ def run_command(words: Sequence[str], encoding: str = "utf-8") -> Ran:
     with watched(), warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         warnings.simplefilter("ignore")
         try:
-            code = cli.main(words)
+            code: object = cli.main(words)
         except SystemExit as stop:
             code = 0 if stop.code is None else stop.code
     assert isinstance(code, int), code

@@ -191,8 +191,9 @@ def is_no_moment(observation: Any) -> bool:
     prompt, actions = observation.get("prompt"), observation.get("actions")
     if not isinstance(prompt, str) or prompt[-1:].isspace():
         return True
-    texts_only = isinstance(actions, tuple) and len(actions) == 3 and all(isinstance(a, str) for a in actions)
-    return not texts_only or not any(actions) or any(a != a.strip() for a in actions)
+    if not (isinstance(actions, tuple) and len(actions) == 3 and all(isinstance(a, str) for a in actions)):
+        return True
+    return not any(actions) or any(a != a.strip() for a in actions)
 
 
 def only_more_info(truth: Answer, said: Any) -> bool:

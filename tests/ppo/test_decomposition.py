@@ -171,7 +171,7 @@ def test_ragged_advantages_are_those_of_the_recursion_written_out():
     found = estimate_choices(counts, *arguments, gamma=gamma, gae_lambda=lam).advantages
     starts = counts.flatten().cumsum(0).view(T, E) - counts
     for e in range(E):
-        later = 0.0
+        later: float | torch.Tensor = 0.0
         for t in reversed(range(T)):
             for j in reversed(range(counts[t, e])):
                 number = starts[t, e] + j

@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import gymnasium
 import numpy as np
@@ -234,8 +235,8 @@ def train_with_little_memory(config: TrainConfig) -> None:
         if os.environ["RANK"] == "1":
             scorer.model.get_base_model().model.layers[1].register_forward_pre_hook(fail)
 
-    training.begin_tuning = add_and_break
-    train(config)
+    with mock.patch.object(training, "begin_tuning", add_and_break):
+        train(config)
 
 
 def test_a_rank_that_fails_inside_a_sharded_model_ends_all(config):
@@ -254,11 +255,11 @@ def train_with_nan(config: TrainConfig, in_rollout: bool) -> None:
     log_policy = Actor.log_policy
 
     def broken(self: Actor, decisions: Any) -> torch.Tensor:
-        return log_policy(self, decisions) * (float("nan") if torch.is_grad_enabled() != in_rollout else 1.0)
+        breaks = os.environ["RANK"] == "1" and torch.is_grad_enabled() != in_rollout
+        return log_policy(self, decisions) * (float("nan") if breaks else 1.0)
 
-    if os.environ["RANK"] == "1":
-        Actor.log_policy = broken
-    train(config)
+    with mock.patch.object(Actor, "log_policy", broken):
+        train(config)
 
 
 def test_a_nan_on_one_rank_ends_all_and_names_the_update(config):
@@ -276,16 +277,17 @@ def test_a_nan_in_one_ranks_rollout_ends_all_with_its_reason(config):
 
 def killed(config: TrainConfig) -> None:
     """Rank 1 is killed in its second policy update."""
-    log_policy = Actor.log_policy
+    log_policy, output = Actor.log_policy, config.output
+    assert output is not None
 
     def dying(self: Actor, decisions: Any) -> torch.Tensor:
-        if torch.is_grad_enabled() and (config.output / "checkpoints" / "step-0000000060").exists():
+        is_second = torch.is_grad_enabled() and (output / "checkpoints" / "step-0000000060").exists()
+        if os.environ["RANK"] == "1" and is_second:
             os.kill(os.getpid(), signal.SIGKILL)
         return log_policy(self, decisions)
 
-    if os.environ["RANK"] == "1":
-        Actor.log_policy = dying
-    train(config)
+    with mock.patch.object(Actor, "log_policy", dying):
+        train(config)
 
 
 def test_when_a_rank_is_killed_the_other_ends_and_the_last_checkpoint_is_whole(config):

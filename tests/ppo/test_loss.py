@@ -12,6 +12,11 @@ def log_policy(*rows: list[float]) -> torch.Tensor:
     return torch.tensor(rows).log().requires_grad_()
 
 
+def gradient_of(tensor: torch.Tensor) -> torch.Tensor:
+    assert tensor.grad is not None
+    return tensor.grad
+
+
 def test_before_any_change_the_loss_is_minus_the_mean_advantage_and_the_gradient_is_the_policy_gradient():
     logits = torch.zeros(2, 2, requires_grad=True)
     logp = logits.log_softmax(-1)
@@ -23,7 +28,7 @@ def test_before_any_change_the_loss_is_minus_the_mean_advantage_and_the_gradient
     assert result.approx_kl.item() == pytest.approx(0.0, abs=1e-6)
     result.loss.backward()
     # d(-A log pi)/d logits = -A (onehot - pi) / B
-    assert torch.allclose(logits.grad, torch.tensor([[-0.25, 0.25], [-0.75, 0.75]]))
+    assert torch.allclose(gradient_of(logits), torch.tensor([[-0.25, 0.25], [-0.75, 0.75]]))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,7 @@ def test_the_surrogate_is_clipped_only_where_that_makes_it_worse(new, advantage,
     )
     assert result.loss.item() == pytest.approx(expected, rel=1e-5)
     result.loss.backward()
-    assert (logp.grad[0, 0].abs().item() > 0) == moves
+    assert (gradient_of(logp)[0, 0].abs().item() > 0) == moves
     assert result.clip_fraction.item() == float(abs(new / 0.5 - 1) > 0.2)
 
 
@@ -74,11 +79,11 @@ def test_unavailable_actions_change_nothing_and_give_finite_gradients():
     without = policy_loss(logits.log_softmax(-1), *arguments, clip=0.2, entropy_coef=0.05)
     assert with_padding.loss.item() == pytest.approx(without.loss.item())
     with_padding.loss.backward()
-    gradient = logits.grad.clone()
+    gradient = gradient_of(logits).clone()
     assert gradient.isfinite().all()
     logits.grad = None
     without.loss.backward()
-    assert torch.allclose(gradient, logits.grad)
+    assert torch.allclose(gradient, gradient_of(logits))
 
 
 def test_the_mean_over_equal_parts_is_the_loss_of_the_whole():
@@ -103,5 +108,5 @@ def test_the_value_loss_is_half_the_squared_error_at_the_worse_of_value_and_clip
     assert loss.item() == pytest.approx(0.5 * (0.8**2 + 0.9**2) / 2)
     loss.backward()
     # The first value has moved as far as it may towards its return: no gradient.
-    assert values.grad[0].item() == 0
-    assert values.grad[1].item() == pytest.approx(-0.9 / 2)
+    assert gradient_of(values)[0].item() == 0
+    assert gradient_of(values)[1].item() == pytest.approx(-0.9 / 2)

@@ -122,7 +122,7 @@ def test_a_large_kl_ends_the_policy_update_and_drops_the_step(config):
 def test_during_critic_warm_up_only_the_value_head_learns(config):
     trainer = Trainer(replace(config, critic_warmup_steps=32))
     before = {name: value.clone() for name, value in trainer.scorer.model.state_dict().items()}
-    head = trainer.critic.head.layers[1].weight.clone()
+    head = torch.clone(trainer.critic.head.layers[1].weight)
     assert "policy_loss" not in trainer.step()
     assert all(torch.equal(before[name], value) for name, value in trainer.scorer.model.state_dict().items())
     assert not torch.equal(head, trainer.critic.head.layers[1].weight)
@@ -138,7 +138,7 @@ def test_learning_rates_and_entropy_weight_go_down_in_a_line(config):
     assert np.allclose(seen, [(1e-3, 0.03), (1e-3 * 2 / 3, 0.02), (1e-3 / 3, 0.01)])
 
 
-def test_features_of_the_critic_come_from_the_frozen_model_and_are_read_once(config):
+def test_features_of_the_critic_come_from_the_frozen_model_and_are_read_once(config, monkeypatch):
     trainer = Trainer(config)
     trainer.step()
     prompt = "You have decided 0 times. Now you"
@@ -146,7 +146,7 @@ def test_features_of_the_critic_come_from_the_frozen_model_and_are_read_once(con
     with trainer.scorer.model.disable_adapter(), torch.no_grad():
         expected = trainer.scorer.prompt_features([prompt])[0]
     assert torch.allclose(trainer.critic.known[prompt], expected, atol=1e-5)
-    trainer.critic._read = None
+    monkeypatch.setattr(trainer.critic, "_read", None)
     trainer.critic.features([prompt])
 
 

@@ -78,8 +78,8 @@ def test_what_is_computed_once_more_has_the_same_values_and_gradients(method):
 
 def test_a_decision_of_2000_actions_trains_in_the_memory_of_one_forward():
     free, bounded = free_and_bounded("packed")
-    for expected, found in zip(gradients(free, HUGE), gradients(bounded, HUGE), strict=True):
-        torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+    for one, other in zip(gradients(free, HUGE), gradients(bounded, HUGE), strict=True):
+        torch.testing.assert_close(other, one, atol=1e-9, rtol=1e-9)
     whole, found, one_row = (
         peak_tensor_bytes(partial(gradients, scorer, decision))
         for scorer, decision in ((free, HUGE), (bounded, HUGE), (bounded, Decision(HUGE.prompt, HUGE.actions[:224])))

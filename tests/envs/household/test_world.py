@@ -162,7 +162,7 @@ def test_the_planner_gets_the_best_return(name: str, expected: float) -> None:
     logged, weight, is_over = 0.0, 1.0, False
     while not is_over:
         _, reward, terminated, truncated, _ = env.step(planner.act())
-        logged += weight * reward
+        logged += weight * float(reward)
         weight *= gamma
         is_over = terminated or truncated
     assert logged == expected
