@@ -41,6 +41,19 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def require_no_link(path: Path, top: Path) -> None:
+    """Check that nothing between a folder and a path below it is a link; the folder itself may be one.
+
+    Raises:
+        RunError: something is.
+    """
+    for place in (path, *path.parents):
+        if place == top:
+            return
+        if place.is_symlink():
+            raise RunError(f"{place} is a link, which may lead anywhere. Put what it leads to in its place.")
+
+
 def open_to_read(path: Path) -> BinaryIO:
     """A regular file, opened.
 
@@ -105,7 +118,7 @@ def write_with(path: Path, write: Callable[[BytesIO], None]) -> None:
 
 def flush(path: Path) -> None:
     """Ask the system to put a file or folder on the disk now."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
     try:
         os.fsync(descriptor)
     finally:

@@ -33,7 +33,9 @@ class Tracker:
     def __init__(self, path: Path, config: TrainConfig, update: int) -> None:
         self._path = path
         self._service = _start_service(path, config)
-        self._writer = SummaryWriter(str(path), purge_step=update * config.batch_size + 1)
+        # It follows a link that has the name of its file, so nobody may know the name beforehand.
+        suffix = f".{secrets.token_hex(8)}"
+        self._writer = SummaryWriter(str(path), purge_step=update * config.batch_size + 1, filename_suffix=suffix)
 
     def log(self, metrics: dict[str, Any]) -> None:
         """Record one update; steps are counted in decisions."""

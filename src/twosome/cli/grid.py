@@ -12,7 +12,7 @@ from twosome.cli.grid_progress import GridProgress
 from twosome.console import Name, plain_console
 from twosome.experiment.grid import Cell, Grid, read_grid
 from twosome.experiment.spread import Events, Task, default_parallel, over_cores, over_ray
-from twosome.experiment.state import budget, latest, require_models, require_same_settings, state_of
+from twosome.experiment.state import budget, latest, require_models, require_own_places, require_same_settings, state_of
 from twosome.experiment.work import Outcome
 from twosome.runs import EXPERIMENT, explain_write_errors, write_json
 
@@ -20,9 +20,10 @@ from twosome.runs import EXPERIMENT, explain_write_errors, write_json
 def run_grid(options: Experiment) -> int:
     """Check everything, then carry out what is left to do; the exit code."""
     grid = read_grid(options.file, quick=options.quick)
+    tasks: list[Task] = [*grid.references, *grid.cells]
+    require_own_places(tasks, grid.output)
     require_same_settings(grid.cells)
     require_models(grid.cells)
-    tasks: list[Task] = [*grid.references, *grid.cells]
     if options.dry_run:
         _print_plan(grid, tasks, as_json=options.json)
         return 0

@@ -15,6 +15,7 @@ from twosome.envs import text
 from twosome.errors import ConfigError, ModelError, RunError, quote
 from twosome.experiment.grid import Cell, Evaluation, Reference
 from twosome.experiment.settings import Config, recorded
+from twosome.files import open_to_read, require_no_link
 from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
 
 State: TypeAlias = Literal["new", "begun", "trained", "done"]
@@ -69,13 +70,24 @@ def latest(path: Path) -> Mapping[str, Any]:
     try:
         if not os.path.isfile(path / METRICS):
             return {}
-        with open(path / METRICS, "rb") as file:
+        with open_to_read(path / METRICS) as file:
             file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
             lines = file.read().split(b"\n")[:-1]
         row = parse_json(lines[-1].decode())
-    except (OSError, IndexError, ValueError):
+    except (OSError, RunError, IndexError, ValueError):
         return {}
     return row if isinstance(row, dict) and isinstance(row.get("decisions"), int) else {}
+
+
+def require_own_places(tasks: Iterable[Cell | Reference], output: Path) -> None:
+    """Check that what an experiment writes stays below its folder.
+
+    Raises:
+        RunError: a folder or file below it is a link.
+    """
+    for task in tasks:
+        for path in (task.path, task.path.with_suffix(".log"), task.path.with_suffix(".lock")):
+            require_no_link(path, output)
 
 
 def require_same_settings(cells: Iterable[Cell]) -> None:

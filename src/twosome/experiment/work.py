@@ -16,6 +16,7 @@ from twosome.errors import RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Reference
 from twosome.experiment.settings import flags
 from twosome.experiment.state import is_measured, state_of
+from twosome.files import open_to_append, open_to_read
 from twosome.opening import Consent
 from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, exclusively, explain_write_errors, write_json
 from twosome.versions import hardware
@@ -131,7 +132,7 @@ class Worker:
             RunError: it failed.
         """
         log = task.path.with_suffix(".log")
-        with explain_write_errors(log), open(log, "ab") as errors:
+        with explain_write_errors(log), open_to_append(log) as errors:
             said_before = errors.tell()
             child = self._begin(words, task.threads, errors, claim)
         try:
@@ -182,7 +183,10 @@ def _reference_arguments(reference: Reference) -> list[str]:
 
 def _last_words(log: Path, begin: int, code: int) -> str:
     """The message with which a process ended, from what it added to a log that had ``begin`` bytes."""
-    lines = [line.strip() for line in log.read_bytes()[begin:].decode(errors="replace").splitlines() if line.strip()]
+    with open_to_read(log) as file:
+        file.seek(begin)
+        added = file.read().decode(errors="replace")
+    lines = [line.strip() for line in added.splitlines() if line.strip()]
     said = lines[-1].removeprefix("twosome: ")[:_MOST_SAID] if lines else "it said nothing"
     said = "".join(c if c.isprintable() else "?" for c in said)
     return f"killed by signal {-code}; before: {said}" if code < 0 else said

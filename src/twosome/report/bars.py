@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from twosome.files import write_with
 from twosome.report.curve import literal_text
 
 _COLORS = {"random": "#b5b5b5", "untrained": "#d9a441", "trained": "#c0392b"}
@@ -53,7 +54,7 @@ def save_bars(rows: Iterable[tuple[str, Mapping[str, Any]]], title: str, note: s
     upper.legend(
         handles, names, frameon=False, ncols=len(names), loc="lower left", bbox_to_anchor=(-0.01, 0.98), borderpad=0
     )
-    figure.savefig(path)
+    write_with(path, lambda file: figure.savefig(file, format="png"))
 
 
 def _draw(axes: Axes, groups: list[tuple[str, Mapping[str, Any]]], value: str, interval: str, form: str) -> None:

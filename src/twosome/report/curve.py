@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from twosome import console
 from twosome.errors import visible
+from twosome.files import write_with
 
 MIN_EPISODES = 20
 _LONGEST_NAME = 36
@@ -135,4 +136,4 @@ def save_curve(metrics: Sequence[Mapping[str, Any]], levels: Mapping[str, float]
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, loc="center right")
-    figure.savefig(path)
+    write_with(path, lambda file: figure.savefig(file, format="png"))

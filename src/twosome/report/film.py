@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from twosome.decision import Decision
+from twosome.files import write_with
 
 _WIDTH, _HEIGHT = 1000, 480
 _MARGIN = 24
@@ -54,7 +55,8 @@ def save_film(recording: Recording, path: Path, seconds_per_decision: float = 1.
     palette = frames[0].quantize(colors=255, method=Image.Quantize.MEDIANCUT)
     first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [int(seconds_per_decision * 1000)] * len(others) + [int(seconds_per_decision * 2500)]
-    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
+    looped = {"append_images": others, "duration": durations, "loop": 0}
+    write_with(path, lambda file: first.save(file, "GIF", save_all=True, optimize=True, **looped))
 
 
 def _decision_frame(moment: Moment, number: int) -> Image.Image:

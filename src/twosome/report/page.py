@@ -1,11 +1,18 @@
-"""A page of headings, paragraphs, tables and pictures, written as HTML in one file and as Markdown."""
+"""A page of headings, paragraphs, tables and pictures, written as HTML in one file and as Markdown.
+
+Every text is text: whatever it holds, it becomes neither HTML nor Markdown.
+"""
 
 import base64
 import html
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
+
+from twosome.files import ASIDE
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -69,7 +76,7 @@ def save_page(blocks: Sequence[Block], folder: Path, stem: str) -> tuple[Path, P
 
 def _write_all(files: Mapping[Path, bytes]) -> None:
     """Replace files once all are written aside, so that a full disk leaves every one of them as it was."""
-    aside = {path: path.with_name(f".writing-{path.name}") for path in files}
+    aside = {path: path.with_name(ASIDE + path.name) for path in files}
     try:
         for path, content in files.items():
             aside[path].unlink(missing_ok=True)
@@ -98,10 +105,23 @@ def _html(block: Block) -> str:
 
 def _markdown(block: Block) -> str:
     if isinstance(block, Heading):
-        return f"{'#' * block.level} {block.text}"
+        return f"{'#' * block.level} {_plain(block.text)}"
     if isinstance(block, Paragraph):
-        return block.text
+        return _LIST_OR_LINE.sub(r"\1\\\2", _plain(block.text))
     if isinstance(block, Picture):
-        return f"![{block.shows}]({block.name})"
-    lines = [block.header, ["---"] + ["---:"] * (len(block.header) - 1), *block.rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return f"![{_plain(block.shows)}]({quote(block.name)})"
+    header, *rows = [[_plain(cell) for cell in line] for line in (block.header, *block.rows)]
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+_MARKS = re.compile(r"[\\`*\[\]|~#$@]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=www)\.")
+"""What can be Markdown within a line, addresses that become links by themselves among it."""
+_LIST_OR_LINE = re.compile(r"^(\d*)([-+=]|[.)](?=\s|$))")
+"""What can be Markdown at the beginning of a line, beside `_MARKS`."""
+
+
+def _plain(text: str) -> str:
+    """Markdown, in one line, that shows just this text."""
+    line = html.escape(" ".join(text.split()), quote=False)
+    return _MARKS.sub(lambda found: "".join("\\" + c for c in found[0]), line)
