@@ -1,6 +1,7 @@
 """Worlds that lie: whatever they say, training, evaluation and the check give the same error, which names the place."""
 
 import enum
+import json
 import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -119,6 +120,7 @@ both = pytest.mark.parametrize("way", ["training", "evaluation"])
         ({"reward": Decimal(1)}, "expected the reward"),
         ({"reward": math.nan}, "found nan"),
         ({"reward": -math.inf}, "found -inf"),
+        ({"reward": np.float16(math.inf)}, "expected the reward"),
         ({"reward": 1e308}, r"found 1e\+308"),
         ({"reward": 10**400}, "expected the reward"),
         ({"reward": np.float64(-2 * MAX_REWARD)}, "expected the reward"),
@@ -444,6 +446,12 @@ def test_a_planner_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         demonstrate(lambda: text.make(OPEN), 1, seed=0)
 
 
+def test_a_discount_that_fails_is_the_worlds_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Open, "gamma", property(lambda self: 1 / 0))
+    with pytest.raises(WorldError, match="the world raised ZeroDivisionError"):
+        text.gamma_of(OPEN, {})
+
+
 @pytest.mark.parametrize("gamma", ["0.9", None, math.nan, 2, -1])
 def test_a_discount_that_is_none_is_refused(gamma: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "gamma", gamma)
@@ -451,7 +459,17 @@ def test_a_discount_that_is_none_is_refused(gamma: Any, monkeypatch: pytest.Monk
         text.gamma_of(OPEN, {})
 
 
-@pytest.mark.parametrize("state", [{"a": {1, 2}}, {"a": np.int64(1)}, {"a": object()}])
+DEEP = json.loads("[" * 99 + "]" * 99)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *({"a": value} for value in ({1, 2}, np.int64(1), object(), math.nan, [{1: 2}], 10**200, DEEP)),
+        [1],
+        None,
+    ],
+)
 def test_a_state_that_is_no_json_is_named_before_it_is_written(state: Any) -> None:
     class Hoarding(Counting):
         def get_state(self) -> Any:
@@ -459,7 +477,7 @@ def test_a_state_that_is_no_json_is_named_before_it_is_written(state: Any) -> No
 
     with (
         Collector(Hoarding, 1, gamma=0.9, seed=0) as collector,
-        pytest.raises(WorldError, match=r"Hoarding, .*get_state after step 0: expected get_state to return plain JSON"),
+        pytest.raises(WorldError, match=r"Hoarding, .*get_state after step 0: expected get_state to return a dict"),
     ):
         collector.state()
 

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+import tests.worlds
+from twosome import models
 from twosome.errors import CheckpointError, RunError
 from twosome.opening import ChangedRunWarning
 from twosome.policy.agent import Agent
-from twosome.ppo.train import resume
+from twosome.policy.lm import Adapters, add_adapters, save_adapters
+from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
+from twosome.scoring import ActionScorer
+from twosome.scoring.load import MergedAdapterWarning
 
 FILES = {
     "lora": ["adapter_config.json", "adapter_model.safetensors"],
@@ -185,3 +191,21 @@ def test_the_checkpoints_of_a_run_cannot_be_elsewhere(run, tmp_path):
     for ask in (Agent.load, resume, lambda path: RunDirectory.open(path).mark_best(run.checkpoint.name)):
         with pytest.raises(RunError, match="is a link"):
             ask(run.path)
+
+
+def exchange(folder):
+    """Another model in a folder, with the same names and shapes."""
+    path = folder / "model.safetensors"
+    save_file({name: tensor.flip(0) for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+
+
+def test_the_model_that_an_adapter_alone_is_for_cannot_be_exchanged(tmp_path):
+    base = shutil.copytree(models.path("hearth"), tmp_path / "base")
+    scorer = ActionScorer.from_pretrained(str(base), device="cpu")
+    add_adapters(scorer, Adapters(targets=("q_proj",)), seed=1)
+    save_adapters(scorer, tmp_path / "adapter")
+    with pytest.warns(MergedAdapterWarning):
+        path = train(tests.worlds.counting_run(tmp_path / "run", total_steps=32, model=str(tmp_path / "adapter")))
+    exchange(base)
+    with pytest.raises(RunError, match=r"not the one that the run was trained on: its 'base/model\.safetensors'"):
+        Agent.load(path)

@@ -22,7 +22,7 @@ def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[st
     """Random, untrained, trained and optimal play in the run's world, each with its result."""
     config = read_settings(RunDirectory.open(path))
     with text.make_checked(config.env, **config.env_kwargs) as world:
-        has_planner = hasattr(world.env.unwrapped, "planner")
+        has_planner = world.attribute("planner", None) is not None
     subjects = [
         subject_of(run=path, policy="random"),
         subject_of(run=path, model=config.model),

@@ -22,6 +22,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from twosome.decision import Decision, text_faults
+from twosome.documents import parse_json, require_shallow
 from twosome.errors import WorldError, quote
 
 T = TypeVar("T")
@@ -195,6 +196,14 @@ class CheckedEnv:
         """
         return self._asked("render", self._render)
 
+    def attribute(self, name: str, default: Any) -> Any:
+        """What the world says of itself under a name; the default where it says nothing.
+
+        Raises:
+            WorldError: the world fails.
+        """
+        return self._asked(name, lambda: getattr(self.env.unwrapped, name, default))
+
     def close(self) -> None:
         """Close the environment, once; see `close`."""
         if not self._is_closed:
@@ -308,10 +317,19 @@ class CheckedEnv:
     def _get_state(self) -> dict[str, Any]:
         state = self.env.unwrapped.get_state()  # type: ignore[attr-defined]
         try:
-            json.dumps(state)
+            # As a checkpoint will be read.
+            parse_json(json.dumps(state, allow_nan=False))
+            if not isinstance(state, dict):
+                raise ValueError("it is no dict")
+            names = [key for part in require_shallow(state) if isinstance(part, dict) for key in part]
+            if others := [name for name in names if not isinstance(name, str)]:
+                raise ValueError(f"its key {quote(others[0])} is no text")
         except (TypeError, ValueError, RecursionError) as error:
-            raise WorldError(f"expected get_state to return plain JSON: {error}. Found {quote(state)}.") from error
-        return state  # type: ignore[no-any-return]
+            reason = quote(str(error)).strip("'\"")
+            raise WorldError(
+                f"expected get_state to return a dict of plain JSON: {reason}. Found {quote(state)}."
+            ) from error
+        return state
 
     def _render(self) -> NDArray[np.uint8]:
         frame: Any = self.env.render()
@@ -413,7 +431,9 @@ def _plain(text: Any) -> Any:
 def _reward_faults(reward: Any) -> list[str]:
     # NaN is in no interval.
     is_number = isinstance(reward, float | int | np.floating | np.integer) and not isinstance(reward, bool)
-    if is_number and -MAX_REWARD <= reward <= MAX_REWARD:
+    # As a float, because in float16 the bounds themselves are infinite.
+    number = float(reward) if isinstance(reward, np.floating) else reward
+    if is_number and -MAX_REWARD <= number <= MAX_REWARD:
         return []
     return [
         f"expected the reward to be a finite number, a float or an int, of at most {MAX_REWARD:g} either way, found "

@@ -189,7 +189,7 @@ def gamma_of(name: str, kwargs: Mapping[str, Any]) -> float:
         ConfigError: it takes no such argument.
     """
     with make_checked(name, **kwargs) as world:
-        gamma = getattr(world.env.unwrapped, "gamma", 0.99)
+        gamma = world.attribute("gamma", 0.99)
     if not isinstance(gamma, float | int | np.floating | np.integer) or not 0 <= gamma <= 1:
         raise WorldError(f"the world {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}.")
     return float(gamma)

@@ -297,7 +297,7 @@ class _Reader:
             raise refusal(f"env_kwargs of {env}", kwargs, f"another, since {reason}")
         with text.make_checked(env, **kwargs) as world:
             space: Any = world.env.observation_space
-            has_planner = hasattr(world.env.unwrapped, "planner")
+            has_planner = world.attribute("planner", None) is not None
         readers = [method.kind for method in self.methods.values() if issubclass(KINDS[method.kind], MlpConfig)]
         if readers and "vector" not in space.spaces:
             raise ConfigError(f'{env} has no symbolic observation, "vector", which methods of kind {readers[0]} read.')

@@ -1,15 +1,21 @@
 """Language models that ship inside the package, so that everything runs without a network."""
 
 import os
+import re
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from twosome.documents import parse_json, read_text
 from twosome.errors import ModelError, quote
 
 NAMES = ("hearth",)
 """The embedded models; each is a folder in the format of Transformers."""
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+_INDEX = "*.safetensors.index.json"
+_WEIGHTS_FILE = re.compile(r"\w[\w.+-]*\.safetensors(\.index\.json)?", re.ASCII)
 
 
 def path(name: str) -> Path:
@@ -64,6 +70,28 @@ def adapter_folder(name_or_path: str) -> Path | None:
     return folder if name_or_path not in NAMES and os.path.isfile(folder / ADAPTER_CONFIG) else None
 
 
+def adapted(name_or_path: str) -> str | None:
+    """The model that an adapter is for, if the folder that a name leads to holds an adapter alone.
+
+    Raises:
+        ModelError: the folder does not say.
+    """
+    folder = adapter_folder(name_or_path)
+    if folder is None or os.path.isfile(folder / CONFIG):
+        return None
+    try:
+        content = parse_json(read_text(folder / ADAPTER_CONFIG))
+        base = content.get("base_model_name_or_path") if isinstance(content, dict) else None
+        if not isinstance(base, str) or not base:
+            raise ValueError(f"base_model_name_or_path is {quote(base)}; expected the name of a model")
+    except (OSError, ValueError) as error:
+        reason = quote(str(error)).strip("'\"")
+        raise ModelError(
+            f"the adapter_config.json in {quote(name_or_path)} cannot be read: {reason}. Copy it again."
+        ) from error
+    return str(folder / base) if os.path.isdir(folder / base) else base
+
+
 def locate(name_or_path: str) -> Path | None:
     """The folder of a model that is embedded or named by its path; None for an id on the Hugging Face Hub.
 
@@ -87,3 +115,34 @@ def locate(name_or_path: str) -> Path | None:
     if not os.path.isfile(folder / CONFIG) and adapter_folder(name_or_path) is None:
         raise ModelError(f"the folder {folder} holds no model: expected config.json in it.")
     return folder
+
+
+def require_own_weights(folder: Path) -> None:
+    """Check that a model's weights are safetensors in its folder itself, whatever its files say where they are.
+
+    Elsewhere nothing is hashed, and other formats run code when they are opened.
+
+    Raises:
+        ModelError: a file says that they are elsewhere, or cannot be read.
+    """
+    # Transformers reads them from the file that config.json names, if it does.
+    _require_own(folder / CONFIG, "transformers_weights", lambda content: [content.get("transformers_weights")])
+    for index in sorted(folder.glob(_INDEX)):
+        _require_own(index, "weight_map", lambda content: (content.get("weight_map") or {}).values())
+
+
+def _require_own(file: Path, name: str, named: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
+    """Check that what a JSON file names are safetensors beside it."""
+    try:
+        places = dict.fromkeys(place for place in named(parse_json(read_text(file))) if place is not None)
+    except FileNotFoundError:
+        return
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = quote(str(error)).strip("'\"")
+        raise ModelError(f"{file} cannot be read: {reason}. Copy the model again.") from error
+    for place in places:
+        if not (isinstance(place, str) and _WEIGHTS_FILE.fullmatch(place) and os.path.isfile(file.parent / place)):
+            raise ModelError(
+                f"{file} has {quote(place)} in its {name}; expected names of *.safetensors in the same folder. Put "
+                "the weights there, or save the model anew with Transformers: save_pretrained(FOLDER)."
+            )

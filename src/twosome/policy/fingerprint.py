@@ -5,7 +5,7 @@ the computing: about a second for each gigabyte and core.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
@@ -41,12 +41,22 @@ def model_files(config: TrainConfig) -> dict[str, str]:
     Raises:
         ModelError: the model is not on this machine.
     """
-    folder = models.locate(config.model) or _snapshot(config.model)
     wanted = _OTHERS if config.random_init else (*_WEIGHTS, *_OTHERS)
-    # Links are followed: a snapshot of the Hugging Face Hub is made of them.
-    files = [f for f in sorted(folder.iterdir()) if f.is_file() and any(fnmatch(f.name, p) for p in wanted)]
+    files = _files(config.model, wanted)
+    # An adapter that lies alone is merged into a model that lies elsewhere.
+    base = models.adapted(config.model)
+    if base is not None:
+        files |= {f"base/{name}": file for name, file in _files(base, wanted).items()}
     with ThreadPoolExecutor() as pool:
-        return dict(zip([file.name for file in files], pool.map(_sha256, files), strict=True))
+        return dict(zip(files, pool.map(_sha256, files.values()), strict=True))
+
+
+def _files(model: str, wanted: Sequence[str]) -> dict[str, Path]:
+    """The files in a model's folder whose names are like those that are wanted, by their names."""
+    folder = models.locate(model) or _snapshot(model)
+    models.require_own_weights(folder)
+    # Links are followed: a snapshot of the Hugging Face Hub is made of them.
+    return {f.name: f for f in sorted(folder.iterdir()) if f.is_file() and any(fnmatch(f.name, p) for p in wanted)}
 
 
 def require_same_model(recorded: Mapping[str, str], config: TrainConfig, *, allow_other: bool) -> dict[str, str]:

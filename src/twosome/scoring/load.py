@@ -5,7 +5,6 @@ model runs only when asked for.
 """
 
 import importlib.util
-import json
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,13 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import torch
-from peft import PeftModel
+from peft import PeftConfig, PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from twosome import models
 from twosome.errors import ConfigError, MissingExtraError, ModelError, TwosomeError, quote
-from twosome.scoring.adapters import quiet_peft
+from twosome.scoring.adapters import quiet_peft, require_plain_names
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Device = str
@@ -81,6 +80,13 @@ def _load(
         )
     ):
         config = AutoConfig.from_pretrained(source, **common)
+    attention = str(getattr(config, "_attn_implementation", None))
+    if "/" in attention and not common["trust_remote_code"]:
+        raise ModelError(
+            f"the config.json of {quote(name_or_path)} asks for attention by code from the Hugging Face Hub, "
+            f"{quote(attention)}. Take attn_implementation out of it, or, if you trust that code, say "
+            "--trust-remote-code (in Python: trust_remote_code=True)."
+        )
     tokenizer = _tokenizer(name_or_path, source, common)
     with (
         _interpreting(lambda found: _weights_message(name_or_path, source, found)),
@@ -113,24 +119,17 @@ def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]
     Left beside the model, the adapter would be wiped when adapters of a run's own are put on.
     """
     name = str(folder)
-    with _interpreting(
-        lambda found: f"the adapter_config.json in {quote(name)} cannot be read: {found} Copy it again."
-    ):
-        base = json.loads((folder / models.ADAPTER_CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
-        if not isinstance(base, str) or not base:
-            raise ValueError(f"base_model_name_or_path is {base!r}, expected the name of a model")
+    base = models.adapted(name)
     if not (folder / _ADAPTER_WEIGHTS).is_file():
         raise ModelError(
             f"the adapter in {quote(name)} has no {_ADAPTER_WEIGHTS}. Other formats run code when they are opened, so "
             "save an adapter that you trust anew, with PEFT: save_pretrained(FOLDER)."
         )
-    if (folder / models.CONFIG).is_file():
+    if base is None:
         base = name
         with _without_adapter(folder) as bare:
             model, tokenizer = load(name, bare)
     else:
-        if (folder / base).is_dir():
-            base = str(folder / base)
         try:
             model, tokenizer = load(base, _source(base))
         except ModelError as error:
@@ -149,7 +148,9 @@ def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]
     ):
         # PEFT only warns of layers that the adapter lacks, and leaves them without effect.
         warnings.filterwarnings("error", ".*missing adapter keys")
-        merged = PeftModel.from_pretrained(model, name).merge_and_unload(safe_merge=True)
+        config = PeftConfig.from_pretrained(name)
+        require_plain_names(config, folder / _ADAPTER_WEIGHTS)
+        merged = PeftModel.from_pretrained(model, name, config=config).merge_and_unload(safe_merge=True)
     _require_finite(name, merged)
     warnings.warn(
         f"the adapter in {quote(name)} is merged into the model {quote(base)}: training starts from, and leaves "
@@ -223,6 +224,7 @@ def _source(name_or_path: str) -> str:
         return name_or_path
     if not any(folder.glob("*.safetensors")):
         raise ModelError(_weights_message(name_or_path, str(folder), ""))
+    models.require_own_weights(folder)
     return str(folder)
 
 
