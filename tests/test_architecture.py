@@ -36,6 +36,7 @@ ALLOWED = {
     "progress": {"config"},
     "runs": set(),
     "setting_types": set(),
+    "symptoms": set(),
     "versions": set(),
     "tracking": {"config", "runs"},
     "envs": {"envs"},
@@ -56,6 +57,7 @@ ALLOWED = {
         "launch",
         "progress",
         "runs",
+        "symptoms",
         "tracking",
         "versions",
         "_malloc",
@@ -77,7 +79,7 @@ ALLOWED = {
         "versions",
     },
     "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
-    "report": {"report", "config", "runs", "setting_types"},
+    "report": {"report", "config", "runs", "setting_types", "symptoms"},
     "experiment": {
         "experiment",
         "baselines",
@@ -114,6 +116,7 @@ ALLOWED = {
         "runs",
         "scoring",
         "setting_types",
+        "symptoms",
         "versions",
     },
 }
@@ -125,6 +128,7 @@ WITHOUT = {
     "runs": {"torch", "transformers", "peft", "gymnasium"},
     "opening": {"torch", "transformers", "peft", "gymnasium"},
     "config": {"torch", "transformers", "peft", "gymnasium"},
+    "symptoms": {"torch", "transformers", "peft", "gymnasium"},
     "scoring": {"gymnasium"},
     "policy": {"gymnasium"},
 }

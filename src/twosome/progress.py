@@ -36,6 +36,7 @@ class Progress:
         self._start = time.perf_counter()
         self._first_update = 0
         self._next_line = 0.0
+        self._warnings: list[str] = []
 
     def __enter__(self) -> "Progress":
         if not self._quiet:
@@ -66,6 +67,7 @@ class Progress:
             # What a resumed run did before, and the first update with its warm-up, say nothing of the speed now.
             self._first_update = metrics["update"]
             self._start = time.perf_counter()
+        self._warnings += [f"{code} (update {metrics['update']})" for code in metrics.get("warnings", [])]
         row = self._row(metrics)
         if self._is_live:
             self._live.update(self._panel(metrics, row))
@@ -96,7 +98,9 @@ class Progress:
         bar = Table.grid()
         bar.add_row(ProgressBar(total=self._config.num_updates, completed=metrics["update"], width=72))
         tables = measured_row(row, self._console.width)
-        return Group(bar, *tables, Text(f"means over the last {min(100, metrics['episodes'])} episodes", style="dim"))
+        means = Text(f"means over the last {min(100, metrics['episodes'])} episodes", style="dim")
+        warned = [Text(f"warnings: {', '.join(self._warnings)}", style="yellow")] if self._warnings else []
+        return Group(bar, *tables, means, *warned)
 
 
 def _number(value: float | None, form: str) -> str:

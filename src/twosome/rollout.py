@@ -59,6 +59,12 @@ def episode_means(episodes: Collection[Episode]) -> dict[str, float | None]:
     }
 
 
+def _entropy_share(policy: NDArray[np.float64], num_available: int) -> float:
+    """Entropy of a policy over several actions, divided by that of a uniform choice among them."""
+    positive = policy[policy > 0]
+    return float(-(positive * np.log(positive)).sum() / np.log(num_available))
+
+
 @dataclass
 class EpisodeCounter:
     """Adds up one running episode."""
@@ -99,6 +105,27 @@ class Rollout:
     terminated: Bool[np.ndarray, "T E"]
     truncated: Bool[np.ndarray, "T E"]
     episodes: list[Episode] = field(default_factory=list)
+
+
+def variety(rollout: Rollout) -> dict[str, float | int | None]:
+    """What a rollout says of how much the policy tries, as metrics name it.
+
+    ``distinct_decisions``; ``rewarded_decisions``: those with a reward above 0; ``entropy_share``: the policy's entropy
+    as a share of the greatest, the logarithm of how many actions are available, averaged over the decisions that have
+    more than one; None where none has.
+    """
+    policies = dict(zip(chain(*rollout.decisions), chain(*rollout.probabilities), strict=True))
+    shares = {
+        decision: _entropy_share(row, len(decision.available))
+        for decision, row in policies.items()
+        if len(decision.available) > 1
+    }
+    met = [shares[decision] for row in rollout.decisions for decision in row if decision in shares]
+    return {
+        "distinct_decisions": len(policies),
+        "rewarded_decisions": int((rollout.rewards > 0).sum()),
+        "entropy_share": float(np.mean(met)) if met else None,
+    }
 
 
 class Collector:
@@ -239,10 +266,36 @@ def random_decisions(make: Callable[[], gymnasium.Env[Any, Any]], seed: int, cou
         seed: of a run. What is drawn here is drawn apart: none of the run's own worlds and draws is the same.
         count: decisions to play.
     """
-    apart = (seed, 0, 1)  # resumed worlds have (seed, update)
-    with Collector(make, 1, 1.0, apart) as collector:
-        rollout = collector.collect(Uniform(), count, np.random.default_rng(apart))
-    return list(dict.fromkeys(chain(*rollout.decisions)))
+    return list(dict.fromkeys(chain(*random_play(make, (seed, 0, 1), count).decisions)))
+
+
+def random_episodes(
+    make: Callable[[], gymnasium.Env[Any, Any]], gamma: float, seed: int, count: int
+) -> tuple[Episode, ...]:
+    """The episodes that end within so many decisions of uniformly random play.
+
+    Args:
+        make: makes the world.
+        gamma: discount per primitive step for their returns.
+        seed: as of `random_decisions`, and apart from these too.
+        count: decisions to play.
+    """
+    return tuple(random_play(make, (seed, 0, 2), count, gamma).episodes)
+
+
+def random_play(
+    make: Callable[[], gymnasium.Env[Any, Any]], apart: Sequence[int], count: int, gamma: float = 1.0
+) -> Rollout:
+    """Decisions of uniformly random play in a world made for it.
+
+    Args:
+        make: makes the world.
+        apart: seed of its world and its draws. Three numbers: resumed worlds have the run's seed and the update.
+        count: decisions to play.
+        gamma: discount per primitive step for the episodes' returns.
+    """
+    with Collector(make, 1, gamma, apart) as collector:
+        return collector.collect(Uniform(), count, np.random.default_rng(apart))
 
 
 def merge(rollouts: Sequence[Rollout]) -> Rollout:

@@ -60,9 +60,20 @@ from twosome.ppo.interrupt import Interrupted, interruptible
 from twosome.ppo.loss import PolicyLoss, path_policy_loss, value_loss
 from twosome.ppo.microbatch import backward_mean, keep_within, micro_batches
 from twosome.progress import Progress
-from twosome.rollout import Collector, Episode, Rollout, episode_means, merge, merge_states, random_decisions
+from twosome.rollout import (
+    Collector,
+    Episode,
+    Rollout,
+    episode_means,
+    merge,
+    merge_states,
+    random_decisions,
+    random_episodes,
+    variety,
+)
 from twosome.runs import STATE, RunDirectory, write_json
 from twosome.scoring import ActionScorer
+from twosome.symptoms import TrainingWarning, Watch, random_return
 from twosome.tracking import Tracker
 from twosome.versions import versions
 
@@ -340,12 +351,18 @@ class Trainer:
         """Train until the budget is spent."""
 
         def record(metrics: dict[str, Any]) -> int:
+            metrics |= self._random_return(watch.random_decisions_wanted(metrics))
+            if found := watch.see(metrics):
+                metrics["warnings"] = [symptom.code for symptom in found]
             num_bytes = run.append_metrics(metrics)
             tracker.log(metrics)
+            for symptom in found:
+                warnings.warn(str(symptom), TrainingWarning, stacklevel=2)
             if report is not None:
                 report(metrics)
             return num_bytes
 
+        watch = self.ranks.on_main(partial(self._watch, run))
         trackers = self.ranks.held_by_main(lambda: Tracker(run.path, self.config, self.update))
         with trackers as tracker, interruptible(alone=self.ranks.size == 1) as interrupted:
             saved_at = self.update
@@ -364,6 +381,21 @@ class Trainer:
                         interrupted.number or signal.SIGINT,  # another rank's
                     )
         return run.path
+
+    def _watch(self, run: RunDirectory) -> Watch:
+        """Who looks for what is wrong, having seen the updates that are made."""
+        watch = Watch(self.config.normalization)
+        for row in run.read_metrics():
+            watch.see(row)
+        return watch
+
+    def _random_return(self, decisions: int) -> dict[str, Any]:
+        """What random play earns in so many decisions, if any, as metrics name it: in worlds and draws of its own."""
+        if not decisions:
+            return {}
+        env, kwargs = self.config.env, self.config.env_kwargs
+        played = random_episodes(lambda: text.make(env, **kwargs), self.gamma, self.config.seed, decisions)
+        return random_return([episode.discounted_return for episode in played])
 
     def step(self) -> dict[str, Any]:
         """One update: collect, estimate, improve. Returns its metrics."""
@@ -577,6 +609,7 @@ class Trainer:
             **episode_means(self.recent),
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
             **(self.actor.calibration.numbers() if self._learns_normalization else {}),
+            **variety(rollout),
             "distinct_prompts": sum(isinstance(state, str) for state in self.critic.known),
         }
 

@@ -41,6 +41,10 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
 def _is_interval(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] <= value[1]
 
@@ -51,6 +55,7 @@ _WORDS: dict[_Test, str] = {
     _is_share: "a number from 0 to 1",
     _is_text: "a text",
     _is_object: "an object",
+    _is_names: "a list of texts",
     _is_interval: "two finite numbers, the lower first",
 }
 
@@ -82,6 +87,7 @@ def checked_metrics(run: RunDirectory) -> list[dict[str, Any]]:
         for name in row:
             if name.endswith("_s"):
                 _require(where, row, name, _is_number)
+        _require(where, row, "warnings", _is_names, optional=True)
         if row["decisions"] <= before:
             raise RunError(f"{where} has {row['decisions']} decisions, not more than the line before.")
         before = row["decisions"]

@@ -72,6 +72,15 @@ class Run:
         """Time that its updates took, without start and evaluation."""
         return float(sum(value for row in self.metrics for name, value in row.items() if name.endswith("_s")))
 
+    @property
+    def warnings(self) -> list[dict[str, Any]]:
+        """What was found wrong while it trained: code, update and decisions of each warning."""
+        return [
+            {"code": shown(code), "update": row.get("update"), "decisions": row["decisions"]}
+            for row in self.metrics
+            for code in row.get("warnings") or []
+        ]
+
 
 @dataclass(frozen=True)
 class Collection:

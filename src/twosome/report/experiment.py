@@ -13,6 +13,7 @@ from twosome.report.checks import shown
 from twosome.report.collect import Collection
 from twosome.report.page import Block, Heading, Paragraph, Picture, Table, save_page
 from twosome.report.summary import by_method
+from twosome.symptoms import PAGE, TITLES
 
 _CURVES = (
     "Thick: interquartile mean (IQM) over the finished seeds, in brackets how many; band: its 95% bootstrap interval, "
@@ -34,6 +35,7 @@ _SETTINGS = (
     "A dash where a method has no such setting. Settings that only one kind of method has are left out; config.json "
     "has all settings of a run."
 )
+_WARNINGS = f"What a run found wrong with itself while it trained. {PAGE} says of each what to do."
 
 
 def save_report(collection: Collection, summary: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
@@ -49,7 +51,7 @@ def save_report(collection: Collection, summary: Mapping[str, Any], folder: Path
     files = _picture_names(summary["worlds"])
     for name, world in summary["worlds"].items():
         blocks += [Heading(name), _curves(collection, name, world, files[name]), Paragraph(_CURVES), *_results(world)]
-    blocks += [*_all_worlds(summary["all_worlds"]), *_made_with(summary)]
+    blocks += [*_all_worlds(summary["all_worlds"]), *_warnings(summary["worlds"]), *_made_with(summary)]
     try:
         return save_page(blocks, folder, "report")
     except OSError as error:
@@ -180,6 +182,23 @@ def _all_worlds(found: Mapping[str, Any] | None) -> list[Block]:
     if found["improvement"]:
         blocks += [_matrix(found["improvement"]), Paragraph(f"{_IMPROVEMENT} Averaged over the worlds.")]
     return blocks
+
+
+def _warnings(worlds: Mapping[str, Any]) -> list[Block]:
+    """What runs warned of while they trained, each with the decision after which it was said."""
+    rows = [
+        [f"{name} {method} seed {seed['seed']}", f"{_titled(found['code'])}, after {found['decisions']:,} decisions"]
+        for name, world in worlds.items()
+        for method, group in world["methods"].items()
+        for seed in group["seeds"]
+        for found in seed["warnings"]
+    ]
+    return [Heading("Warnings"), Table(["run", "warning"], rows), Paragraph(_WARNINGS)] if rows else []
+
+
+def _titled(code: str) -> str:
+    """A code with what it says; one of another version stands alone."""
+    return f"{code}: {TITLES[code]}" if code in TITLES else code
 
 
 def _made_with(summary: Mapping[str, Any]) -> list[Block]:

@@ -99,6 +99,7 @@ def _seed(run: Run, optimum: Mapping[str, Any] | None) -> dict[str, Any]:
         "return_ci95": result.get("return_ci95"),
         "success_rate": result.get("success_rate"),
         "decisions_to_90_percent": _reached(run, optimum),
+        "warnings": run.warnings,
     }
 
 
