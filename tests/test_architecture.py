@@ -76,6 +76,7 @@ ALLOWED = {
         "report",
         "runs",
         "setting_types",
+        "symptoms",
         "versions",
     },
     "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},

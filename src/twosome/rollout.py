@@ -59,7 +59,7 @@ def episode_means(episodes: Collection[Episode]) -> dict[str, float | None]:
     }
 
 
-def _entropy_share(policy: NDArray[np.float64], num_available: int) -> float:
+def entropy_share(policy: NDArray[np.float64], num_available: int) -> float:
     """Entropy of a policy over several actions, divided by that of a uniform choice among them."""
     positive = policy[policy > 0]
     return float(-(positive * np.log(positive)).sum() / np.log(num_available))
@@ -116,7 +116,7 @@ def variety(rollout: Rollout) -> dict[str, float | int | None]:
     """
     policies = dict(zip(chain(*rollout.decisions), chain(*rollout.probabilities), strict=True))
     shares = {
-        decision: _entropy_share(row, len(decision.available))
+        decision: entropy_share(row, len(decision.available))
         for decision, row in policies.items()
         if len(decision.available) > 1
     }

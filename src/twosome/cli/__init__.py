@@ -13,6 +13,7 @@ COMMANDS = {
     "retain": "test whether training cost the model any language ability",
     "show": "table, learning curve and film of a run",
     "score": "a prompt and candidate actions in, log-probabilities and policies out",
+    "doctor": "look at a world as a model reads it, before a run",
     "bench": "how fast scoring is on this machine, beside other ways of computing the same",
     "envs": "list the worlds",
 }

@@ -1,0 +1,598 @@
+"""What is wrong with a world and a model before anything is trained: measured on states that random play meets.
+
+A finding's *effect* is how far the untrained policy would move if it were mended: the total variation distance between
+the policy as it is and as it would be, averaged over the sampled decisions; 0: not at all, 1: other actions altogether.
+Of a policy that is nearly certain it is the share of the greatest entropy that it lacks.
+"""
+
+import re
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from typing import Any, get_args
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from twosome.config import TrainConfig
+from twosome.decision import Decision
+from twosome.envs import text
+from twosome.errors import PromptTooLongError, quote
+from twosome.evaluate.loading import ModelOptions
+from twosome.evaluate.success import bootstrap_interval
+from twosome.policy.actor import Actor
+from twosome.policy.calibration import Calibration
+from twosome.policy.uniform import Uniform
+from twosome.rollout import Collector, Episode, Policy, entropy_share
+from twosome.scoring import ActionScorer, Normalization, context_free_log_probs
+from twosome.symptoms import DETERMINISTIC
+
+Floats = NDArray[np.float64]
+
+SAMPLED = 48
+"""Different decisions that are scored."""
+PARALLEL = 4
+"""Worlds that are played in side by side."""
+LONGEST = 60
+"""Decisions for each episode that is asked for, after which play ends: some worlds never do."""
+PHRASES = 24
+"""Different phrases that are tried with and without articles."""
+LIKELIER = 0.7
+"""Nats by which a phrase with an article has to be likelier: twice as likely."""
+CORRELATED = 0.5
+"""From this correlation on a bias is named."""
+UNNAMED = 0.2
+"""Fewer of the phrases' nouns than this share stand in the prompts: the goal's objects are not named."""
+WORST_TOKENS = 12
+
+_ARTICLES = ("the", "a", "an")
+_SMALL = {
+    *("to", "in", "into", "on", "onto", "at", "of", "off", "from", "with", "over", "under", "and", "or"),
+    *("it", "my", "your", "this", "that", "another", "one", "some", "all", "each", "every", "no", *_ARTICLES),
+    *("left", "right", "up", "down", "north", "south", "east", "west", "forward", "back", "backward", "away", "out"),
+}
+"""Words before which no article is missing."""
+_ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to mend.
+
+    Attributes:
+        code: stable.
+        effect: see the module; None where it cannot be measured.
+        measured: what was found, with the numbers.
+        remedy: what to do.
+    """
+
+    code: str
+    effect: float | None
+    measured: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a policy earned: mean return of the episodes that ended, with its interval; None where none did."""
+
+    episodes: int
+    return_mean: float | None
+    return_ci95: tuple[float, float] | None
+    success_rate: float | None
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token of a phrase that the model did not expect, and why."""
+
+    phrase: str
+    token: str
+    log_prob: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Everything that was measured, and what follows.
+
+    Attributes:
+        env: the world.
+        env_kwargs: its arguments.
+        model: the language model.
+        facts: numbers about world and model, by name.
+        random: play at random.
+        untrained: entropy share and play under each normalization.
+        findings: what to mend, the largest effect first.
+        tokens: the most improbable ones.
+        samples: decisions with the log-probability of each token of each phrase.
+        recommendation: what to do, in order.
+    """
+
+    env: str
+    env_kwargs: dict[str, Any]
+    model: str
+    facts: dict[str, float | int | None]
+    random: Played
+    untrained: dict[str, dict[str, Any]]
+    findings: list[Finding]
+    tokens: list[Token]
+    samples: list[dict[str, Any]] = field(repr=False)
+    recommendation: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return asdict(self)
+
+
+def examine(
+    env: str,
+    env_kwargs: dict[str, Any],
+    model: str,
+    *,
+    loading: ModelOptions | None = None,
+    episodes: int = 10,
+    seed: int = 0,
+) -> Examination:
+    """Look at a world as a model reads it.
+
+    Args:
+        env: the world's name.
+        env_kwargs: its keyword arguments.
+        model: the language model's name.
+        loading: how to load it.
+        episodes: of each policy, at least; fewer where they take longer than 60 decisions on average.
+        seed: of the worlds and of the choice of actions.
+
+    Raises:
+        TwosomeError: the world or the model cannot be loaded, or breaks its contract.
+    """
+    scorer = ActionScorer.from_pretrained(model, **(loading or ModelOptions()).given())
+    gamma = text.gamma_of(env, env_kwargs)
+    return _Doctor(scorer, lambda: text.make(env, **env_kwargs), gamma, episodes, seed).examine(env, env_kwargs, model)
+
+
+class _Doctor:
+    def __init__(
+        self,
+        scorer: ActionScorer,
+        make: Callable[[], gymnasium.Env[Any, Any]],
+        gamma: float,
+        episodes: int,
+        seed: int,
+    ) -> None:
+        self.scorer, self.make, self.gamma, self.episodes, self.seed = scorer, make, gamma, episodes, seed
+        self.facts: dict[str, float | int | None] = {}
+
+    def examine(self, env: str, env_kwargs: dict[str, Any], model: str) -> Examination:
+        normalization: Normalization = TrainConfig(env=env).normalization
+        began = time.perf_counter()
+        random, met = self._play(Uniform())
+        self.facts["step_ms"] = 1000 * (time.perf_counter() - began) / max(1, self.facts["random_decisions"] or 0)
+        distinct = list(dict.fromkeys(met))
+        self.facts["distinct_decisions"] = len(distinct)
+        sampled = [distinct[i] for i in np.linspace(0, len(distinct) - 1, min(SAMPLED, len(distinct))).astype(int)]
+        self._describe(sampled)
+        readable, too_long = self._readable(sampled)
+        findings = [*too_long, *_duplicates(self, readable, normalization)]
+        untrained: dict[str, dict[str, Any]] = {}
+        tokens: list[Token] = []
+        samples: list[dict[str, Any]] = []
+        choices = [decision for decision in readable if len(decision.available) > 1]
+        if choices:
+            actors = {name: self._actor(name, choices) for name in get_args(Normalization)}
+            untrained = {name: self._untrained(actor, choices) for name, actor in actors.items()}
+            findings += self._certain(choices, actors, untrained, normalization)
+            findings += self._unfinished(choices, actors[normalization])
+            try:
+                articles, mended = self._articles(choices, actors[normalization])
+            except PromptTooLongError:  # the article did not fit any more
+                articles, mended = [], choices
+            findings += articles
+            # What is left once the phrases have their articles: without them they are also shorter.
+            findings += self._biases(mended, actors, normalization, untrained[normalization], random)
+            tokens, samples = self._tokens(choices)
+            findings += _unnamed(choices) + _constant(choices)
+        findings.sort(key=lambda finding: -1.0 if finding.effect is None else finding.effect, reverse=True)
+        recommendation = _recommend(findings, untrained, random, normalization)
+        return Examination(
+            env, env_kwargs, model, self.facts, random, untrained, findings, tokens, samples, recommendation
+        )
+
+    # -- measuring -------------------------------------------------------------------------------------
+
+    def _play(self, policy: Policy) -> tuple[Played, list[Decision]]:
+        """Until enough episodes have ended, or it takes too long."""
+        rng = np.random.default_rng(self.seed)
+        finished: list[Episode] = []
+        met: list[Decision] = []
+        with Collector(self.make, PARALLEL, self.gamma, self.seed) as collector:
+            while len(finished) < self.episodes and len(met) < LONGEST * self.episodes:
+                rollout = collector.collect(policy, 10, rng)
+                finished += rollout.episodes
+                met += chain(*rollout.decisions)
+        self.facts["random_decisions"] = self.facts.get("random_decisions") or len(met)
+        if not finished:
+            return Played(0, None, None, None), met
+        returns = np.array([episode.discounted_return for episode in finished])
+        success = statistics.fmean(episode.success for episode in finished)
+        return Played(len(finished), float(returns.mean()), bootstrap_interval(returns), success), met
+
+    def _describe(self, decisions: Sequence[Decision]) -> None:
+        counts = [len(decision.available) for decision in decisions]
+        phrases = list(dict.fromkeys(phrase for decision in decisions for phrase in decision.actions if phrase))
+        self.facts |= {
+            "actions": len(decisions[0].actions),
+            "available_mean": statistics.fmean(counts),
+            "available_max": max(counts),
+            "phrases": len(phrases),
+            "phrase_words_mean": statistics.fmean(len(phrase.split()) for phrase in phrases),
+            "phrase_words_max": max(len(phrase.split()) for phrase in phrases),
+        }
+
+    def _readable(self, decisions: Sequence[Decision]) -> tuple[list[Decision], list[Finding]]:
+        """The decisions that fit into the model's context, and a finding if some do not."""
+        readable, lengths, phrase_lengths = [], [], []
+        for decision in decisions:
+            try:
+                spans = self.scorer.spans(decision)
+            except PromptTooLongError:
+                longest = max(decision.actions, key=len)
+                ids = self.scorer.tokenizer(f"{decision.prompt} {longest}", verbose=False)["input_ids"]
+                lengths.append(len(ids))
+                continue
+            readable.append(decision)
+            phrase_lengths += [len(action) for action in spans.actions if action]
+            lengths.append(len(spans.shared) + max(map(len, spans.actions)))
+        context = self.scorer.encoder.max_length
+        self.facts |= {
+            "prompt_tokens_mean": statistics.fmean(lengths),
+            "prompt_tokens_max": max(lengths),
+            "context_tokens": context,
+            "phrase_tokens_mean": statistics.fmean(phrase_lengths) if phrase_lengths else None,
+            "phrase_tokens_max": max(phrase_lengths, default=None),
+        }
+        if len(readable) == len(decisions):
+            return readable, []
+        finding = Finding(
+            "prompt-too-long",
+            1.0,
+            f"{len(decisions) - len(readable)} of {len(decisions)} sampled decisions do not fit into the model's "
+            f"context: up to {max(lengths):,} tokens of {context:,}. The first such decision ends a run.",
+            "Shorten the prompt: leave out what does not change the choice and the oldest history, or take a model "
+            "with a longer context.",
+        )
+        return readable, [finding]
+
+    def _actor(self, normalization: Normalization, decisions: Sequence[Decision]) -> Actor:
+        actor = Actor(self.scorer, normalization, calibration=Calibration(TrainConfig.prior_weight))
+        if normalization == "learned":
+            actor.calibrate(decisions, TrainConfig.target_entropy)
+        return actor
+
+    def _untrained(self, actor: Actor, decisions: Sequence[Decision]) -> dict[str, Any]:
+        began = time.perf_counter()
+        rows = actor.probabilities(decisions)
+        self.facts.setdefault("scoring_ms", 1000 * (time.perf_counter() - began) / len(decisions))
+        shares = [entropy_share(row, len(d.available)) for row, d in zip(rows, decisions, strict=True)]
+        try:
+            played, _ = self._play(actor)
+        except PromptTooLongError:
+            played = Played(0, None, None, None)
+        return {"entropy_share": statistics.fmean(shares), **asdict(played)}
+
+    # -- findings --------------------------------------------------------------------------------------
+
+    def _certain(
+        self,
+        decisions: Sequence[Decision],
+        actors: dict[Any, Actor],
+        untrained: dict[str, dict[str, Any]],
+        normalization: Normalization,
+    ) -> list[Finding]:
+        share = untrained[normalization]["entropy_share"]
+        if share >= DETERMINISTIC:
+            return []
+        rows = actors[normalization].probabilities(decisions)
+        best = [decision.actions[int(row.argmax())] for row, decision in zip(rows, decisions, strict=True)]
+        common = max(set(best), key=best.count)
+        return [
+            Finding(
+                "prior-certain",
+                1 - share,
+                f"With --normalization {normalization} the untrained policy has {share:.1%} of the greatest entropy "
+                f"(expected at least {DETERMINISTIC:.0%}): {quote(common)} is the most probable in "
+                f"{best.count(common)} of {len(best)} decisions, and other actions are hardly ever tried.",
+                "Use --normalization learned, which begins with "
+                f"{untrained['learned']['entropy_share']:.0%}; and word the phrases alike, in length and in how usual "
+                "they are.",
+            )
+        ]
+
+    def _unfinished(self, decisions: Sequence[Decision], actor: Actor) -> list[Finding]:
+        """Principle 1: prompt and phrase read on."""
+        ended = [decision for decision in decisions if _ENDED.search(decision.prompt)]
+        if not ended:
+            return []
+        try:
+            mended = [Decision(f"{decision.prompt} Now you", decision.actions) for decision in ended]
+            effect = _distance(actor.probabilities(ended), actor.probabilities(mended))
+        except PromptTooLongError:
+            effect = None
+        return [
+            Finding(
+                "sentence-ended",
+                effect,
+                f"{len(ended)} of {len(decisions)} prompts end a sentence ({quote(ended[0].prompt[-30:])}), so the "
+                "phrase begins a new one in small letters.",
+                'End the prompt in an unfinished sentence that each phrase completes, such as "... Now you".',
+            )
+        ]
+
+    def _articles(self, decisions: Sequence[Decision], actor: Actor) -> tuple[list[Finding], Sequence[Decision]]:
+        """Principle 2: a missing article makes the noun improbable. Also the decisions with the articles."""
+        prompts: dict[str, str] = {}
+        for decision in decisions:
+            for phrase in decision.actions:
+                if phrase:
+                    prompts.setdefault(phrase, decision.prompt)
+        better: dict[str, str] = {}
+        gains = []
+        for phrase, prompt in list(prompts.items())[:PHRASES]:
+            variants = _with_articles(phrase)
+            if not variants:
+                continue
+            logp = self.scorer.log_probs([Decision(prompt, (phrase, *variants))])[0].tolist()
+            best = int(np.argmax(logp))
+            if logp[best] - logp[0] > LIKELIER:
+                better[phrase] = variants[best - 1]
+                gains.append(logp[best] - logp[0])
+        if not better:
+            return [], decisions
+        mended = [Decision(d.prompt, tuple(better.get(phrase, phrase) for phrase in d.actions)) for d in decisions]
+        moved = _distance(actor.probabilities(decisions), actor.probabilities(mended))
+        first = max(better, key=lambda phrase: gains[list(better).index(phrase)])
+        return [
+            Finding(
+                "article-missing",
+                moved,
+                f"{len(better)} of {min(len(prompts), PHRASES)} phrases are more probable with an article, by "
+                f"{statistics.fmean(gains):.1f} nats on average: {quote(better[first])} instead of {quote(first)} by "
+                f"{max(gains):.1f}.",
+                "Write the phrases with their articles.",
+            )
+        ], mended
+
+    def _biases(
+        self,
+        decisions: Sequence[Decision],
+        actors: dict[Any, Actor],
+        normalization: Normalization,
+        untrained: dict[str, Any],
+        random: Played,
+    ) -> list[Finding]:
+        """What draws the untrained policy beside the situation: length, and how usual a phrase is.
+
+        Only where it plays no better than at random: what is usual may well be what is right.
+        """
+        scored = self.scorer.score(decisions)
+        with torch.no_grad():
+            free = context_free_log_probs(self.scorer, decisions, actors["pmi"].context_free_prompt).cpu()
+        available = scored.available.cpu().numpy()
+        rows = actors[normalization].probabilities(decisions)
+        policy = np.zeros(available.shape)
+        for i, row in enumerate(rows):
+            policy[i, : len(row)] = np.log(np.maximum(row, 1e-30))
+        tokens = scored.num_tokens.cpu().numpy().astype(np.float64)
+        by_length = _correlation(policy, tokens, available)
+        by_prior = _correlation(policy, free.double().numpy(), available)
+        self.facts |= {"correlation_with_tokens": by_length, "correlation_with_prior": by_prior}
+        earned = untrained["return_ci95"]
+        if earned is not None and random.return_mean is not None and earned[0] > random.return_mean:
+            return []
+        effect = _distance(rows, actors["learned"].probabilities(decisions))
+        found = []
+        if by_length is not None and abs(by_length) >= CORRELATED:
+            longer = "longer" if by_length > 0 else "shorter"
+            found.append(
+                Finding(
+                    "length-bias",
+                    effect * abs(by_length),
+                    f"With --normalization {normalization} {longer} phrases are preferred: within a decision the "
+                    f"log-probability correlates with the number of tokens by {by_length:+.2f}.",
+                    "Word the phrases of a decision at about the same length, or use another normalization.",
+                )
+            )
+        if by_prior is not None and by_prior >= CORRELATED:
+            found.append(
+                Finding(
+                    "frequency-bias",
+                    effect * by_prior,
+                    "What the policy prefers is what is usual without any situation: within a decision its "
+                    f"log-probability correlates with that after {quote(actors['pmi'].context_free_prompt)} alone by "
+                    f"{by_prior:+.2f}.",
+                    "Use --normalization learned or pmi, which take that out; name in the prompt what is wanted.",
+                )
+            )
+        return found
+
+    def _tokens(self, decisions: Sequence[Decision]) -> tuple[list[Token], list[dict[str, Any]]]:
+        """The most improbable tokens, and everything that was read of them."""
+        tables = self.scorer.token_log_probs(decisions)
+        phrases = {phrase: None for decision in decisions for phrase in decision.actions if phrase}
+        alone = dict(
+            zip(
+                phrases,
+                self.scorer.token_log_probs([Decision(TrainConfig.context_free_prompt, (p,)) for p in phrases]),
+                strict=True,
+            )
+        )
+        seen: dict[tuple[str, int], list[float]] = {}
+        for decision, table in zip(decisions, tables, strict=True):
+            for phrase, tokens in zip(decision.actions, table, strict=True):
+                for place, (_, logp) in enumerate(tokens):
+                    seen.setdefault((phrase, place), []).append(logp)
+        worst = sorted(seen, key=lambda key: statistics.fmean(seen[key]))
+        named: dict[str, Token] = {}
+        for phrase, place in worst:
+            (usual,) = alone[phrase]
+            token, prior = usual[place] if place < len(usual) else ("", 0.0)
+            here = statistics.fmean(seen[phrase, place])
+            named.setdefault(f"{token}|{place == 0}", Token(phrase, token.strip(), here, _why(place, here, prior)))
+        samples = [
+            {
+                "prompt": decision.prompt,
+                "actions": [
+                    {"action": phrase, "tokens": [{"token": t, "log_prob": p} for t, p in tokens]}
+                    for phrase, tokens in zip(decision.actions, table, strict=True)
+                    if phrase
+                ],
+            }
+            for decision, table in zip(decisions, tables, strict=True)
+        ]
+        return list(named.values())[:WORST_TOKENS], samples
+
+
+def _why(place: int, here: float, prior: float) -> str:
+    if here < prior - 1:
+        return f"does not fit these prompts: {prior:.1f} without a situation"
+    if place == 0:
+        return "an unusual beginning, in any situation"
+    return "unusual after the words before it, in any situation"
+
+
+def _duplicates(doctor: _Doctor, decisions: Sequence[Decision], normalization: Normalization) -> list[Finding]:
+    """Equal phrases of one decision: the model cannot tell them apart, and they count as often as they stand there."""
+    affected = [d for d in decisions if len({_plain(p) for p in d.actions if p}) < len(d.available)]
+    doctor.facts["decisions_with_duplicates"] = len(affected)
+    if not affected:
+        return []
+    actor = Actor(doctor.scorer, normalization)
+    moved = []
+    for decision, row in zip(affected, actor.probabilities(affected), strict=True):
+        once: dict[str, float] = {}
+        whole: dict[str, float] = {}
+        for phrase, share in zip(decision.actions, row, strict=True):
+            if phrase:
+                once.setdefault(_plain(phrase), float(share))
+                whole[_plain(phrase)] = whole.get(_plain(phrase), 0.0) + float(share)
+        total = sum(once.values())
+        moved.append(sum(abs(whole[name] - once[name] / total) for name in once) / 2)
+        # Among equals the choice is blind: at least half of what falls to them goes wrong.
+        moved[-1] = max(moved[-1], sum(whole[name] - once[name] for name in once))
+    example = next(
+        p for p in affected[0].actions if [_plain(q) for q in affected[0].actions].count(_plain(p)) > 1 and p
+    )
+    return [
+        Finding(
+            "duplicate-phrases",
+            statistics.fmean(moved) * len(affected) / len(decisions),
+            f"In {len(affected)} of {len(decisions)} decisions several actions have the same phrase, such as "
+            f"{quote(example)}: the model cannot tell them apart.",
+            "Give each action a phrase of its own that says what is different, or offer only one of them.",
+        )
+    ]
+
+
+def _unnamed(decisions: Sequence[Decision]) -> list[Finding]:
+    """Principle 3: what is wanted is named in the prompt."""
+    shares = []
+    missing: dict[str, int] = {}
+    for decision in decisions:
+        prompt = set(re.findall(r"\w+", decision.prompt.lower()))
+        nouns = {
+            word for phrase in decision.actions for word in re.findall(r"\w+", phrase.lower())[1:] if word not in _SMALL
+        }
+        if nouns:
+            shares.append(len(nouns & prompt) / len(nouns))
+            for word in nouns - prompt:
+                missing[word] = missing.get(word, 0) + 1
+    if not shares or statistics.fmean(shares) >= UNNAMED:
+        return []
+    common = sorted(missing, key=lambda word: -missing[word])[:4]
+    return [
+        Finding(
+            "goal-unnamed",
+            None,
+            f"Of the words of the phrases (without their first) {statistics.fmean(shares):.0%} stand in the prompt "
+            f"too; missing are {quote(', '.join(common))}.",
+            "Name in the prompt what is wanted and what is there, in the words of the phrases.",
+        )
+    ]
+
+
+def _constant(decisions: Sequence[Decision]) -> list[Finding]:
+    """Principle 4: the same action may be worded to fit its state."""
+    worded: dict[int, set[str]] = {}
+    for decision in decisions:
+        for action in decision.available:
+            worded.setdefault(action, set()).add(decision.actions[action])
+    if len(decisions) < 2 or any(len(phrases) > 1 for phrases in worded.values()):
+        return []
+    return [
+        Finding(
+            "wording-constant",
+            None,
+            f"Each of the {len(worded)} actions has the same phrase in all of {len(decisions)} sampled states.",
+            "Where an action means something else in another state, word it so: *put the tomato in the bowl* while the "
+            "bowl is carried. If it always means the same, all is well.",
+        )
+    ]
+
+
+def _recommend(
+    findings: Sequence[Finding], untrained: dict[str, dict[str, Any]], random: Played, default: str
+) -> list[str]:
+    """What to do, in order."""
+    steps = [f"{finding.remedy} ({finding.code})" for finding in findings if (finding.effect or 0) >= 0.1][:3]
+    measured = {name: row for name, row in untrained.items() if row["return_ci95"] is not None}
+    usable = {name: row for name, row in measured.items() if row["entropy_share"] >= DETERMINISTIC}
+    if not usable or random.return_mean is None:
+        return [*steps, "--normalization learned: no other can be judged by its untrained play here."]
+    best = max(usable, key=lambda name: usable[name]["return_mean"])
+    rest = max((row["return_ci95"][1] for name, row in measured.items() if name == default), default=-np.inf)
+    if best not in (default, "learned") and usable[best]["return_ci95"][0] > rest:
+        reason = f"untrained it earns {usable[best]['return_mean']:.3g}, more than {default}, and still explores"
+        return [*steps, f"--normalization {best}: {reason}; or learned, which needs no choice."]
+    return [*steps, "--normalization learned: no other is better beyond doubt, and it needs no choice."]
+
+
+# -- arithmetic ----------------------------------------------------------------------------------------
+
+
+def _distance(rows: Sequence[Floats], others: Sequence[Floats]) -> float:
+    """Mean total variation distance between two policies at the same decisions."""
+    return statistics.fmean(float(np.abs(a - b).sum() / 2) for a, b in zip(rows, others, strict=True))
+
+
+def _correlation(first: Floats, second: Floats, available: NDArray[np.bool_]) -> float | None:
+    """Pearson's, of what differs within decisions; None where nothing does."""
+    parts = [
+        (a[mask] - a[mask].mean(), b[mask] - b[mask].mean())
+        for a, b, mask in zip(first, second, available, strict=True)
+        if mask.sum() > 1
+    ]
+    a, b = (np.concatenate(side) for side in zip(*parts, strict=True))
+    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / spread if spread > 1e-9 else None
+
+
+def _with_articles(phrase: str) -> list[str]:
+    """The phrase with an article before one of its words, where none stands."""
+    words = phrase.split()
+    found = []
+    for place in range(1, len(words)):
+        if words[place].lower() in _SMALL or words[place - 1].lower() in _ARTICLES:
+            continue
+        for article in ("the", "an" if words[place][0].lower() in "aeiou" else "a"):
+            found.append(" ".join([*words[:place], article, *words[place:]]))
+    return found
+
+
+def _plain(phrase: str) -> str:
+    """What of a phrase makes a difference."""
+    return " ".join(phrase.lower().split())
