@@ -8,7 +8,7 @@ from gymnasium import spaces
 _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
 
 
-class InWords(gymnasium.Env[dict[str, Any], int]):
+class InWords(gymnasium.Env[dict[str, Any], Any]):
     """A world of numbers whose states and actions are told in words.
 
     Args:
