@@ -80,7 +80,7 @@ ALLOWED = {
         "versions",
     },
     "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
-    "report": {"report", "config", "runs", "setting_types", "symptoms"},
+    "report": {"report", "config", "opening", "runs", "setting_types", "symptoms"},
     "experiment": {
         "experiment",
         "baselines",

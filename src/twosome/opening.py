@@ -142,13 +142,33 @@ def open_checkpoint(run: RunDirectory, which: str, config: TrainConfig) -> tuple
             stacklevel=2,
         )
         return folder, state
+    _require_same(run, folder, state, config)
+    return folder, state
+
+
+def require_unchanged(run: RunDirectory, config: TrainConfig) -> None:
+    """Check config.json and the metrics against the last checkpoint, if there is one; its other files are not read.
+
+    Raises:
+        CheckpointError: an entry of it is not what it must be.
+        RunError: config.json or the metrics have changed since.
+    """
+    if not run.checkpoints():
+        return
+    folder = run.checkpoint()
+    state = read_state(folder, config)
+    if "settings" in state:
+        _require_same(run, folder, state, config)
+
+
+def _require_same(run: RunDirectory, folder: Path, state: dict[str, Any], config: TrainConfig) -> None:
+    """Check config.json and the metrics against what a checkpoint has of them."""
     _require_same_settings(run, folder, state["settings"], config)
     if run.metrics_hash(state["metrics_bytes"]) != state["metrics_sha256"]:
         raise RunError(
             f"{run.path / METRICS} was changed: its first {state['metrics_bytes']} bytes are not those which it had "
             f"when {folder.name} was written. Restore it from a copy."
         )
-    return folder, state
 
 
 def is_finished(run: RunDirectory, config: TrainConfig) -> bool:
@@ -182,5 +202,5 @@ def _require_same_settings(run: RunDirectory, folder: Path, then: dict[str, Any]
             f"{run.path / CONFIG} was changed: {'; '.join(words.values())} when {folder.name} was written. The run "
             "goes on with what it says now.",
             ChangedRunWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -11,11 +11,13 @@ from safetensors.torch import load_file, save_file
 
 import tests.worlds
 from twosome import models
+from twosome.cli import main
 from twosome.errors import CheckpointError, RunError
-from twosome.opening import ChangedRunWarning
+from twosome.opening import ChangedRunWarning, Consent, grant
 from twosome.policy.agent import Agent
 from twosome.policy.lm import Adapters, add_adapters, save_adapters
 from twosome.ppo.train import resume, train
+from twosome.report.collect import collect
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
 from twosome.scoring.load import MergedAdapterWarning
@@ -209,3 +211,23 @@ def test_the_model_that_an_adapter_alone_is_for_cannot_be_exchanged(tmp_path):
     exchange(base)
     with pytest.raises(RunError, match=r"not the one that the run was trained on: its 'base/model\.safetensors'"):
         Agent.load(path)
+
+
+def test_an_exchanged_model_is_not_measured_as_what_training_began_with(tmp_path, capsys):
+    model = str(shutil.copytree(models.path("hearth"), tmp_path / "model"))
+    path = str(train(tests.worlds.counting_run(tmp_path / "run", total_steps=32, model=model)))
+    exchange(Path(model))
+    for who in (["--model", model], ["--policy", "saycan", "--affordance-decisions", "16"]):
+        assert main(["eval", path, *who, "--episodes", "2"]) == 1
+        assert "not the one that the run was trained on" in capsys.readouterr().err
+    assert main(["eval", path, "--model", model, "--episodes", "2", "--json", "--allow-other-model"]) == 0
+    grant(Consent())
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl"])
+def test_a_report_does_not_count_a_run_whose_settings_or_metrics_were_changed(run, name):
+    assert not collect(run.path).unreadable
+    file = run.path / name
+    file.write_text(file.read_text().replace('"seed": 1,', '"seed": 2,').replace('"return_mean": ', '"return_mean": 1'))
+    (reason,) = collect(run.path).unreadable.values()
+    assert f"{name} was changed" in reason

@@ -15,8 +15,9 @@ from twosome.envs import text
 from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.request import Request
 from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate
+from twosome.opening import open_checkpoint
 from twosome.policy.actor import Actor
-from twosome.policy.agent import Agent, load_scorer
+from twosome.policy.agent import Agent, load_scorer, require_recorded_model
 from twosome.policy.calibration import Calibration
 from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory, sha256
@@ -157,7 +158,11 @@ def _untrained(request: Request) -> Actor:
     """
     config, model = request.config(), request.named_model()
     env, env_kwargs = request.world()
-    if config is not None and models.same(config.model, model):
+    if request.run is not None and config is not None and models.same(config.model, model):
+        run = RunDirectory.open(request.run)
+        # What a trained model is compared with is what its training began with.
+        if run.checkpoints():
+            require_recorded_model(open_checkpoint(run, request.checkpoint or "last", config)[1], config)
         scorer = load_scorer(config)
     else:
         scorer = ActionScorer.from_pretrained(model, **request.loading.given())

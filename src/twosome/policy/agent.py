@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,16 @@ from twosome.policy.fingerprint import require_same_model
 from twosome.policy.tuning import load_tuned, randomize
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
+
+
+def require_recorded_model(state: dict[str, Any], config: TrainConfig, *, allow_other_model: bool = False) -> None:
+    """Check that the model of a run is the one that a checkpoint's state.json has the hashes of, if it has.
+
+    Raises:
+        RunError: it is another, and neither the caller nor the command line allows one.
+    """
+    if recorded := state.get("model_files"):
+        require_same_model(recorded, config, allow_other=allow_other_model or granted().allow_other_model)
 
 
 class Agent:
@@ -57,8 +68,7 @@ class Agent:
         directory = RunDirectory.open(Path(run))
         config = read_settings(directory, Consent(trust_remote_code=trust_remote_code), plays=False)
         folder, state = open_checkpoint(directory, checkpoint, config)
-        if recorded := state.get("model_files"):
-            require_same_model(recorded, config, allow_other=allow_other_model or granted().allow_other_model)
+        require_recorded_model(state, config, allow_other_model=allow_other_model)
         scorer = load_scorer(config, device=device)
         # Loading the weights of a whole model puts another model into the scorer.
         frozen = copy.copy(scorer) if config.asks_frozen_model and config.tuning == "full" else None

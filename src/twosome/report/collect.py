@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from twosome.config import TrainConfig
 from twosome.errors import RunError, TwosomeError, quote
+from twosome.opening import require_unchanged
 from twosome.report.checks import (
     checked_config,
     checked_metrics,
@@ -191,6 +193,8 @@ def _names(folder: Path, files: list[Path]) -> tuple[dict[Path, str], dict[str, 
 def _read(path: Path, name: str | None) -> Run:
     run = RunDirectory.open(path)
     config, metrics = checked_config(run), checked_metrics(run)
+    if "kind" not in config:
+        require_unchanged(run, TrainConfig.from_json(run.read_config()))
     evaluation, untrained = (
         checked_result(path / file, of_a_model=file == UNTRAINED) if os.path.lexists(path / file) else None
         for file in (EVALUATION, UNTRAINED)
