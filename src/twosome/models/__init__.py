@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ NAMES = ("hearth",)
 """The embedded models; each is a folder in the format of Transformers."""
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+_READ = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.tiktoken", "*.txt", "*.py")
+_TEMPLATES = "additional_chat_templates"
 _INDEX = "*.safetensors.index.json"
 _WEIGHTS_FILE = re.compile(r"\w[\w.+-]*\.safetensors(\.index\.json)?", re.ASCII)
 
@@ -39,6 +42,16 @@ def path(name: str) -> Path:
             "Reinstall twosome, or name another model."
         )
     return folder
+
+
+def loadable(folder: Path) -> Iterator[Path]:
+    """What of a model's folder may be read, whatever it is: regular files are expected there."""
+    yield from (path for path in sorted(folder.iterdir()) if any(fnmatch(path.name, pattern) for pattern in _READ))
+    if os.path.lexists(folder / _TEMPLATES):
+        if (folder / _TEMPLATES).is_symlink() or not (folder / _TEMPLATES).is_dir():
+            yield folder / _TEMPLATES
+        else:
+            yield from sorted((folder / _TEMPLATES).iterdir())
 
 
 def everywhere(name_or_path: str) -> str:

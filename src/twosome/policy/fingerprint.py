@@ -5,6 +5,7 @@ the computing: about a second for each gigabyte and core.
 """
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
@@ -15,6 +16,7 @@ from huggingface_hub import try_to_load_from_cache
 from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import ModelError, RunError, quote
+from twosome.opening import ChangedRunWarning
 
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 _OTHERS = (
@@ -26,6 +28,7 @@ _OTHERS = (
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template*",
+    "additional_chat_templates/*",
     "*.model",
     "*.tiktoken",
     "*.py",
@@ -56,7 +59,8 @@ def _files(model: str, wanted: Sequence[str]) -> dict[str, Path]:
     folder = models.locate(model) or _snapshot(model)
     models.require_own_weights(folder)
     # Links are followed: a snapshot of the Hugging Face Hub is made of them.
-    return {f.name: f for f in sorted(folder.iterdir()) if f.is_file() and any(fnmatch(f.name, p) for p in wanted)}
+    files = {path.relative_to(folder).as_posix(): path for path in models.loadable(folder) if path.is_file()}
+    return {name: path for name, path in files.items() if any(fnmatch(name, pattern) for pattern in wanted)}
 
 
 def require_same_model(recorded: Mapping[str, str], config: TrainConfig, *, allow_other: bool) -> dict[str, str]:
@@ -74,13 +78,19 @@ def require_same_model(recorded: Mapping[str, str], config: TrainConfig, *, allo
         RunError: it is another.
     """
     found = model_files(config)
-    if found == recorded or allow_other:
+    if found == recorded:
         return found
     name = next(name for name in sorted({*found, *recorded}) if found.get(name) != recorded.get(name))
     expected, actual = (files.get(name, "none")[:16] for files in (recorded, found))
-    raise RunError(
+    other = (
         f"the model {quote(config.model)} is not the one that the run was trained on: its {quote(name)} has the "
-        f"SHA-256 {actual}..., expected {expected}... Put the model back, name it where it is now as `model` in the "
+        f"SHA-256 {actual}..., expected {expected}..."
+    )
+    if allow_other:
+        warnings.warn(f"{other} It is taken all the same, as was asked for.", ChangedRunWarning, stacklevel=3)
+        return found
+    raise RunError(
+        f"{other} Put the model back, name it where it is now as `model` in the "
         "run's config.json, or take this one all the same with --allow-other-model (in Python: allow_other_model=True)."
     )
 

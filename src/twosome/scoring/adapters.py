@@ -51,8 +51,10 @@ def require_plain_names(config: Any, weights: Path) -> None:
     Layers that the config describes by a regular expression become those which the file has weights of.
 
     Raises:
-        ValueError: other parts of the config hold regular expressions.
+        ValueError: other parts of the config hold regular expressions, or a module to import.
     """
+    if getattr(config, "megatron_config", None) is not None:
+        raise ValueError(f"megatron_config is {config.megatron_config!r}, expected none: PEFT would import a module")
     if isinstance(config.target_modules, str) and config.target_modules != "all-linear":
         with safe_open(weights, "pt") as file:
             layers = {re.sub(r"\.\w*lora_.*", "", key) for key in file.keys()}  # noqa: SIM118 - it is no mapping

@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 from twosome import models
 from twosome.errors import ConfigError, MissingExtraError, ModelError, TwosomeError, quote
 from twosome.scoring.adapters import quiet_peft, require_plain_names
+from twosome.scoring.outside import require_own_files, require_own_settings
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Device = str
@@ -67,26 +68,25 @@ def load_model(
 
     if folder is None:
         return load(name_or_path, _source(name_or_path))
+    if not trust_remote_code:
+        require_own_files(folder)
     return _load_with_adapter(folder, load)
 
 
 def _load(
     name_or_path: str, source: str, where: torch.device, settings: dict[str, Any], common: dict[str, bool]
 ) -> tuple[Any, Any]:
+    if not common["trust_remote_code"] and (folder := models.locate(name_or_path)) is not None:
+        require_own_files(folder)
     with _interpreting(
         lambda found: (
             f"found no model {quote(name_or_path)}: {found} Give {models.NAMES[0]!r}, a folder with config.json, or an "
             "id on the Hugging Face Hub (which needs a connection the first time)."
         )
     ):
+        if not common["trust_remote_code"]:
+            require_own_settings(name_or_path, source)
         config = AutoConfig.from_pretrained(source, **common)
-    attention = str(getattr(config, "_attn_implementation", None))
-    if "/" in attention and not common["trust_remote_code"]:
-        raise ModelError(
-            f"the config.json of {quote(name_or_path)} asks for attention by code from the Hugging Face Hub, "
-            f"{quote(attention)}. Take attn_implementation out of it, or, if you trust that code, say "
-            "--trust-remote-code (in Python: trust_remote_code=True)."
-        )
     tokenizer = _tokenizer(name_or_path, source, common)
     with (
         _interpreting(lambda found: _weights_message(name_or_path, source, found)),
@@ -124,6 +124,11 @@ def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]
         raise ModelError(
             f"the adapter in {quote(name)} has no {_ADAPTER_WEIGHTS}. Other formats run code when they are opened, so "
             "save an adapter that you trust anew, with PEFT: save_pretrained(FOLDER)."
+        )
+    if base is not None and models.adapter_folder(base) is not None:
+        raise ModelError(
+            f"the adapter in {quote(name)} is for {quote(base)}, which holds an adapter, too. Merge the two "
+            "first, with PEFT: merge_and_unload() and save_pretrained(FOLDER)."
         )
     if base is None:
         base = name
