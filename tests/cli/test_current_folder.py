@@ -19,9 +19,16 @@ def path(monkeypatch):
 def test_the_current_folder_is_searched_once_and_last(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     before = list(path)
-    for _ in range(2):
-        assert main(["--version"]) == 0
+    for words in (["--version", "light:home/Light"], ["--version", "--trust-env-module"]):
+        assert main(words) == 0
         assert path == [*before, str(tmp_path)]
+
+
+def test_the_current_folder_is_not_searched_where_no_world_is_named_by_its_module(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = list(path)
+    assert main(["--version"]) == 0
+    assert path == before
 
 
 def test_a_current_folder_that_is_gone_is_no_hindrance(path, tmp_path, monkeypatch, capsys):
@@ -29,5 +36,5 @@ def test_a_current_folder_that_is_gone_is_no_hindrance(path, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     before = list(path)
-    assert main(["--version"]) == 0
+    assert main(["--version", "light:home/Light"]) == 0
     assert path == before

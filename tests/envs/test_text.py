@@ -270,6 +270,23 @@ def test_an_import_that_fails_inside_a_module_is_named(
 
 
 @pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def", "raised SyntaxError"),
+        ("raise SystemExit(0)", r"raised SystemExit\(0\) at line 1"),
+        ("1 / 0", "raised ZeroDivisionError"),
+    ],
+)
+def test_a_module_that_fails_otherwise_while_it_is_imported_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
+    (tmp_path / "broken_world.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(WorldError, match=f"the module 'broken_world' of the world .*{message}"):
+        text.make("broken_world:others/Broken-v0")
+
+
+@pytest.mark.parametrize(
     ("entry_point", "message"),
     [
         ("no_such_module:Door", "No module named 'no_such_module'"),

@@ -51,7 +51,8 @@ def _run(words: list[str]) -> int:
     from twosome.errors import TwosomeError
     from twosome.ppo.interrupt import Interrupted, exit_code, in_words
 
-    _find_modules_here()
+    if "--trust-env-module" in words or any(":" in word for word in words):
+        _find_modules_here()
     if not words or words[0] in {"-h", "--help"}:
         print(_overview())  # noqa: T201 - this is what the command is for
         return 0
@@ -79,7 +80,9 @@ def _run(words: list[str]) -> int:
 def _find_modules_here() -> None:
     """Let worlds be imported from the current folder, as under `python -m twosome`.
 
-    Unlike there it is searched last, so that no file that lies about stands in for an installed package.
+    Unlike there it is searched last, so that no file that lies about stands in for an installed package; and only where
+    the command line names a world's module or trusts one, so that no file of a run in which one stands is taken for a
+    package that some library would like to have.
     """
     import contextlib
     import os

@@ -245,6 +245,10 @@ def _import(module: str, name: str) -> None:
             f"importing the module {quote(module)} of the world {quote(name)} failed: {error}. Install what it needs, "
             f"or mend the import; python -c 'import {module}' shows where it is."
         ) from error
+    except (Exception, SystemExit) as error:  # whatever a foreign module does while it is imported
+        raise WorldError(
+            f"the module {quote(module)} of the world {quote(name)} {raised(error)} when imported. Mend it there."
+        ) from error
 
 
 def world_ids() -> tuple[str, ...]:
