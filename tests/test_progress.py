@@ -55,6 +55,15 @@ def test_the_live_display_cuts_no_number_and_begins_a_line_after_the_bar(width, 
         assert name in [word.strip() for word in words]
 
 
+def test_the_live_display_keeps_every_warning_with_the_update_that_it_came_in():
+    shown = Progress(TrainConfig(total_steps=2_000_000))
+    shown._is_live = True
+    shown.update({**METRICS, "warnings": ["no-reward"]})
+    shown.update({**METRICS, "update": 124})
+    text = " ".join(drawn(shown._live.renderable, 80))
+    assert "warnings: no-reward (update 123)" in text
+
+
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_a_long_name_gives_way_to_the_numbers_of_a_table(width):
     rows = [("random", RESULT), (f"{LONG}, untrained", RESULT), (f"{LONG}, trained", RESULT)]

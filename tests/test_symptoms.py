@@ -102,16 +102,16 @@ def test_collapsed_entropy_is_said_unless_it_began_so():
 
 def test_a_return_below_that_of_random_play_is_said_once_random_play_is_measured():
     watch = Watch("word")
-    assert [watch.random_decisions_wanted(row) for row in rows(19)] == [0] * 19
-    row = rows(1, first=20)[0]
-    assert watch.random_decisions_wanted(row) == 320
+    assert [watch.random_decisions_wanted(row) for row in rows(7)] == [0] * 7
+    row = rows(1, first=8)[0]
+    assert watch.random_decisions_wanted(row) == 256
     watch.see(row)
-    assert watch.random_decisions_wanted(rows(1, first=21)[0]) == 0
+    assert watch.random_decisions_wanted(rows(1, first=9)[0]) == 0
 
-    measured = rows(1, first=20, random_return_mean=0.4, random_return_ci95=[0.3, 0.5])
-    assert seen([*rows(19), *measured, *rows(20, first=21)]) == {"below-random": (29, 20)}
-    better = rows(1, first=20, random_return_mean=0.2, random_return_ci95=[0.05, 0.35])
-    assert seen([*rows(19), *better, *rows(20, first=21)]) == {}
+    measured = rows(1, first=8, random_return_mean=0.4, random_return_low=0.3)
+    assert seen([*rows(7), *measured, *rows(20, first=9)]) == {"below-random": (17, 8)}
+    better = rows(1, first=8, random_return_mean=0.2, random_return_low=0.05)
+    assert seen([*rows(7), *better, *rows(20, first=9)]) == {}
 
 
 def test_a_critic_that_explains_nothing_is_said_where_there_is_something_to_explain():

@@ -46,8 +46,11 @@ LONG_UPDATES = 20
 SOME_UPDATES = 10
 """The same for what says more."""
 
-FULL_WINDOW = 100
-"""Episodes over which the means of the metrics are taken."""
+MANY_EPISODES = 100
+"""Without a reward in so many episodes, one comes in fewer than 3 % of them: for a policy that has met some, a loss."""
+
+COMPARED_EPISODES = 40
+"""Episodes that have ended when random play is compared with: enough for a mean, and early in the shortest budgets."""
 
 STILL = 1e-6
 """An approximate KL below this is rounding in float32, or a learning rate that does nothing; a learning policy has
@@ -65,8 +68,8 @@ SAME_ROLLOUTS = 3
 RANDOM_DECISIONS = 2_000
 """Most decisions of random play to compare with."""
 
-RANDOM_SHARE = 8
-"""Of the decisions made so far, one in so many is played at random: what it costs stays small in every world."""
+RANDOM_SHARE = 4
+"""For so many decisions made so far one is played at random: without a model, so that it costs little."""
 
 RANDOM_EPISODES = 10
 """Fewer episodes of random play than this say too little."""
@@ -97,16 +100,16 @@ class Symptom:
 
 
 def random_return(returns: Sequence[float]) -> dict[str, Any]:
-    """Mean return of episodes of random play with its 95 % interval, as metrics name them; nothing for too few.
+    """Mean return of episodes of random play and the lower end of its 95 % interval; nothing for too few.
 
     >>> random_return([0.0, 1.0] * 8)  # doctest: +ELLIPSIS
-    {'random_return_mean': 0.5, 'random_return_ci95': [0.246..., 0.753...]}
+    {'random_return_mean': 0.5, 'random_return_low': 0.246...}
     """
     if len(returns) < RANDOM_EPISODES:
         return {}
     mean = statistics.fmean(returns)
     half = 1.96 * statistics.stdev(returns) / math.sqrt(len(returns))
-    return {"random_return_mean": mean, "random_return_ci95": [mean - half, mean + half]}
+    return {"random_return_mean": mean, "random_return_low": mean - half}
 
 
 class Watch:
@@ -133,7 +136,7 @@ class Watch:
 
     def random_decisions_wanted(self, row: Mapping[str, Any]) -> int:
         """How many decisions of random play these metrics should be compared with; 0 but for one row of a run."""
-        if self._asked_for_random or (_number(row, "episodes") or 0) < FULL_WINDOW:
+        if self._asked_for_random or (_number(row, "episodes") or 0) < COMPARED_EPISODES:
             return 0
         return min(RANDOM_DECISIONS, int(_number(row, "decisions") or 0) // RANDOM_SHARE)
 
@@ -158,7 +161,7 @@ class Watch:
         self._row = row
         decisions = self._get("decisions") or 0
         self._batch, self._decisions = int(decisions - self._decisions), int(decisions)
-        self._asked_for_random |= (self._get("episodes") or 0) >= FULL_WINDOW
+        self._asked_for_random |= (self._get("episodes") or 0) >= COMPARED_EPISODES
         if self._first_lr is None:
             self._first_lr = self._get("actor_lr")
         if self._first_share is None:
@@ -169,9 +172,9 @@ class Watch:
         if positive or (not self._pays and self._get("success_rate")):
             self._rewarded = True
             self._rewarded_in = (self._update, self._decisions, self._get("episodes") or 0.0)
-        bounds = row.get("random_return_ci95")
-        if isinstance(bounds, list) and len(bounds) == 2 and (mean := self._get("random_return_mean")) is not None:
-            self._random = (mean, float(bounds[0]))
+        mean, low = self._get("random_return_mean"), self._get("random_return_low")
+        if mean is not None and low is not None:
+            self._random = (mean, low)
 
     def _get(self, name: str) -> float | None:
         return _number(self._row, name)
@@ -203,16 +206,16 @@ class Watch:
             f"Over the first {self._batch} decisions the untrained policy's entropy is {share:.1%} of the greatest "
             f"possible (expected at least {DETERMINISTIC:.0%}): it nearly always does the same, and what it never "
             "tries it never learns.",
-            self._flatter,
+            "To begin with more entropy, " + self._flatter,
         )
 
     @property
     def _flatter(self) -> str:
         """How to begin with more entropy."""
         if self._learned:
-            return "Raise --target-entropy, and see with `twosome doctor` how the prompts and phrases read."
+            return "raise --target-entropy, and see with `twosome doctor` how prompts and phrases read."
         return (
-            "Use --normalization learned, which sets the policy's temperature before training; `twosome doctor` "
+            "use --normalization learned, which sets the policy's temperature before training; `twosome doctor` "
             "compares all normalizations."
         )
 
@@ -232,7 +235,7 @@ class Watch:
             since,
             f"In each of {length} updates at most {distinct:.0f} of {self._batch} decisions were different: either "
             "the prompt does not tell the world's states apart, or the policy does not get beyond the first ones.",
-            "Say in the prompt what changes; if it is said, the policy repeats an action that leads nowhere: "
+            "Say in the prompt what changes; if it is said, and the policy repeats an action that leads nowhere, "
             + self._flatter,
         )
 
@@ -246,14 +249,16 @@ class Watch:
             f"No decision has earned a reward above 0 in the first {self._decisions:,} decisions, {episodes:.0f} "
             "episodes: there is nothing to learn from.",
             "Compare `twosome eval --policy random` and `--policy planner` in this world: can a reward be reached at "
-            "all? Then reward parts of the task, begin nearer to the goal, imitate first (--warm-start-episodes), or "
-            "let the policy try more: " + self._flatter + " If the world's rewards are costs alone, watch return_mean.",
+            "all? Then reward parts of the task, begin nearer to the goal, or imitate first (--warm-start-episodes). "
+            "For a policy that tries more, "
+            + self._flatter
+            + " If the world's rewards are costs alone, watch return_mean.",
         )
 
     def _reward_stopped(self) -> Symptom | None:
         update, decisions, episodes = self._rewarded_in
         without, decisions = (self._get("episodes") or 0) - episodes, self._decisions - decisions
-        if not self._rewarded or (without < FULL_WINDOW and decisions < 2 * LONG_DECISIONS):
+        if not self._rewarded or (without < MANY_EPISODES and decisions < 2 * LONG_DECISIONS):
             return None
         return Symptom(
             "reward-stopped",
@@ -276,7 +281,7 @@ class Watch:
             f"For {length} updates the policy has not moved (approx_kl below {STILL:g}, now {kl:.1g}; a policy "
             "that learns has 1e-5 to 1e-2).",
             "If rewards come, raise --actor-lr. If the policy is nearly deterministic "
-            f"({_percent(self._get('entropy_share'))} of the greatest entropy), it meets nothing new: " + self._flatter,
+            f"({_percent(self._get('entropy_share'))} of the greatest entropy), " + self._flatter,
         )
 
     def _entropy_collapsed(self) -> Symptom | None:
@@ -310,7 +315,7 @@ class Watch:
             f"For {length} updates the mean return of the latest episodes has been below that of random play: "
             f"{reached:.3g} against {mean:.3g} (95 % interval from {low:.3g}). The model's prior leads astray, and "
             "training does not mend it.",
-            "See with `twosome doctor` which phrases it prefers and why. " + self._flatter,
+            "See with `twosome doctor` which phrases it prefers and why; " + self._flatter,
         )
 
     def _critic_blind(self) -> Symptom | None:
