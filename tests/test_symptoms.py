@@ -1,6 +1,5 @@
 """A run that will not learn says so, once, with what to do; a run that learns says nothing."""
 
-import json
 import re
 import warnings
 from dataclasses import replace
@@ -14,7 +13,7 @@ import tests.worlds
 from twosome.config import TrainConfig
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
-from twosome.symptoms import PAGE, TITLES, TrainingWarning, Watch
+from twosome.symptoms import PAGE, TITLES, Symptom, TrainingWarning, Watch
 
 ROOT = Path(__file__).parents[1]
 HEALTHY = {
@@ -194,15 +193,14 @@ def test_looking_for_what_is_wrong_changes_nothing_that_is_learned(tmp_path, mon
         assert contents[0] == contents[1], name
 
 
-def test_a_report_lists_the_warnings_of_each_run(tmp_path):
+def test_a_report_lists_the_warnings_of_each_run(tmp_path, monkeypatch):
     from twosome.report.collect import collect
     from twosome.report.experiment import save_report
     from twosome.report.summary import summarize
 
-    path = train(tests.worlds.counting_run(tmp_path / "runs" / "one", total_steps=32))
-    metrics = path / "metrics.jsonl"
-    row = json.loads(metrics.read_text())
-    metrics.write_text(json.dumps({**row, "warnings": ["no-reward", "of-a-later-version"]}) + "\n")
+    found = [Symptom(code, 1, "a reason.", "a remedy.") for code in ("no-reward", "of-a-later-version")]
+    monkeypatch.setattr(Watch, "see", lambda self, row: found)
+    train(tests.worlds.counting_run(tmp_path / "runs" / "one", total_steps=32))
     collection = collect(tmp_path / "runs")
     summary = summarize(collection)
     (world,) = summary["worlds"].values()

@@ -67,6 +67,7 @@ def metrics(path: Path) -> list[dict[str, Any]]:
 
 def assert_equal_runs(one: Path, other: Path) -> None:
     for row, other_row in zip(metrics(one), metrics(other), strict=True):
+        assert row.pop("warnings", []) == other_row.pop("warnings", [])
         assert row == pytest.approx(other_row, abs=1e-5, rel=1e-5)
     names = RunDirectory.open(one).checkpoints()
     assert names == RunDirectory.open(other).checkpoints()
