@@ -24,6 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CLAIMS = (
     "defects",
     "goals",
+    "learned",
     "methods",
     "none",
     "normalization",
@@ -481,6 +482,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "processes": processes,
     "retention": retention,
     "retention-ways": retention_ways,
+    "retention-learned": partial(retention_grid, "learned"),
     "retention-methods": partial(retention_grid, "methods"),
     "retention-normalization": partial(retention_grid, "normalization"),
     "saycan": saycan,

@@ -8,6 +8,8 @@ from hypothesis import Phase, settings
 # Before torch is imported, here and in the processes that tests start: small models gain nothing from more threads,
 # and on a busy machine threads that wait for each other take many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A name that is nowhere is refused at once, instead of after the hub was asked several times.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 # Imported by tests by their names; as modules to look for doctests in they would be imported twice.
 collect_ignore = ["ranks.py", "worlds.py"]

@@ -180,10 +180,10 @@ def test_envs_lists_the_worlds(capsys):
         (["train", "--actor-lr", "-1"], ["--actor-lr", "greater than 0"]),
         (["train", "--model", "./no-such-folder"], ["no-such-folder"]),
         (["train", "--env-kwargs", '{"layout": "Z"}'], ["layout", "'A'"]),
-        (["train", "--resume", "nowhere"], ["nowhere", "not a run directory"]),
+        (["train", "--resume", "nowhere"], ["no run directory nowhere", "--env"]),
         (["train", "--resume", "nowhere", "--actor-lr", "1"], ["leave out the other settings"]),
         (["eval"], ["--model hearth"]),
-        (["eval", "nowhere"], ["nowhere", "not a run directory"]),
+        (["eval", "nowhere"], ["no run directory nowhere", "--env"]),
         (["eval", "--model", "hearth", "--episodes", "0"], ["--episodes"]),
         (["eval", "--policy", "random", "--seed", "-1"], ["--seed is -1", "at least 0"]),
         (["eval", "--policy", "random", "--threads", "0"], ["--threads is 0", "at least 1"]),
@@ -346,7 +346,7 @@ def test_trained_and_untrained_play_on_the_device_of_the_run(run, monkeypatch):
     monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
     with pytest.warns(ChangedRunWarning, match="device is 'cpu' and was 'auto'"):
         subject_of(run=run)
-    subject_of(run=run, model="hearth")
+        subject_of(run=run, model="hearth")
     assert devices == ["cpu", "cpu"]
 
 

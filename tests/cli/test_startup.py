@@ -50,7 +50,12 @@ def test_help_loads_neither_a_models_libraries_nor_gymnasium_and_numpy(arguments
 
 
 RUN_COMMANDS = ("eval", "generalize", "report", "retain", "show")
-NEEDED = {"score": ["You wait. Now you", "go"], "experiment": ["x.toml"], **{name: ["x"] for name in RUN_COMMANDS}}
+NEEDED = {
+    "doctor": ["TomatoSalad"],
+    "score": ["You wait. Now you", "go"],
+    "experiment": ["x.toml"],
+    **{name: ["x"] for name in RUN_COMMANDS},
+}
 
 
 @pytest.mark.parametrize(

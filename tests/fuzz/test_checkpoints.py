@@ -114,7 +114,7 @@ def test_a_run_with_a_damaged_checkpoint_is_refused_or_goes_on_from_exactly_that
 
 def assert_is(trainer: Trainer, checkpoint: Path) -> None:
     """The trainer stands where the checkpoint's files say."""
-    state = json.loads((checkpoint / "state.json").read_text())
+    state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8-sig"))  # a mark of order is skipped
     assert trainer.update == state["update"]
     assert trainer.env_steps == state["env_steps"]
     assert trainer.num_episodes == state["num_episodes"]
