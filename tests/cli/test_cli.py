@@ -344,9 +344,9 @@ def test_trained_and_untrained_play_on_the_device_of_the_run(run, monkeypatch):
     monkeypatch.setattr(ActionScorer, "from_pretrained", watched)
     config = RunDirectory.open(run).read_config() | {"device": "cpu"}
     monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
-    with pytest.warns(ChangedRunWarning, match="device is 'cpu' and was 'auto'"):
-        subject_of(run=run)
-        subject_of(run=run, model="hearth")
+    for model in (None, "hearth"):
+        with pytest.warns(ChangedRunWarning, match="device is 'cpu' and was 'auto'"):
+            subject_of(run=run, model=model)
     assert devices == ["cpu", "cpu"]
 
 
