@@ -119,6 +119,12 @@ def require_consent(env: str, consented: bool, whose: str) -> None:
         )
 
 
+def consent_needed(config: TrainConfig) -> str:
+    """The flags, each after a blank, without which a run of these settings cannot be opened by another command."""
+    needed = Consent(trust_env_module=":" in config.env, trust_remote_code=config.trust_remote_code)
+    return "".join(f" {flag}" for flag in needed.flags())
+
+
 def open_checkpoint(run: RunDirectory, which: str, config: TrainConfig) -> tuple[Path, dict[str, Any]]:
     """Folder of a checkpoint and the content of its state.json, once it is what it was when it was written.
 

@@ -17,7 +17,7 @@ from twosome.console import announce, plain_console
 from twosome.errors import ConfigError
 from twosome.extras import require_extras
 from twosome.launch import is_first, num_processes, require_equal_shares
-from twosome.opening import Consent, grant, granted, is_finished, read_settings
+from twosome.opening import Consent, consent_needed, grant, granted, is_finished, read_settings
 from twosome.progress import Progress
 from twosome.runs import CONFIG, RunDirectory
 from twosome.setting_types import require_at_least
@@ -111,7 +111,7 @@ def _say_where(text: str, path: Path, config: TrainConfig, *, as_json: bool) -> 
         print(json.dumps(_document(path)))  # noqa: T201 - the document is the output
         return 0
     command = "show" if config.num_updates else "eval"
-    plain_console().print(f"{text} Look at it with: twosome {command} {path}", soft_wrap=True)
+    plain_console().print(f"{text} Look at it with: twosome {command} {path}{consent_needed(config)}", soft_wrap=True)
     return 0
 
 

@@ -41,7 +41,7 @@ from twosome.envs import text
 from twosome.errors import CheckpointError, DivergedError, quote
 from twosome.extras import require_extras
 from twosome.launch import require_equal_shares
-from twosome.opening import Consent, granted, is_finished, open_checkpoint, read_settings
+from twosome.opening import Consent, consent_needed, granted, is_finished, open_checkpoint, read_settings
 from twosome.policy.actor import Actor
 from twosome.policy.agent import load_scorer
 from twosome.policy.calibration import Calibration, load_calibration, save_calibration
@@ -377,7 +377,7 @@ class Trainer:
                 if stop and self.update < self.config.num_updates:
                     raise Interrupted(
                         f"stopped after {self.update * self.config.batch_size} decisions; everything is saved. "
-                        f"Go on with: twosome train --resume {run.path}",
+                        f"Go on with: twosome train --resume {run.path}{consent_needed(self.config)}",
                         interrupted.number or signal.SIGINT,  # another rank's
                     )
         return run.path
