@@ -1,5 +1,6 @@
 """Gymnasium's toy worlds in words, as their users would connect them; prompts as in everyday English."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import gymnasium
@@ -8,7 +9,7 @@ from gymnasium import spaces
 _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
 
 
-class InWords(gymnasium.Env[dict[str, Any], Any]):
+class InWords(gymnasium.Env[dict[str, Any], Any], ABC):
     """A world of numbers whose states and actions are told in words.
 
     Args:
@@ -24,8 +25,9 @@ class InWords(gymnasium.Env[dict[str, Any], Any]):
         self.action_space = spaces.Discrete(len(actions))
         self.observation_space = spaces.Dict({"prompt": text, "actions": spaces.Tuple([text] * len(actions))})
 
+    @abstractmethod
     def told(self, state: Any) -> str:
-        raise NotImplementedError
+        """A state in words."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
