@@ -79,7 +79,7 @@ ALLOWED = {
         "symptoms",
         "versions",
     },
-    "bench": {"bench", "baselines", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
+    "bench": {"bench", "baselines", "minimal", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
     "report": {"report", "config", "opening", "runs", "setting_types", "symptoms"},
     "experiment": {
         "experiment",
