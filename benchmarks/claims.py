@@ -22,8 +22,8 @@ from tables import IMAGES, RESULTS, ROOT, WORLDS, commit_of, load, markdown, sou
 
 from twosome.report.chart import curves_png, levels_of
 from twosome.report.collect import Collection, Run, collect
-from twosome.report.statistics import RESAMPLES, probability_of_improvement
 from twosome.report.summary import by_method, summarize
+from twosome.statistics import RESAMPLES, probability_of_improvement
 
 KEPT = ("seed", "return_mean", "return_ci95", "success_rate", "decisions_to_90_percent", "decisions", "seconds")
 BASES = {"normalization": "word", "defects": "none", "methods": "ppo", "sizes": "hearth"}

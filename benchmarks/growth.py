@@ -23,15 +23,15 @@ import torch
 from twosome import Decision
 from twosome._malloc import keep_freed_memory
 from twosome.bench import requests
-from twosome.bench.compare import quartiles, run_parts, times_in_turn
+from twosome.bench.compare import run_parts, times_in_turn
 from twosome.bench.document import document
-from twosome.bench.fit import exponent
 from twosome.bench.models import SIZES, Size, put_random_adapters, random_llama, word_tokenizer
 from twosome.bench.theory import arithmetic, kept_numbers
 from twosome.bench.ways import Request, packed
 from twosome.config import TrainConfig
 from twosome.ppo.train import Trainer
 from twosome.scoring import ActionScorer
+from twosome.statistics import exponent, quartiles
 
 RESULT = Path(__file__).parent / "results" / "growth.json"
 PROMPTS = (32, 64, 128, 256, 512, 1024, 2048)

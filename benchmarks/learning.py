@@ -23,7 +23,7 @@ from twosome.cli.train import parse_train
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.experiment.state import first_difference
-from twosome.report.statistics import decisions_to
+from twosome.report.curve import decisions_to
 from twosome.runs import RunDirectory
 
 RUNS = ROOT / "runs" / "benchmark"

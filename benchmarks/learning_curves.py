@@ -13,8 +13,7 @@ from tables import IMAGES, WORLDS, load
 
 from twosome.report.chart import curves_png
 from twosome.report.collect import Run
-from twosome.report.curve import MIN_EPISODES
-from twosome.report.statistics import FROM_DECISIONS
+from twosome.report.curve import FROM_DECISIONS, MIN_EPISODES
 
 
 def run_of(world: str, method: str, seed: dict[str, Any]) -> Run:

@@ -17,12 +17,12 @@ import numpy as np
 
 from twosome import Decision
 from twosome.bench.document import document
-from twosome.bench.fit import exponent
 from twosome.envs import text
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector
 from twosome.scoring import ActionScorer
 from twosome.scoring.forest import Costs, pack
+from twosome.statistics import exponent
 
 RESULT = Path(__file__).parent / "results" / "planning.json"
 WORLD = "TomatoLettuceSalad"

@@ -31,7 +31,7 @@ from twosome.config import TrainConfig
 from twosome.content import WINDOW
 from twosome.envs import text
 from twosome.evaluate.success import evaluate
-from twosome.report.statistics import decisions_to
+from twosome.report.curve import decisions_to
 from twosome.rollout import Episode, Rollout
 
 WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")

@@ -17,7 +17,7 @@ from typing import Any
 from learning import EPISODES, SEEDS, finished_run, twosome, write_result
 
 from twosome.bench.document import document
-from twosome.report.statistics import decisions_to
+from twosome.report.curve import decisions_to
 from twosome.runs import RunDirectory, read_json
 
 WAYS = {

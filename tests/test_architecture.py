@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "twosome"
 
 # Modules directly below twosome that anybody may import: they depend on nothing but each other.
-COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "models"}
+COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "models", "statistics"}
 
 ALLOWED = {
     "": set(),
@@ -36,6 +36,7 @@ ALLOWED = {
     "progress": {"config"},
     "runs": set(),
     "setting_types": set(),
+    "statistics": set(),
     "symptoms": set(),
     "versions": set(),
     "tracking": {"config", "runs"},
@@ -196,3 +197,42 @@ def test_worlds_and_the_commands_that_need_no_model_do_not_load_torch():
 
 def test_the_table_names_only_parts_that_exist():
     assert set(ALLOWED) - {""} <= {part_of(path) for path in FILES}
+
+
+ROOT = SOURCE.parents[1]
+MODULES = {
+    ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+    for root, files in (
+        (SOURCE.parent, FILES),
+        (ROOT, [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "hearth").rglob("*.py")]),
+    )
+    for path in files
+}
+
+
+def modules_imported_by(path: Path) -> set[str]:
+    """Of the repository's own modules, wherever in the file they are imported; not what only a type checker reads."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & set(MODULES) or {node.module or ""}
+    return found & set(MODULES)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {name: modules_imported_by(path) - {name} for name, path in MODULES.items()}
+    while leaves := {name for name, needs in graph.items() if not needs & set(graph)}:
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+    assert not graph, f"import each other in a circle, or need those that do: {sorted(graph)}"

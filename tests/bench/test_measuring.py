@@ -1,11 +1,9 @@
 """Fits, quartiles, requests and memory: numbers whose answers are known."""
 
-import numpy as np
 import pytest
 import torch
 
-from twosome.bench.compare import compare, paired_ratio
-from twosome.bench.fit import exponent
+from twosome.bench.compare import compare, ratio_by_clock
 from twosome.bench.memory import peak_mib
 from twosome.bench.models import SIZES, random_llama, word_tokenizer
 from twosome.bench.requests import KITCHEN, WORDS, decisions, phrases, unshared_phrases, world_decisions
@@ -19,26 +17,9 @@ def hearth():
     return ActionScorer.from_pretrained("hearth")
 
 
-def test_the_fit_recovers_a_known_exponent_within_its_interval():
-    rng = np.random.default_rng(0)
-    sizes = np.array([8.0, 32.0, 128.0, 512.0, 2048.0])
-    hits = 0
-    for _ in range(200):
-        found = exponent(sizes.tolist(), (3 * sizes**1.5 * np.exp(rng.normal(scale=0.1, size=5))).tolist())
-        low, high = found["ci95"]
-        hits += low <= 1.5 <= high
-    assert 180 <= hits <= 198
-
-
-def test_a_curve_that_no_exponent_describes_has_a_wide_interval():
-    sizes = [1.0, 10.0, 100.0, 1000.0]
-    low, high = exponent(sizes, [100 + size for size in sizes])["ci95"]
-    assert high - low > 0.5
-
-
 def test_ratios_are_of_paired_runs():
     # The machine was twice as slow in the second run, for both: the ratio does not care.
-    found = paired_ratio([(3.0, 1.0), (6.0, 2.0)], [(1.0, 1.0), (2.0, 1.0)])
+    found = ratio_by_clock([(3.0, 1.0), (6.0, 2.0)], [(1.0, 1.0), (2.0, 1.0)])
     assert found["wall"] == [3.0, 3.0, 3.0]
     assert found["processor"] == [1.25, 1.5, 1.75]
 

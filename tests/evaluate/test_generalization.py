@@ -2,14 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.envs.household import panel_size
 from twosome.errors import ConfigError
-from twosome.evaluate.generalization import gain, pooled, resampled_means
+from twosome.evaluate.generalization import gain, pooled
 from twosome.evaluate.panel import EPISODES, rows
 from twosome.evaluate.success import Evaluation
 from twosome.evaluate.unseen import KINDS, PAPER_TASKS, panel_tasks, unseen_tasks
@@ -73,14 +72,6 @@ def test_over_several_tasks_means_are_of_all_episodes():
     assert (summary["tasks"], summary["episodes"], summary["success_rate"]) == (2, 4, 0.75)
     assert summary["return_mean"] == pytest.approx(0.5)
     assert summary["return_ci95"] == (0.25, 0.75)
-
-
-def test_tasks_that_differ_do_not_widen_the_interval_but_episodes_that_differ_do():
-    """The tasks are given; only episodes are resampled, within their task."""
-    between, within = [np.zeros(50), np.ones(50)], [np.tile([0.0, 1.0], 25)] * 2
-    rng = np.random.default_rng(0)
-    assert np.ptp(resampled_means(between, rng)) == 0
-    assert resampled_means(within, rng).std() == pytest.approx(0.05, abs=0.002)
 
 
 def test_success_everywhere_still_has_an_interval():

@@ -1,18 +1,15 @@
 """Language ability after training: the statistics against slow definitions, the data against its maker."""
 
-import itertools
 import json
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hearth.corpus import leaks
 from hearth.retention import ITEMS, content
 from twosome.errors import ConfigError
-from twosome.evaluate.retention import FOLDER, SHIPPED, _paired, claimed, compared, drop_interval, mcnemar, perplexity
+from twosome.evaluate.retention import FOLDER, SHIPPED, _paired, claimed, compared, perplexity
 
 
 def pairs(lost: int, won: int, same: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,16 +45,6 @@ def test_where_each_right_answer_stands_says_nothing():
         assert max(places.count(i) for i in range(4)) < 0.35 * len(places)
 
 
-@given(st.integers(0, 8), st.integers(0, 8))
-def test_mcnemar_counts_all_ways_in_which_the_changed_items_could_have_fallen(lost, won):
-    changed = lost + won
-    far = abs(lost - won)
-    ways = [abs(2 * sum(signs) - changed) >= far for signs in itertools.product((0, 1), repeat=min(changed, 10))]
-    if changed <= 10:
-        assert mcnemar(lost, won) == pytest.approx(sum(ways) / len(ways))
-    assert mcnemar(lost, won) == mcnemar(won, lost)
-
-
 def test_each_task_counts_the_same_however_many_items_it_has():
     result = compared([pairs(10, 0, 10), pairs(0, 0, 380)])
     assert (result["drop"], result["base"], result["trained"]) == (0.25, 1.0, 0.75)
@@ -80,47 +67,6 @@ def test_tasks_that_differ_do_not_widen_the_interval():
 def test_where_no_answer_changed_few_items_still_prove_nothing():
     assert claimed(compared([pairs(0, 0, 20)]))["claim"] == "undecided"
     assert claimed(compared([pairs(0, 0, 400)] * 5))["claim"] == "supported"
-
-
-def test_the_interval_of_a_drop_holds_what_a_score_test_does_not_reject():
-    """Beside the constrained likelihood maximized on a fine grid."""
-    lost, won, items = 7, 2, 60
-    shares = np.linspace(1e-6, 1 - 1e-6, 200_001)
-
-    def statistic(drop: float) -> float:
-        inside = shares[(shares + drop > 0) & (2 * shares + drop < 1)]
-        likelihood = lost * np.log(inside + drop) + won * np.log(inside)
-        likelihood += (items - lost - won) * np.log(1 - 2 * inside - drop)
-        best = inside[np.argmax(likelihood)]
-        return abs(lost - won - items * drop) / math.sqrt(items * (2 * best + drop - drop**2))
-
-    for bound in drop_interval(lost, won, items):
-        assert statistic(bound) == pytest.approx(1.96, abs=0.002)
-
-
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(61, 500))
-def test_the_interval_of_a_drop_moves_with_what_is_lost_and_is_turned_around_by_exchange(lost, won, items):
-    low, high = drop_interval(lost, won, items)
-    assert -1 <= low < (lost - won) / items < high <= 1
-    assert drop_interval(won, lost, items) == pytest.approx((-high, -low))
-    more = drop_interval(lost + 1, won, items)
-    assert more[0] > low
-    assert more[1] > high
-
-
-@pytest.mark.parametrize(("lost", "won"), [(0.03, 0.01), (0.02, 0.005), (0.15, 0.1)])
-def test_a_drop_is_seldom_beyond_its_interval(lost, won):
-    """All that can happen to 50 items, by its probability: 2.5 % to each side are meant."""
-    items, beyond = 50, [0.0, 0.0]
-    for a, b in itertools.product(range(items + 1), repeat=2):
-        if a + b <= items:
-            ways = math.comb(items, a) * math.comb(items - a, b)
-            chance = ways * lost**a * won**b * (1 - lost - won) ** (items - a - b)
-            low, high = drop_interval(a, b, items)
-            beyond[0] += chance * (lost - won < low)
-            beyond[1] += chance * (lost - won > high)
-    assert max(beyond) < 0.04
-    assert sum(beyond) < 0.06
 
 
 def test_the_claim_is_judged_by_the_whole_interval():

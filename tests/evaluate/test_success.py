@@ -3,22 +3,15 @@
 import gymnasium
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.worlds import Foreign
 from twosome.baselines import Planner, Uniform
 from twosome.envs import text
 from twosome.errors import ConfigError, WorldError
-from twosome.evaluate import success
 from twosome.evaluate.record import record
 from twosome.evaluate.success import (
     Sampled,
-    bootstrap_interval,
-    bootstrap_means,
-    difference_interval,
     evaluate,
-    wilson_interval,
 )
 
 WORLD = "twosome-tests/Counting-v0"
@@ -67,20 +60,6 @@ def test_the_planner_solves_the_kitchen_as_well_as_can_be():
     assert result["success_rate"] == 1.0
 
 
-@given(st.integers(0, 50), st.integers(1, 50))
-def test_an_interval_of_a_rate_contains_it_and_lies_between_0_and_1(successes, more):
-    trials = successes + more
-    low, high = wilson_interval(successes, trials)
-    assert 0 <= low <= successes / trials <= high <= 1
-
-
-def test_the_bootstrap_interval_is_close_to_the_normal_one():
-    values = np.random.default_rng(1).normal(2.0, 1.0, 400)
-    low, high = bootstrap_interval(values)
-    assert low == pytest.approx(values.mean() - 1.96 * values.std() / 20, abs=0.02)
-    assert high == pytest.approx(values.mean() + 1.96 * values.std() / 20, abs=0.02)
-
-
 @pytest.mark.parametrize(("settings", "flag"), [({"episodes": 0}, "--episodes is 0"), ({"seed": -1}, "--seed is -1")])
 def test_an_evaluation_of_nothing_is_refused(settings, flag):
     with pytest.raises(ConfigError, match=flag):
@@ -96,29 +75,3 @@ def test_a_world_that_says_nothing_of_success_is_read_alike_everywhere(monkeypat
     monkeypatch.setattr(text, "make", lambda env, **_: gymnasium.make(env))
     recording = record(Fixed(1, 0, 0), world, {}, seed=0)
     assert (recording.success, recording.discounted_return) == (True, 1.0)
-
-
-@given(st.integers(1, 40), st.integers(1, 40), st.data())
-def test_an_interval_of_a_difference_of_rates_contains_it_and_turns_around_with_it(n, m, data):
-    a, b = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
-    low, high = difference_interval((a, n), (b, m))
-    assert -1 <= low <= a / n - b / m <= high <= 1
-    assert low < high
-    assert difference_interval((b, m), (a, n)) == pytest.approx((-high, -low))
-
-
-def test_resampling_in_parts_gives_what_resampling_at_once_gives(monkeypatch):
-    values = np.random.default_rng(1).normal(2.0, 1.0, 37)
-    at_once = np.random.default_rng(0).choice(values, (1001, 37)).mean(axis=1)
-    monkeypatch.setattr(success, "DRAWN_AT_ONCE", 37 * 100 + 5)
-    largest, choice = [], np.random.Generator.choice
-
-    class Watched(np.random.Generator):
-        def choice(self, values, size):  # type: ignore[override]  # all that is called
-            largest.append(np.prod(size))
-            return choice(self, values, size)
-
-    in_parts = bootstrap_means(values, Watched(np.random.PCG64(0)), 1001)
-    assert (in_parts == at_once).all()
-    assert len(largest) == 11
-    assert max(largest) <= 37 * 100 + 5

@@ -3,7 +3,6 @@
 What is compared are the ratios of paired runs: each repeat gives one, and their quartiles are the spread.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from twosome.bench.memory import peak_mib
 from twosome.bench.ways import Part, Way
+from twosome.statistics import paired_ratio, quartiles
 
 Mode = Literal["forward", "forward_backward"]
 Seconds = tuple[float, float]
@@ -126,7 +126,7 @@ def compare(
             for way in ways
         },
         "ratios": {
-            f"{above}/{below}": paired_ratio(times[above], times[below])
+            f"{above}/{below}": ratio_by_clock(times[above], times[below])
             for above, below in RATIOS
             if above in times and below in times
         },
@@ -142,20 +142,9 @@ def _scaled(way: Way, measured: Mapping[str, list[Seconds]]) -> list[Seconds]:
     ]
 
 
-def paired_ratio(above: Sequence[Seconds], below: Sequence[Seconds]) -> dict[str, list[float]]:
+def ratio_by_clock(above: Sequence[Seconds], below: Sequence[Seconds]) -> dict[str, list[float]]:
     """Quartiles of the ratios of paired runs, by the wall clock and in processor time."""
     return {
-        clock: quartiles([a[place] / b[place] for a, b in zip(above, below, strict=True)])
+        clock: paired_ratio([pair[place] for pair in above], [pair[place] for pair in below])
         for place, clock in enumerate(("wall", "processor"))
     }
-
-
-def quartiles(values: Sequence[float]) -> list[float]:
-    """First quartile, median, third quartile, between the values that were seen; five significant digits.
-
-    >>> quartiles([1.0, 2.0, 3.0, 4.0, 5.0]), quartiles([7.0])
-    ([2.0, 3.0, 4.0], [7.0, 7.0, 7.0])
-    """
-    if len(values) == 1:
-        return [float(f"{values[0]:.5g}")] * 3
-    return [float(f"{q:.5g}") for q in statistics.quantiles(values, n=4, method="inclusive")]

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twosome.bench.compare import paired_ratio, quartiles, seconds
+from twosome.bench.compare import ratio_by_clock, seconds
 from twosome.bench.memory import peak_mib
 from twosome.bench.reference import ReferenceLoop
 from twosome.config import TrainConfig
 from twosome.ppo.train import Trainer
+from twosome.statistics import quartiles
 
 LOSSES = ("value_loss", "policy_loss", "entropy", "approx_kl")
 
@@ -44,7 +45,7 @@ def compare_iterations(config: TrainConfig, iterations: int, report: Callable[[s
             }
             for name in loops
         },
-        "reference/ours": paired_ratio(times["reference"], times["ours"]),
+        "reference/ours": ratio_by_clock(times["reference"], times["ours"]),
     }
 
 

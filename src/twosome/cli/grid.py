@@ -3,11 +3,12 @@
 import contextlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from twosome.cli.experiment import Experiment
 from twosome.cli.grid_progress import GridProgress
 from twosome.console import Name, plain_console
 from twosome.experiment.grid import Cell, Grid, read_grid
@@ -17,53 +18,62 @@ from twosome.experiment.work import Outcome
 from twosome.runs import EXPERIMENT, explain_write_errors, write_json
 
 
-def run_grid(options: Experiment) -> int:
+@dataclass(frozen=True)
+class Spreading:
+    """Where runs are carried out: so many side by side on this machine, or on a Ray cluster."""
+
+    parallel: int | None
+    ray: bool
+    gpus: float
+
+    def events(self, tasks: Sequence[Task]) -> Events:
+        """Carry out tasks."""
+        return over_ray(tasks, self.gpus) if self.ray else over_cores(tasks, self.parallel or default_parallel(tasks))
+
+
+def run_grid(file: Path, spreading: Spreading, *, quick: bool, dry_run: bool, as_json: bool) -> int:
     """Check everything, then carry out what is left to do; the exit code."""
-    grid = read_grid(options.file, quick=options.quick)
+    grid = read_grid(file, quick=quick)
     tasks: list[Task] = [*grid.references, *grid.cells]
     require_own_places(tasks, grid.output)
     require_same_settings(grid.cells)
     require_models(grid.cells)
-    if options.dry_run:
-        _print_plan(grid, tasks, as_json=options.json)
+    if dry_run:
+        _print_plan(grid, tasks, as_json=as_json)
         return 0
     with explain_write_errors(grid.output):
         grid.output.mkdir(parents=True, exist_ok=True)
         write_json(grid.output / EXPERIMENT, grid.to_json())
-    outcomes = _carry_out(tasks, options)
-    _print_end(grid, outcomes, as_json=options.json)
+    try:
+        outcomes = _carry_out(tasks, spreading, quiet=as_json)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(
+            f"stopped; what was done is saved. Go on with: twosome experiment {file}" + " --quick" * quick
+        ) from stop
+    _print_end(grid, outcomes, as_json=as_json)
     return int(any(outcome.status == "failed" for _, outcome in outcomes))
 
 
-def _carry_out(tasks: Sequence[Task], options: Experiment) -> list[tuple[Task, Outcome]]:
+def _carry_out(tasks: Sequence[Task], spreading: Spreading, *, quiet: bool) -> list[tuple[Task, Outcome]]:
     """Do all that is not done; what another process was at is looked after once more at the end."""
     left = [task for task in tasks if state_of(task) != "done"]
     outcomes = [(task, Outcome("done")) for task in tasks if task not in left]
-    with GridProgress(left, quiet=options.json) as progress:
+    with GridProgress(left, quiet=quiet) as progress:
         for _ in range(2):
-            ended = _round(left, options, progress) if left else []
+            ended = _round(left, spreading, progress) if left else []
             left = [task for task, outcome in ended if outcome.status == "busy"]
             outcomes += [pair for pair in ended if pair[1].status != "busy"]
     return outcomes + [(task, Outcome("busy")) for task in left]
 
 
-def _round(tasks: Sequence[Task], options: Experiment, progress: GridProgress) -> list[tuple[Task, Outcome]]:
-    events: Events = (
-        over_ray(tasks, options.gpus) if options.ray else over_cores(tasks, options.parallel or default_parallel(tasks))
-    )
-    ended = []
-    try:
-        with contextlib.closing(events):  # type: ignore[type-var]
-            for event in events:
-                progress.look()
-                if event is not None:
-                    ended.append(event)
-                    progress.ended(*event)
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(
-            f"stopped; what was done is saved. Go on with: twosome experiment {options.file}"
-            + " --quick" * options.quick
-        ) from stop
+def _round(tasks: Sequence[Task], spreading: Spreading, progress: GridProgress) -> list[tuple[Task, Outcome]]:
+    events, ended = spreading.events(tasks), []
+    with contextlib.closing(events):  # type: ignore[type-var]
+        for event in events:
+            progress.look()
+            if event is not None:
+                ended.append(event)
+                progress.ended(*event)
     return ended
 
 

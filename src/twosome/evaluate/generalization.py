@@ -19,17 +19,12 @@ from twosome.envs import text
 from twosome.envs.household import panel_hash
 from twosome.evaluate.panel import EPISODES, SEED, Panel
 from twosome.evaluate.subject import Subject, subject_of
-from twosome.evaluate.success import (
-    RESAMPLES,
-    Evaluation,
-    bootstrap_means,
-    difference_interval,
-    wilson_interval,
-)
+from twosome.evaluate.success import Evaluation
 from twosome.evaluate.unseen import KINDS, PanelTask, unseen_tasks
 from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
+from twosome.statistics import difference_interval, middle_95, stratified_means, wilson_interval
 from twosome.versions import versions
 
 
@@ -115,14 +110,14 @@ def pooled(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
         strata = [_returns(row[who]) for row in played]
         episodes = [episode for row in played for episode in row[who].episodes]
         successes, _ = _successes([row[who] for row in played])
-        means = resampled_means(strata, np.random.default_rng(0))
+        means = stratified_means(strata, np.random.default_rng(0))
         summaries[who] = {
             "tasks": len(played),
             "episodes": len(episodes),
             "success_rate": successes / len(episodes),
             "success_ci95": wilson_interval(successes, len(episodes)),
             "return_mean": float(np.mean(np.concatenate(strata))),
-            "return_ci95": _middle(means),
+            "return_ci95": middle_95(means),
             "length_mean": float(np.mean([episode.length for episode in episodes])),
         }
     return summaries
@@ -137,7 +132,7 @@ def gain(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
     """
     trained, untrained = ([_returns(row[who]) for row in played] for who in ("trained", "untrained"))
     rng = np.random.default_rng(0)
-    low, high = _middle(resampled_means(trained, rng) - resampled_means(untrained, rng))
+    low, high = middle_95(stratified_means(trained, rng) - stratified_means(untrained, rng))
     (a, n), (b, m) = (_successes([row[who] for row in played]) for who in ("trained", "untrained"))
     return {
         "success": a / n - b / m,
@@ -145,22 +140,6 @@ def gain(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
         "return": float(np.mean(np.concatenate(trained)) - np.mean(np.concatenate(untrained))),
         "return_ci95": (low, high) if low < high else None,
     }
-
-
-def resampled_means(strata: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Means over equally large strata, each resampled on its own (the stratified bootstrap); ``RESAMPLES`` of them."""
-    total = np.zeros(RESAMPLES)
-    for values in strata:
-        # A stratum that does not vary, such as the planner's, needs no drawing.
-        constant = np.ptp(values) == 0
-        total += values[0] if constant else bootstrap_means(values, rng, RESAMPLES)
-    return total / len(strata)
-
-
-def _middle(means: NDArray[np.float64]) -> tuple[float, float]:
-    """The range of the middle 95%."""
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _returns(evaluation: Evaluation) -> NDArray[np.float64]:

@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 
 from twosome.errors import ConfigError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
-from twosome.evaluate.success import RESAMPLES, Z95
 from twosome.policy.agent import Agent
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer, adapters_off
+from twosome.statistics import RESAMPLES, mcnemar, mean_drop_interval, middle_95
 from twosome.versions import versions
 
 Floats = NDArray[np.float64]
@@ -271,59 +271,6 @@ def compared(tasks: Sequence[tuple[Floats, Floats]]) -> dict[str, Any]:
     }
 
 
-def mean_drop_interval(counts: Sequence[tuple[int, int, int]]) -> tuple[float, float]:
-    """95% interval of a mean drop over tasks of equal weight, from how many items each lost, won and has.
-
-    >>> low, high = mean_drop_interval([(0, 0, 400)] * 5)
-    >>> round(low, 4), round(high, 4)
-    (-0.0043, 0.0043)
-    """
-    drops = [(lost - won) / items for lost, won, items in counts]
-    bounds = [drop_interval(*task) for task in counts]
-    below = math.hypot(*(drop - low for drop, (low, _) in zip(drops, bounds, strict=True)))
-    above = math.hypot(*(high - drop for drop, (_, high) in zip(drops, bounds, strict=True)))
-    return (sum(drops) - below) / len(counts), (sum(drops) + above) / len(counts)
-
-
-def drop_interval(lost: int, won: int, items: int) -> tuple[float, float]:
-    """95% interval of a drop in accuracy between two answers to each of so many items: Tango's score interval (1998).
-
-    It holds every drop that a score test with the observed counts does not reject; the test's variance is the one at
-    that drop, not at the observed one, so that the interval has a width where no answer changed, too.
-
-    >>> low, high = drop_interval(1, 0, 310)
-    >>> round(low, 4), round(high, 4)
-    (-0.0091, 0.018)
-    """
-    seen = (lost - won) / items
-
-    def rejected(drop: float) -> bool:
-        # The most probable share of won items if that of lost ones is greater by `drop`: root of a quadratic.
-        half = (lost + won - (2 * items - lost + won) * drop) / 2
-        share = (half + math.sqrt(half**2 + 2 * items * won * drop * (1 - drop))) / (2 * items)
-        return items * (seen - drop) ** 2 > Z95**2 * (2 * share + drop * (1 - drop))
-
-    def edge(outside: float) -> float:
-        inside = seen
-        for _ in range(60):
-            middle = (inside + outside) / 2
-            inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
-        return inside
-
-    return edge(-1.0), edge(1.0)
-
-
-def mcnemar(lost: int, won: int) -> float:
-    """Two-sided exact p-value of the hypothesis that an item which changed is as often lost as won.
-
-    >>> mcnemar(0, 0), mcnemar(5, 5), mcnemar(6, 0)
-    (1.0, 1.0, 0.03125)
-    """
-    changed = lost + won
-    tail = sum(math.comb(changed, k) for k in range(min(lost, won) + 1))
-    return min(1.0, float(2 * tail / 2**changed))
-
-
 def claimed(result: dict[str, Any]) -> dict[str, Any]:
     """The result with what it says of the claim that less than `MARGIN` was lost."""
     low, high = result["drop_ci95"]
@@ -343,13 +290,11 @@ def perplexity(base: Floats, trained: Floats, words: Floats) -> dict[str, Any]:
     True
     """
     drawn = np.random.default_rng(0).integers(len(words), size=(RESAMPLES, len(words)))
-    ratios = np.exp((base - trained)[drawn].sum(axis=1) / words[drawn].sum(axis=1))
-    low, high = np.percentile(ratios, [2.5, 97.5])
     return {
         "base": math.exp(-base.sum() / words.sum()),
         "trained": math.exp(-trained.sum() / words.sum()),
         "ratio": math.exp((base - trained).sum() / words.sum()),
-        "ratio_ci95": (float(low), float(high)),
+        "ratio_ci95": middle_95(np.exp((base - trained)[drawn].sum(axis=1) / words[drawn].sum(axis=1))),
     }
 
 

@@ -4,16 +4,14 @@ Every episode that is begun is finished and counted, and which episodes are begu
 long they take: averaging the first so many to *finish* would favor the short, lucky ones.
 """
 
-import math
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import text
@@ -22,16 +20,10 @@ from twosome.errors import ConfigError
 from twosome.policy.actor import sample
 from twosome.rollout import Episode, EpisodeCounter, Policy
 from twosome.setting_types import require_at_least
+from twosome.statistics import bootstrap_interval, wilson_interval
 
-Floats: TypeAlias = NDArray[np.float64]
-
-Z95 = 1.959963984540054
-"""Standard deviations to either side that hold 95 % of a normal distribution."""
-RESAMPLES = 10_000
 LONG = 10_000
 """Decisions after which it is said that an episode does not end."""
-DRAWN_AT_ONCE = 1_000_000
-"""How many values a bootstrap holds in memory."""
 
 
 class EndlessEpisodeWarning(UserWarning):
@@ -186,51 +178,3 @@ class _Slot:
             )
         self.decision = step.decision
         return None
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """95% interval of a success rate (Wilson, 1927); sensible at 0 and 1 too.
-
-    >>> low, high = wilson_interval(100, 100)
-    >>> round(low, 3), high
-    (0.963, 1.0)
-    """
-    rate, spread = successes / trials, Z95 * Z95 / trials
-    center = (rate + spread / 2) / (1 + spread)
-    half = Z95 / (1 + spread) * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
-    return (max(0.0, center - half) if successes else 0.0, min(1.0, center + half) if successes < trials else 1.0)
-
-
-def difference_interval(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
-    """95% interval of one success rate minus another (Newcombe, 1998, from both Wilson intervals).
-
-    Args:
-        first: successes and trials.
-        second: successes and trials of the rate that is subtracted.
-
-    >>> low, high = difference_interval((1, 1), (0, 1))
-    >>> round(low, 2), round(high, 2)
-    (-0.12, 1.0)
-    """
-    a, b = first[0] / first[1], second[0] / second[1]
-    (low_a, high_a), (low_b, high_b) = wilson_interval(*first), wilson_interval(*second)
-    return a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b)
-
-
-def bootstrap_means(values: Floats, rng: np.random.Generator, resamples: int = RESAMPLES) -> Floats:
-    """Means of ``resamples`` draws of as many values as there are, with replacement.
-
-    Drawn some at a time: all at once would take gigabytes for many episodes. The numbers are the same.
-    """
-    rows = max(1, DRAWN_AT_ONCE // len(values))
-    parts = [
-        rng.choice(values, (min(rows, resamples - done), len(values))).mean(axis=1)
-        for done in range(0, resamples, rows)
-    ]
-    return np.concatenate(parts)
-
-
-def bootstrap_interval(values: Floats, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """95% percentile interval of the mean of ``values``, by resampling them (Efron, 1979)."""
-    low, high = np.percentile(bootstrap_means(values, np.random.default_rng(0), resamples), [2.5, 97.5])
-    return float(low), float(high)

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from twosome.report.collect import Run
-from twosome.report.curve import literal_text, points, shortened
-from twosome.report.statistics import iqm, iqm_interval, on_one_grid
+from twosome.report.curve import literal_text, on_one_grid, points, shortened
+from twosome.statistics import iqm, iqm_interval
 
 # Okabe and Ito's palette, which readers with any color vision can tell apart, and two more.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999", "#8c510a")

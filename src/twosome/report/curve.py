@@ -15,8 +15,11 @@ from matplotlib.figure import Figure
 from twosome import console
 from twosome.errors import visible
 from twosome.files import write_with
+from twosome.statistics import Floats
 
 MIN_EPISODES = 20
+FROM_DECISIONS = 512
+"""Before so many the few episodes that have ended are the short, lucky ones."""
 _LONGEST_NAME = 36
 _COLORS = ("#8a8a8a", "#b8860b", "#2e7d32")
 _ROWS = 16
@@ -36,6 +39,34 @@ def points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]
         [row["return_mean"] for row in rows],
         [row["success_rate"] for row in rows],
     )
+
+
+def on_one_grid(curves: Sequence[tuple[Sequence[int], Sequence[float]]]) -> tuple[Floats, Floats]:
+    """Curves at common places, linear in between, where all of them have values.
+
+    Args:
+        curves: for each seed its places, increasing, and its values.
+
+    Returns:
+        The places, and the values as seeds x places; both empty where no place is common to all.
+    """
+    empty = np.zeros(0), np.zeros((len(curves), 0))
+    if not curves or any(not len(places) for places, _ in curves):
+        return empty
+    first, last = max(places[0] for places, _ in curves), min(places[-1] for places, _ in curves)
+    grid = np.unique([place for places, _ in curves for place in places if first <= place <= last]).astype(np.float64)
+    return (grid, np.array([np.interp(grid, places, values) for places, values in curves])) if len(grid) else empty
+
+
+def decisions_to(curve: Sequence[tuple[int, float | None]], level: float) -> int | None:
+    """First decision count from `FROM_DECISIONS` on at which the mean return of the last 100 episodes reached a level.
+
+    Args:
+        curve: decisions and mean return, update by update.
+        level: the return to reach.
+    """
+    reached = (n for n, mean in curve if mean is not None and n >= FROM_DECISIONS and mean >= level)
+    return next(reached, None)
 
 
 @contextlib.contextmanager

@@ -10,14 +10,8 @@ import numpy as np
 
 from twosome.report.checks import furthest, shown
 from twosome.report.collect import Collection, Run, differing
-from twosome.report.curve import points
-from twosome.report.statistics import (
-    decisions_to,
-    improvement_interval,
-    iqm,
-    iqm_interval,
-    probability_of_improvement,
-)
+from twosome.report.curve import decisions_to, points
+from twosome.statistics import improvement_interval, iqm, iqm_interval, probability_of_improvement
 
 SHARE_OF_OPTIMUM = 0.9
 _WAYS = ("context_free_prompt", "target_entropy", "prior_weight", "prompt_format", "dtype", "quantization")
