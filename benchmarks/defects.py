@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 from tables import RESULTS, WORLDS, load, markdown, source
+from twosome.report.statistics import decisions_to
 
 from twosome import minimal
 from twosome.bench.document import document
 from twosome.bench.page import packed_score
 from twosome.content import WINDOW
-from twosome.report.statistics import decisions_to
 from twosome.rollout import EpisodeCounter
 
 RESULT = RESULTS / "defects.json"

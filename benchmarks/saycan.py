@@ -41,8 +41,8 @@ def run(config: MlpConfig, normalization: Normalization) -> dict[str, Any]:
         affordance = Affordance(env, seed=config.seed)
         affordance.fit(experience)
         for greedy in (False, True):
-            player = SayCan(_model(normalization), affordance, greedy)
-            summary = evaluate(player, env, gamma=gamma, episodes=EPISODES, seed=10_000).summary()
+            policy = SayCan(_model(normalization), affordance)
+            summary = evaluate(policy, env, gamma=gamma, greedy=greedy, episodes=EPISODES, seed=10_000).summary()
             kept = ("return_mean", "return_ci95", "success_rate", "length_mean")
             measured[f"{source}, {'greedy' if greedy else 'drawn'}"] = {name: summary[name] for name in kept}
     return measured

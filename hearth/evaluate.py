@@ -8,70 +8,37 @@ import argparse
 import json
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import torch
 
-import twosome.envs  # noqa: F401  (registers the environments)
-from twosome.decision import Decision
+from twosome.play import play
+from twosome.policy.actor import Actor
+from twosome.policy.base import Policy
+from twosome.policy.uniform import Uniform
 from twosome.scoring import ActionScorer
-from twosome.scoring.normalize import action_log_probs
 
 PAPER_TASKS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 UNSEEN_TASKS = ("Cheese", "Hamburger", "ApplePie", "Pizza", "WashingPlate", "Laundry")
 
 
-class Sampler:
-    """Choices with the probabilities of a model (word normalization), or uniformly without a model."""
-
-    def __init__(self, scorer: ActionScorer | None, seed: int) -> None:
-        self.scorer, self.rng = scorer, np.random.default_rng(seed)
-        self.known: dict[Decision, np.ndarray] = {}
-
-    def __call__(self, decision: Decision) -> int:
-        """An available action id."""
-        if decision not in self.known:
-            self.known[decision] = self._probabilities(decision)
-        return int(self.rng.choice(len(decision.actions), p=self.known[decision]))
-
-    @torch.no_grad()
-    def _probabilities(self, decision: Decision) -> np.ndarray:
-        if self.scorer is None:
-            available = np.array([bool(phrase) for phrase in decision.actions])
-            return np.asarray(available / available.sum())
-        logp = action_log_probs(self.scorer.score([decision]), "word")[0]
-        chances = logp.exp().double().numpy()
-        return np.asarray(chances / chances.sum())
-
-
-def play(task: str, sampler: Sampler, episodes: int) -> dict[str, float]:
+def measure(task: str, policy: Policy, episodes: int) -> dict[str, float]:
     """Mean discounted return with its standard error, success rate, length, number of distinct decisions."""
-    env = gymnasium.make(f"twosome/{task}-v0")
-    gamma, returns, successes, lengths = env.get_wrapper_attr("gamma"), [], [], []
-    for episode in range(episodes):
-        observation, info = env.reset(seed=episode)
-        total, discount, length, over = 0.0, 1.0, 0, False
-        while not over:
-            action = sampler(Decision(observation["prompt"], tuple(observation["actions"])))
-            observation, reward, terminated, truncated, info = env.step(action)
-            total, discount = total + discount * float(reward), discount * gamma ** info["primitive_steps"]
-            length, over = length + 1, terminated or truncated
-        returns.append(total)
-        successes.append(bool(info["success"]))
-        lengths.append(length)
+    steps = list(play(policy, task, range(episodes), rng=np.random.default_rng(0)))
+    ended = [step.episode for step in steps if step.episode is not None]
+    returns = [episode.discounted_return for episode in ended]
     return {
         "return": round(float(np.mean(returns)), 4),
         "standard_error": round(float(np.std(returns) / np.sqrt(episodes)), 4),
-        "success": round(float(np.mean(successes)), 4),
-        "length": round(float(np.mean(lengths)), 1),
-        "decisions": len(sampler.known),
+        "success": round(float(np.mean([episode.success for episode in ended])), 4),
+        "length": round(float(np.mean([episode.decisions for episode in ended])), 1),
+        "decisions": len({step.decision for step in steps}),
     }
 
 
 def evaluate(folder: Path | None, tasks: tuple[str, ...], episodes: int) -> dict[str, dict[str, float]]:
-    """`play` for each task; ``folder`` None means uniform random."""
-    scorer = ActionScorer.from_pretrained(str(folder)) if folder else None
-    return {task: play(task, Sampler(scorer, seed=0), episodes) for task in tasks}
+    """`measure` for each task; ``folder`` None means uniform random."""
+    policy = Actor(ActionScorer.from_pretrained(str(folder)), "word") if folder else Uniform()
+    return {task: measure(task, policy, episodes) for task in tasks}
 
 
 def main() -> None:

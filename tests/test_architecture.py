@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "twosome"
 
 # Modules directly below twosome that anybody may import: they depend on nothing but each other.
-COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "models", "statistics"}
+COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "models", "observation", "statistics"}
 
 ALLOWED = {
     "": set(),
@@ -31,6 +31,7 @@ ALLOWED = {
     "launch": set(),
     "minimal": {"envs"},
     "models": set(),
+    "observation": set(),
     "opening": {"config", "content", "runs"},
     "on_ray": set(),
     "progress": {"config"},
@@ -42,12 +43,14 @@ ALLOWED = {
     "tracking": {"config", "runs"},
     "envs": {"envs"},
     "scoring": {"scoring"},
-    "policy": {"policy", "distributed", "scoring", "config", "content", "opening", "runs"},
+    "play": {"envs", "policy", "rollout"},
+    "policy": {"policy", "distributed", "envs", "scoring", "config", "content", "opening", "runs"},
     "rollout": {"envs", "policy"},
     "ppo": {
         "ppo",
         "estimate",
         "distributed",
+        "play",
         "rollout",
         "policy",
         "scoring",
@@ -67,6 +70,7 @@ ALLOWED = {
     "evaluate": {
         "evaluate",
         "baselines",
+        "play",
         "rollout",
         "policy",
         "scoring",

@@ -10,7 +10,7 @@ What it computes is `twosome.minimal.collect`.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -20,17 +20,8 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs.checked import CheckedEnv, Place, world_seeds
-from twosome.policy.actor import sample_at
+from twosome.policy.base import Policy, sample_at
 from twosome.policy.uniform import Uniform
-
-
-@runtime_checkable
-class Policy(Protocol):
-    """Whatever gives a probability to each action id at each decision."""
-
-    def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
-        """One row for each decision; zero where an action is not available."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,8 @@ class Rollout:
 
     ``decisions``, ``next_prompts`` and ``probabilities``, the policy at each decision, are lists of T rows of E. A next
     prompt is that of the state which the decision led to; where the world terminated the episode nothing follows, and
-    the decision's own prompt stands in, which nothing reads. See `estimate_advantages` for the arrays.
+    the decision's own prompt stands in, which nothing reads. ``vectors`` and ``next_vectors`` say the same in numbers,
+    if the collector keeps them. See `estimate_advantages` for the arrays.
     """
 
     decisions: list[list[Decision]]
@@ -105,6 +97,8 @@ class Rollout:
     terminated: Bool[np.ndarray, "T E"]
     truncated: Bool[np.ndarray, "T E"]
     episodes: list[Episode] = field(default_factory=list)
+    vectors: list[list[NDArray[Any]]] = field(default_factory=list)
+    next_vectors: list[list[NDArray[Any]]] = field(default_factory=list)
 
 
 def variety(rollout: Rollout) -> dict[str, float | int | None]:
@@ -137,6 +131,7 @@ class Collector:
         gamma: discount per primitive step for the episodes' returns.
         seed: each environment is reset with one derived from it.
         own: which of them are stepped here; the others belong to other processes. None: all.
+        keep_vectors: keep in rollouts what the environments say in numbers.
     """
 
     def __init__(
@@ -146,7 +141,10 @@ class Collector:
         gamma: float,
         seed: int | Sequence[int],
         own: range | None = None,
+        *,
+        keep_vectors: bool = False,
     ) -> None:
+        self.keep_vectors = keep_vectors
         self.num_envs = num_envs
         self.own = slice(0, num_envs) if own is None else slice(own.start, own.stop)
         self.gamma = gamma
@@ -190,7 +188,7 @@ class Collector:
             truncated=np.zeros((T, E), np.bool_),
         )
         for t in range(T):
-            probabilities = policy.probabilities(self.current)
+            probabilities = policy.probabilities([env.observation for env in self.envs])
             # Drawn for all, so that the generator stands alike in every process.
             draws = rng.random(self.num_envs)[self.own]
             actions = [sample_at(row, draw) for row, draw in zip(probabilities, draws, strict=True)]
@@ -199,6 +197,9 @@ class Collector:
             rollout.actions[t] = actions
             rollout.logp[t] = [np.log(row[action]) for row, action in zip(probabilities, actions, strict=True)]
             rollout.next_prompts.append([decision.prompt for decision in self.current])
+            if self.keep_vectors:
+                rollout.vectors.append([np.array(env.observation.vector) for env in self.envs])
+                rollout.next_vectors.append(list(rollout.vectors[-1]))
             self.current = [self._step(rollout, t, i, action) for i, action in enumerate(actions)]
         return rollout
 
@@ -207,6 +208,8 @@ class Collector:
         step = self.envs[i].step(action)
         if step.prompt is not None:
             rollout.next_prompts[t][i] = step.prompt
+            if self.keep_vectors:
+                rollout.next_vectors[t][i] = np.array(step.vector)
         rollout.rewards[t, i] = step.reward
         rollout.durations[t, i] = step.primitive_steps
         rollout.terminated[t, i] = step.terminated

@@ -1,6 +1,5 @@
 """PPO from scratch: it reads the symbolic observation, keeps to what is offered, learns, and repeats itself."""
 
-import json
 import math
 
 import numpy as np
@@ -8,14 +7,20 @@ import pytest
 import torch
 
 import tests.worlds
-from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, VectorPrompt, VectorReader, train_mlp
+from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, VectorReader, train_mlp
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, WorldError
 from twosome.evaluate.success import evaluate
+from twosome.observation import Observation
+from twosome.rollout import Collector
 
 COUNTING = "twosome-tests/Counting-v0"
 assert tests.worlds  # registers the world
+
+
+def observed(number: float, *actions: str) -> Observation:
+    return Observation(Decision("Now you", actions), np.array([number], np.float32))
 
 
 def config(**changes) -> MlpConfig:
@@ -28,7 +33,7 @@ def test_the_best_action_is_learnt():
     assert np.mean(returns[:20]) < 0.9
     assert np.mean(returns[-20:]) > 0.95
     # "go left" pays 1 at once.
-    assert policy.probabilities([Decision("[0.0]", ("go left", "wait", "go right"))])[0][0] > 0.9
+    assert policy.probabilities([observed(0.0, "go left", "wait", "go right")])[0][0] > 0.9
     summary = evaluate(policy, COUNTING, gamma=0.9, episodes=50).summary()
     assert summary["return_mean"] > 0.95
 
@@ -42,7 +47,7 @@ def test_the_same_seed_gives_the_same_networks_and_another_seed_others():
 
 def test_actions_that_are_not_offered_have_no_probability_and_no_gradient():
     policy = MlpPolicy(VectorReader(np.ones(1, np.float32)), 1, 3, 8, seed=0)
-    log_policy = policy.log_policy([Decision("[1.0]", ("go left", "wait", ""))])
+    log_policy = policy.log_policy([observed(1.0, "go left", "wait", "")])
     assert log_policy[0, 2] == -torch.inf
     assert log_policy.exp().sum().item() == pytest.approx(1)
     log_policy[0, 0].backward()
@@ -54,12 +59,10 @@ def test_actions_that_are_not_offered_have_no_probability_and_no_gradient():
 
 
 def test_the_networks_read_the_scaled_vector_of_the_world():
-    env = VectorPrompt(text.make("TomatoLettuceSalad"))
-    observation, _ = env.reset(seed=0)
-    assert json.loads(observation["prompt"]) == observation["vector"].tolist()
+    observation, _ = text.make("TomatoLettuceSalad").reset(seed=0)
     read, num_inputs, num_actions = VectorReader.for_world("TomatoLettuceSalad")
     assert (num_inputs, num_actions) == (26, 8)
-    assert read([observation["prompt"]])[0].tolist() == pytest.approx((observation["vector"] / 6).tolist())
+    assert read([observation["vector"]])[0].tolist() == pytest.approx((observation["vector"] / 6).tolist())
 
 
 def test_a_step_changes_policy_and_value_each_by_its_own_loss():
@@ -90,3 +93,30 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
 def test_a_world_without_numbers_is_refused():
     with pytest.raises(ConfigError, match="no symbolic observation"):
         train_mlp(config(env="twosome-tests/Wordy-v0"))
+
+
+@pytest.mark.parametrize("vector", [None, np.zeros(2), np.zeros((1, 1))])
+def test_observations_of_another_world_are_refused(vector):
+    policy = MlpPolicy(*VectorReader.for_world(COUNTING), 8, seed=0)
+    with pytest.raises(WorldError, match=r"expected an array of shape \(1,\), found"):
+        policy.probabilities([Observation(Decision("Now you", ("go left", "wait", "")), vector)])
+
+
+def test_the_numbers_of_a_rollout_are_the_worlds_own_and_stay_what_they_were():
+    """`Counting` says how many decisions there were; a world may write that into one array again and again."""
+
+    class Reusing(tests.worlds.Counting):
+        kept = np.zeros(1, np.float32)
+
+        def observation(self):
+            self.kept[0] = self.count
+            return {**super().observation(), "vector": self.kept}
+
+    class Waiting:
+        def probabilities(self, observations):
+            return [np.array([0.0, 1.0, 0.0]) for _ in observations]
+
+    with Collector(lambda: Reusing(limit=2), 1, 0.9, seed=0, keep_vectors=True) as collector:
+        rollout = collector.collect(Waiting(), 3, np.random.default_rng(0))
+    assert [row[0].item() for row in rollout.vectors] == [0, 1, 0]
+    assert [row[0].item() for row in rollout.next_vectors] == [1, 2, 1]

@@ -14,7 +14,7 @@ from twosome import extras, models
 from twosome.cli import COMMANDS, main
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.evaluate.subject import subject_of
+from twosome.evaluate.evaluator import evaluator_for
 from twosome.opening import ChangedRunWarning
 from twosome.policy.agent import Agent
 from twosome.progress import Progress
@@ -346,7 +346,7 @@ def test_trained_and_untrained_play_on_the_device_of_the_run(run, monkeypatch):
     monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
     for model in (None, "hearth"):
         with pytest.warns(ChangedRunWarning, match="device is 'cpu' and was 'auto'"):
-            subject_of(run=run, model=model)
+            evaluator_for(run=run, model=model)
     assert devices == ["cpu", "cpu"]
 
 

@@ -14,13 +14,13 @@ from gymnasium import spaces
 
 from tests.unchecked import types_unchecked
 from tests.worlds import Counting
-from twosome.baselines.simple import Planner
 from twosome.decision import Decision
 from twosome.envs import best_action, text
 from twosome.envs.checked import MAX_REWARD, MAX_SEED, CheckedEnv, WorldCloseWarning, world_seeds
 from twosome.errors import ConfigError, NoActionError, WorldError
 from twosome.evaluate.record import record
-from twosome.evaluate.success import Sampled, evaluate
+from twosome.evaluate.success import evaluate
+from twosome.policy.planner import Planner
 from twosome.policy.uniform import Uniform
 from twosome.ppo.cloning import demonstrate
 from twosome.rollout import Collector
@@ -96,7 +96,7 @@ def played(request: pytest.FixtureRequest) -> Iterator[Callable[[Any, Any], None
         if way == "training":
             Collector(lambda: text.make(NAME), 2, gamma=0.9, seed=3).collect(Waiting(), 12, np.random.default_rng(0))
         elif way == "evaluation":
-            evaluate(Sampled(Waiting()), NAME, gamma=0.9, episodes=3, seed=3)
+            evaluate(Waiting(), NAME, gamma=0.9, episodes=3, seed=3)
         else:
             text.check_world(text.make(NAME), num_steps=50)
 
@@ -263,8 +263,8 @@ def test_scalars_of_numpy_are_taken_as_what_they_are() -> None:
     env = CheckedEnv(Lying(lie))
     env.reset(0)
     step = env.step(1)
-    assert step == (Decision("You", ("go", "wait", "")), "You", 0.5, 2, False, False, True)
-    assert [type(part) for part in step[1:]] == [str, float, int, bool, bool, bool]
+    assert step[:-1] == (Decision("You", ("go", "wait", "")), "You", 0.5, 2, False, False, True)
+    assert [type(part) for part in step[1:-1]] == [str, float, int, bool, bool, bool]
     assert step.decision is not None
     assert {type(phrase) for phrase in step.decision.actions} == {str}
 
@@ -272,7 +272,7 @@ def test_scalars_of_numpy_are_taken_as_what_they_are() -> None:
 def test_terminated_wins_over_truncated() -> None:
     env = CheckedEnv(Lying(in_step(1, terminated=True, truncated=True, reward=1)))
     env.reset(0)
-    assert env.step(1)[3:] == (3, True, False, True)
+    assert env.step(1)[3:-1] == (3, True, False, True)
 
 
 def test_an_action_that_is_none_is_refused() -> None:
@@ -333,8 +333,8 @@ def test_environments_are_reset_with_those_seeds() -> None:
 @pytest.mark.parametrize(("seed", "episodes"), [(2**31, 1), (2**31 - 2, 3), (10**100, 1)])
 def test_an_evaluation_seed_beyond_31_bits_is_refused(seed: int, episodes: int) -> None:
     with pytest.raises(ConfigError, match=r"--seed is .*expected .*at most 2,?147,?483,?64"):
-        evaluate(Sampled(Uniform()), "TomatoSalad", gamma=0.9, episodes=episodes, seed=seed)
-    evaluate(Sampled(Uniform()), "twosome-tests/Counting-v0", gamma=0.9, episodes=episodes, seed=2**31 - episodes)
+        evaluate(Uniform(), "TomatoSalad", gamma=0.9, episodes=episodes, seed=seed)
+    evaluate(Uniform(), "twosome-tests/Counting-v0", gamma=0.9, episodes=episodes, seed=2**31 - episodes)
 
 
 # -- closing -------------------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ gymnasium.register(OPEN, Open)
 @pytest.mark.parametrize(
     "play",
     [
-        lambda: evaluate(Sampled(Uniform()), OPEN, gamma=0.9, episodes=3),
+        lambda: evaluate(Uniform(), OPEN, gamma=0.9, episodes=3),
         lambda: evaluate(Planner(), OPEN, gamma=0.9, episodes=3),
         lambda: record(Waiting(), OPEN, {}, seed=0),
         lambda: demonstrate(lambda: text.make(OPEN), 3, seed=0),

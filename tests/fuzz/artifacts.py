@@ -15,7 +15,7 @@ from tests.fuzz.inputs import damaged, json_bytes, json_values, mutated, texts
 from tests.scoring.tiny_models import byte_level, llama
 from tests.worlds import counting_run
 from twosome.errors import TwosomeError
-from twosome.evaluate.success import Sampled, evaluate
+from twosome.evaluate.success import evaluate
 from twosome.policy.uniform import Uniform
 from twosome.ppo.train import train
 from twosome.runs import sha256
@@ -56,7 +56,7 @@ def make_run(folder: Path, model: Path, updates: int = 2, **settings: Any) -> Pa
 
 def measured(gamma: float = 0.9) -> dict[str, Any]:
     """What `twosome eval --json` says, of random play."""
-    summary = evaluate(Sampled(Uniform()), "twosome-tests/Counting-v0", gamma=gamma, episodes=20).summary()
+    summary = evaluate(Uniform(), "twosome-tests/Counting-v0", gamma=gamma, episodes=20).summary()
     return {
         "env": "twosome-tests/Counting-v0",
         "env_kwargs": {},

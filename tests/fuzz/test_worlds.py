@@ -16,7 +16,7 @@ from tests.fuzz.inputs import inputs, json_values, texts
 from tests.worlds import Counting
 from twosome.envs import text
 from twosome.errors import TwosomeError, WorldError
-from twosome.evaluate.success import Sampled, evaluate
+from twosome.evaluate.success import evaluate
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector
 
@@ -241,9 +241,7 @@ def test_training_takes_from_a_world_what_the_contract_says_and_refuses_all_else
 @inputs(50, 1500)
 def test_evaluation_takes_from_a_world_what_the_contract_says_and_refuses_all_else(told, seed) -> None:
     lie_about(told)
-    result = attempt(
-        lambda: evaluate(Sampled(Uniform()), WORLD, gamma=0.9, episodes=5, seed=seed, parallel=2).summary()
-    )
+    result = attempt(lambda: evaluate(Uniform(), WORLD, gamma=0.9, episodes=5, seed=seed, parallel=2).summary())
     judge(result)
     if not isinstance(result, TwosomeError):
         assert result["episodes"] == 5

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import CheckpointError, ModelError, NoActionError, WorldError
-from twosome.policy.actor import Actor, sample
+from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent
+from twosome.policy.base import sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.critic import Critic, ValueHead
 from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters, trainable

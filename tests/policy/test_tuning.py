@@ -13,8 +13,9 @@ from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, ConfigError
 from twosome.estimate import copied_bytes, frozen_bytes
+from twosome.evaluate.evaluator import evaluator_for
 from twosome.evaluate.retention import retain
-from twosome.evaluate.subject import subject_of
+from twosome.observation import Observation
 from twosome.policy.agent import Agent, load_scorer
 from twosome.policy.tuning import load_tuned
 from twosome.ppo.train import Trainer, resume, train
@@ -57,9 +58,9 @@ def test_a_checkpoint_is_a_whole_model_for_transformers_and_for_twosome(finished
     assert not (folder / "adapter_model.safetensors").exists()
     assert AutoModelForCausalLM.from_pretrained(folder).num_parameters() > 0
     agent = Agent.load(finished)
-    as_a_model, untrained = (subject_of(model=name).player.policy for name in (str(folder), "hearth"))
-    assert np.array_equal(agent.distribution(START), as_a_model.probabilities([START])[0])
-    assert not np.allclose(agent.distribution(START), untrained.probabilities([START])[0])
+    as_a_model, untrained = (evaluator_for(model=name).policy for name in (str(folder), "hearth"))
+    assert np.array_equal(agent.distribution(START), as_a_model.probabilities([Observation(START)])[0])
+    assert not np.allclose(agent.distribution(START), untrained.probabilities([Observation(START)])[0])
     machine_path = str(models.path("hearth")).encode()
     assert not [file for file in finished.rglob("*") if file.is_file() and machine_path in file.read_bytes()]
 
@@ -77,10 +78,10 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(finished, config):
 
 
 def test_an_evaluation_says_which_weights_it_was_of(finished):
-    identity = subject_of(run=finished).identity
+    identity = evaluator_for(run=finished).identity
     assert identity["tuning"] == "full"
     assert len(identity["adapter"]) == 64
-    assert "tuning" not in subject_of(run=finished, model="hearth").identity
+    assert "tuning" not in evaluator_for(run=finished, model="hearth").identity
 
 
 def test_damaged_weights_are_named(finished, tmp_path):
@@ -104,9 +105,11 @@ def test_random_weights_come_from_the_seed_and_are_not_the_models_own(config):
 def test_a_run_from_random_weights_finds_them_again(config):
     path = train(replace(config, random_init=True, tuning="lora", total_steps=32))
     trainer = Trainer(TrainConfig.from_json(RunDirectory.open(path).read_config()))
-    untrained = subject_of(run=path, model="hearth")
+    untrained = evaluator_for(run=path, model="hearth")
     assert untrained.identity["random_init"]
-    assert np.array_equal(untrained.player.policy.probabilities([START])[0], trainer.actor.probabilities([START])[0])
+    assert np.array_equal(
+        untrained.policy.probabilities([Observation(START)])[0], trainer.actor.probabilities([START])[0]
+    )
     text = (RunDirectory.open(path).checkpoint("last") / "adapter_config.json").read_text()
     assert "randomly initialized with seed 1" in text
 

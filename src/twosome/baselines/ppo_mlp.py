@@ -3,13 +3,10 @@
 What the language model is compared with: the same worlds, the same offered actions, discounting, advantage estimates
 and losses (those of `twosome.ppo`), but no words. Maskable PPO of sb3-contrib was considered and does not fit: it
 discounts each decision alike, whereas here a macro-action that lasts k steps is discounted by ``gamma ** k``.
-
-The observation travels as the text of a `Decision`, so that collecting is the one of `twosome.rollout`: the numbers
-take the prompt's place.
 """
 
-import json
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import gymnasium
@@ -20,76 +17,56 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twosome.baselines.config import MlpConfig
-from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import ConfigError, WorldError
-from twosome.policy.actor import sample
+from twosome.observation import Observation
 from twosome.ppo.gae import estimate_advantages, normalize_advantages
 from twosome.ppo.loss import policy_loss, value_loss
 from twosome.rollout import Collector, Rollout
 
 
-class VectorPrompt(gymnasium.ObservationWrapper[dict[str, Any], np.int64, dict[str, Any]]):
-    """A world whose prompt is its symbolic observation, as text: what a policy without language reads."""
-
-    def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
-        """The observation with its numbers in the prompt's place; one without numbers stays as it is."""
-        numbers = observation.get("vector") if isinstance(observation, dict) else None
-        if not isinstance(numbers, np.ndarray):
-            return observation  # the last one of an episode, or a fault, which `CheckedEnv` will name
-        return {**observation, "prompt": _vector_text(observation)}
-
-
-def symbolic(env: gymnasium.Env[Any, Any], decision: Decision) -> Decision:
-    """The decision that an environment poses now, with its symbolic observation in the prompt's place."""
-    world: Any = env.unwrapped
-    if not hasattr(world, "observation"):
-        raise WorldError(
-            f"{env}: a policy that reads numbers asks env.unwrapped.observation() for them; add this method, which "
-            "returns what reset and step returned last."
-        )
-    return Decision(_vector_text(world.observation()), decision.actions)
-
-
-def _vector_text(observation: dict[str, Any]) -> str:
-    """The symbolic observation in the form that `VectorReader` reads."""
-    return json.dumps(observation["vector"].tolist())
-
-
 class VectorReader:
-    """Makes tensors of the observations that `VectorPrompt` and `symbolic` write, each number divided by its scale.
+    """Makes tensors of what observations say in numbers, each number divided by its scale.
 
     Args:
-        scale: what each number of the observation is divided by.
+        scale: what each number of an observation is divided by.
     """
 
     def __init__(self, scale: Float[np.ndarray, " S"]) -> None:
         self._scale = torch.from_numpy(scale)
-        self._known: dict[str, Tensor] = {}
 
     @classmethod
-    def for_world(cls, env: str, env_kwargs: dict[str, Any] | None = None) -> tuple["VectorReader", int, int]:
+    def for_world(cls, env: text.EnvLike, env_kwargs: dict[str, Any] | None = None) -> tuple["VectorReader", int, int]:
         """The reader for a world, the size of its symbolic observation and its number of action ids.
 
         Raises:
             ConfigError: the world's observations have no "vector".
             WorldError: there is no such world.
         """
-        with text.make_checked(env, **(env_kwargs or {})) as world:
+        with text.opened(env, **(env_kwargs or {})) as world:
             space: Any = world.env.observation_space
-            num_actions = world.num_actions
+            num_actions, name = world.num_actions, world.name
         box = space["vector"] if "vector" in space.spaces else None
         if not isinstance(box, gymnasium.spaces.Box) or len(box.shape) != 1:
-            raise ConfigError(f'{env} has no symbolic observation: expected "vector" to be a flat Box, found {box}.')
+            raise ConfigError(f'{name} has no symbolic observation: expected "vector" to be a flat Box, found {box}.')
         scale = np.where(np.isfinite(box.high) & (box.high > 0), box.high, 1).astype(np.float32)
         return cls(scale), len(scale), num_actions
 
-    def __call__(self, prompts: Sequence[str]) -> Float[Tensor, "B S"]:
-        """The scaled observations."""
-        for prompt in prompts:
-            if prompt not in self._known:
-                self._known[prompt] = torch.tensor(json.loads(prompt), dtype=torch.float32) / self._scale
-        return torch.stack([self._known[prompt] for prompt in prompts])
+    def __call__(self, vectors: Sequence[NDArray[Any] | None]) -> Float[Tensor, "B S"]:
+        """The scaled observations.
+
+        Raises:
+            WorldError: one has no numbers, or not as many as there are in the world that this reader is for.
+        """
+        expected = tuple(self._scale.shape)
+        for vector in vectors:
+            if vector is None or vector.shape != expected:
+                found = "none" if vector is None else f"an array of shape {vector.shape}"
+                raise WorldError(
+                    f'this policy reads the "vector" of an observation, expected an array of shape {expected}, found '
+                    f"{found}. Let it play in the world that it was trained in."
+                )
+        return torch.from_numpy(np.stack(vectors).astype(np.float32)) / self._scale  # type: ignore[arg-type]
 
 
 class MlpPolicy:
@@ -110,31 +87,21 @@ class MlpPolicy:
             self.actor = tanh_network(num_inputs, hidden, num_actions, last_gain=0.01)
             self.critic = tanh_network(num_inputs, hidden, 1, last_gain=1.0)
 
-    def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
+    def log_policy(self, observations: Sequence[Observation]) -> Float[Tensor, "B A"]:
         """Log pi(action | observation) in nats, -inf where an action is not available. Carries gradients."""
-        logits = self.actor(self.read([decision.prompt for decision in decisions]))
-        available = torch.tensor([[bool(phrase) for phrase in decision.actions] for decision in decisions])
+        logits = self.actor(self.read([observation.vector for observation in observations]))
+        available = torch.tensor([[bool(phrase) for phrase in observation.actions] for observation in observations])
         return torch.log_softmax(logits.masked_fill(~available, -torch.inf), dim=1)
 
     @torch.no_grad()
-    def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
-        """One row for each decision; zero where an action is not available."""
-        return list(self.log_policy(decisions).double().exp().numpy())
+    def probabilities(self, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:
+        """One row for each observation; zero where an action is not available."""
+        return list(self.log_policy(observations).double().exp().numpy())
 
-    def values(self, prompts: Sequence[str]) -> Float[Tensor, " B"]:
-        """Value of each observation. Carries gradients."""
-        values: Tensor = self.critic(self.read(prompts))
+    def values(self, vectors: Sequence[NDArray[Any] | None]) -> Float[Tensor, " B"]:
+        """Value of each observation, from its numbers. Carries gradients."""
+        values: Tensor = self.critic(self.read(vectors))
         return values[:, 0]
-
-    def choose(
-        self,
-        envs: Sequence[gymnasium.Env[Any, Any]],
-        decisions: Sequence[Decision],
-        rngs: Sequence[np.random.Generator],
-    ) -> list[int]:
-        """Draw an action in each environment, as a `Player` of `twosome.evaluate` does."""
-        rows = self.probabilities([symbolic(env, decision) for env, decision in zip(envs, decisions, strict=True)])
-        return [sample(row, rng) for row, rng in zip(rows, rngs, strict=True)]
 
 
 Report = Callable[[int, Rollout], None]
@@ -161,7 +128,7 @@ def train_mlp(config: MlpConfig, report: Report | None = None) -> MlpPolicy:
         torch.optim.Adam(network.parameters(), lr=config.learning_rate, eps=1e-5)
         for network in (policy.actor, policy.critic)
     ]
-    with Collector(lambda: VectorPrompt(text.make(config.env)), config.num_envs, gamma, config.seed) as collector:
+    with Collector(lambda: text.make(config.env), config.num_envs, gamma, config.seed, keep_vectors=True) as collector:
         for update in range(config.num_updates):
             for optimizer in optimizers:
                 optimizer.param_groups[0]["lr"] = config.learning_rate * (1 - update / config.num_updates)
@@ -181,11 +148,13 @@ def _improve(
     rng: np.random.Generator,
 ) -> None:
     T, E = rollout.actions.shape
-    decisions = [decision for row in rollout.decisions for decision in row]
-    prompts = [decision.prompt for decision in decisions]
+    vectors = list(chain(*rollout.vectors))
+    observations = [
+        Observation(decision, vector) for decision, vector in zip(chain(*rollout.decisions), vectors, strict=True)
+    ]
     with torch.no_grad():
-        old_values = policy.values(prompts)
-        next_values = policy.values([prompt for row in rollout.next_prompts for prompt in row])
+        old_values = policy.values(vectors)
+        next_values = policy.values(list(chain(*rollout.next_vectors)))
     estimates = estimate_advantages(
         torch.from_numpy(rollout.rewards),
         torch.from_numpy(rollout.durations),
@@ -201,16 +170,15 @@ def _improve(
     returns = estimates.returns.flatten()
     for _ in range(config.epochs):
         for index in np.split(rng.permutation(T * E), config.minibatches):
-            part = [decisions[i] for i in index]
             loss = policy_loss(
-                policy.log_policy(part),
+                policy.log_policy([observations[i] for i in index]),
                 actions[index],
                 old_logp[index],
                 advantages[index],
                 clip=config.clip,
                 entropy_coef=config.entropy_coef,
             ).loss
-            values = policy.values([decision.prompt for decision in part])
+            values = policy.values([vectors[i] for i in index])
             error = value_loss(values, old_values[index], returns[index], clip=config.clip)
             # The networks share nothing, so one backward pass gives each its own gradient.
             torch.autograd.backward([loss, error])

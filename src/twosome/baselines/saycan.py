@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -22,13 +21,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from twosome.baselines.config import SayCanConfig
-from twosome.baselines.ppo_mlp import VectorPrompt, VectorReader, symbolic, tanh_network, train_mlp
-from twosome.decision import Decision
+from twosome.baselines.ppo_mlp import VectorReader, tanh_network, train_mlp
 from twosome.envs import text
 from twosome.errors import ConfigError
-from twosome.policy.actor import sample
+from twosome.observation import Observation
+from twosome.policy.base import Policy
 from twosome.policy.uniform import Uniform
-from twosome.rollout import Collector, Policy, Rollout
+from twosome.rollout import Collector, Rollout
 
 
 @dataclass
@@ -37,18 +36,18 @@ class Experience:
 
     Attributes:
         gamma: discount per primitive step.
-        prompts: symbolic observations, as `VectorPrompt` writes them.
+        vectors: symbolic observations.
         actions: the action taken at each.
         targets: ``gamma ** (primitive steps until success)``, 0 where the episode failed.
         episodes: number of finished episodes.
     """
 
     gamma: float
-    prompts: list[str] = field(default_factory=list)
+    vectors: list[NDArray[Any]] = field(default_factory=list)
     actions: list[int] = field(default_factory=list)
     targets: list[float] = field(default_factory=list)
     episodes: int = 0
-    _open: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
+    _open: dict[int, list[tuple[NDArray[Any], int, int]]] = field(default_factory=dict)
 
     @property
     def decisions(self) -> int:
@@ -61,17 +60,17 @@ class Experience:
         ended = iter(rollout.episodes)
         for t in range(T):
             for e in range(E):
-                step = (rollout.decisions[t][e].prompt, int(rollout.actions[t, e]), int(rollout.durations[t, e]))
+                step = (rollout.vectors[t][e], int(rollout.actions[t, e]), int(rollout.durations[t, e]))
                 self._open.setdefault(e, []).append(step)
                 if rollout.terminated[t, e] or rollout.truncated[t, e]:
                     self._close(self._open.pop(e), success=next(ended).success)
 
-    def _close(self, steps: list[tuple[str, int, int]], *, success: bool) -> None:
+    def _close(self, steps: list[tuple[NDArray[Any], int, int]], *, success: bool) -> None:
         self.episodes += 1
         target = float(success)
-        for prompt, action, duration in reversed(steps):
+        for vector, action, duration in reversed(steps):
             target *= self.gamma**duration
-            self.prompts.append(prompt)
+            self.vectors.append(vector)
             self.actions.append(action)
             self.targets.append(target)
 
@@ -83,7 +82,7 @@ def random_experience(
     kwargs = env_kwargs or {}
     gamma = text.gamma_of(env, kwargs)
     experience = Experience(gamma)
-    with Collector(lambda: VectorPrompt(text.make(env, **kwargs)), num_envs, gamma, seed) as collector:
+    with Collector(lambda: text.make(env, **kwargs), num_envs, gamma, seed, keep_vectors=True) as collector:
         experience.add(collector.collect(Uniform(), total_steps // num_envs, np.random.default_rng(seed)))
     return experience
 
@@ -123,9 +122,9 @@ class Affordance:
         Raises:
             ConfigError: no episode ended in the experience.
         """
-        if not experience.prompts:
+        if not experience.vectors:
             raise ConfigError("no episode has ended, so there is nothing to learn an affordance from: collect more.")
-        inputs, actions = self._read(experience.prompts), torch.tensor(experience.actions)
+        inputs, actions = self._read(experience.vectors), torch.tensor(experience.actions)
         targets = torch.tensor(experience.targets)
         rng = np.random.default_rng(self._seed)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
@@ -138,39 +137,33 @@ class Affordance:
                 optimizer.step()
 
     @torch.no_grad()
-    def log_values(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
-        """Log of each action's affordance; the prompts are symbolic observations."""
-        return F.logsigmoid(self.network(self._read([decision.prompt for decision in decisions])))
+    def log_values(self, observations: Sequence[Observation]) -> Float[Tensor, "B A"]:
+        """Log of each action's affordance."""
+        return F.logsigmoid(self.network(self._read([observation.vector for observation in observations])))
 
 
 @dataclass(frozen=True)
 class SayCan:
-    """Plays by the language model's policy times the affordance, among the offered actions.
+    """The language model's policy times the affordance, among the available actions.
 
     Attributes:
         model: the untrained language model's policy.
         affordance: fitted.
-        greedy: take the best action, as SayCan does, instead of drawing.
     """
 
     model: Policy
     affordance: Affordance
-    greedy: bool = False
 
-    def choose(
-        self,
-        envs: Sequence[gymnasium.Env[Any, Any]],
-        decisions: Sequence[Decision],
-        rngs: Sequence[np.random.Generator],
-    ) -> list[int]:
-        """One action id for each environment."""
-        said = self.model.probabilities(decisions)
-        seen = [symbolic(env, decision) for env, decision in zip(envs, decisions, strict=True)]
-        can = self.affordance.log_values(seen).double().numpy()
-        return [self._pick(p, logs, rng) for p, logs, rng in zip(said, can, rngs, strict=True)]
+    def probabilities(self, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:
+        """One row for each observation; zero where an action is not available."""
+        said = self.model.probabilities(observations)
+        can = self.affordance.log_values(observations).double().numpy()
+        return [_product(row, logs) for row, logs in zip(said, can, strict=True)]
 
-    def _pick(self, said: NDArray[np.float64], log_can: NDArray[np.float64], rng: np.random.Generator) -> int:
-        # Relative to the best offered action, so that affordances near zero do not vanish.
-        offered = said > 0
-        product = np.where(offered, said * np.exp(log_can - log_can[offered].max()), 0.0)
-        return int(np.argmax(product)) if self.greedy else sample(product / product.sum(), rng)
+
+def _product(said: NDArray[np.float64], log_can: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Both, as a distribution."""
+    # Relative to the best available action, so that affordances near zero do not vanish.
+    available = said > 0
+    product = np.where(available, said * np.exp(log_can - log_can[available].max()), 0.0)
+    return np.asarray(product / product.sum())

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twosome.decision import Decision
+from twosome.observation import Observation
 from twosome.policy.lm import trainable
 from twosome.ppo.gae import Estimates, estimate_advantages, normalize_advantages
 from twosome.ppo.loss import policy_loss, value_loss
@@ -63,8 +64,9 @@ class ReferenceLoop:
 
     # -- two passes of the model -----------------------------------------------------------------------
 
-    def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
-        """The policy at each decision; the values of the prompts are kept for the estimates."""
+    def probabilities(self, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:
+        """The policy at each observation; the values of the prompts are kept for the estimates."""
+        decisions = [observation.decision for observation in observations]
         with torch.no_grad():
             self._values.append(self.values([decision.prompt for decision in decisions]))
             policy = self.log_policy(decisions).double().exp().numpy()

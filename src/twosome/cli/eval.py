@@ -85,14 +85,14 @@ def main(arguments: Sequence[str]) -> int:
         threads=options.threads,
     )
     announce(f"Loading PyTorch and measuring over {options.episodes} episodes ...", quiet=options.json)
-    from twosome.evaluate.subject import subject_of
+    from twosome.evaluate.evaluator import evaluator_for
 
-    subject = subject_of(**vars(request))
-    result = subject.measure(options.episodes, options.seed)
+    evaluator = evaluator_for(**vars(request))
+    result = evaluator.measure(options.episodes, options.seed)
     if options.json:
         print(json.dumps(result))  # noqa: T201 - the document is the output
     else:
-        plain_console().print(comparison([(subject.name, result)]))
+        plain_console().print(comparison([(evaluator.name, result)]))
     return 0
 
 

@@ -7,9 +7,8 @@ from typing import Any
 from twosome.cli.eval import comparison
 from twosome.console import plain_console
 from twosome.envs import text
+from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.record import can_be_filmed, record
-from twosome.evaluate.subject import Subject, subject_of
-from twosome.evaluate.success import Sampled
 from twosome.opening import read_settings
 from twosome.report.checks import checked_metrics
 from twosome.report.curve import save_curve, terminal_curve
@@ -18,21 +17,21 @@ from twosome.runs import EVALUATION, UNTRAINED, RunDirectory, explain_write_erro
 from twosome.versions import hardware
 
 
-def measure(path: Path, episodes: int, seed: int) -> list[tuple[Subject, dict[str, Any]]]:
+def measure(path: Path, episodes: int, seed: int) -> list[tuple[Evaluator, dict[str, Any]]]:
     """Random, untrained, trained and optimal play in the run's world, each with its result."""
     config = read_settings(RunDirectory.open(path))
     with text.make_checked(config.env, **config.env_kwargs) as world:
         has_planner = world.attribute("planner", None) is not None
-    subjects = [
-        subject_of(run=path, policy="random"),
-        subject_of(run=path, model=config.model),
-        subject_of(run=path),
-        *([subject_of(run=path, policy="planner")] if has_planner else []),
+    evaluators = [
+        evaluator_for(run=path, policy="random"),
+        evaluator_for(run=path, model=config.model),
+        evaluator_for(run=path),
+        *([evaluator_for(run=path, policy="planner")] if has_planner else []),
     ]
-    return [(subject, subject.measure(episodes, seed)) for subject in subjects]
+    return [(evaluator, evaluator.measure(episodes, seed)) for evaluator in evaluators]
 
 
-def save_measurements(path: Path, rows: list[tuple[Subject, dict[str, Any]]]) -> None:
+def save_measurements(path: Path, rows: list[tuple[Evaluator, dict[str, Any]]]) -> None:
     """Leave in a run what was measured of it and of its untrained model, as an experiment does: `twosome report`.
 
     What was measured before, perhaps over more episodes, stays.
@@ -44,7 +43,7 @@ def save_measurements(path: Path, rows: list[tuple[Subject, dict[str, Any]]]) ->
                 write_json(path / name, {**result, "hardware": hardware()})
 
 
-def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subject, dict[str, Any]]]:
+def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Evaluator, dict[str, Any]]]:
     """Print the comparison and the curve, write the pictures, say what to try next; returns what was measured."""
     run = RunDirectory.open(path)
     config = read_settings(run)
@@ -52,9 +51,9 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subjec
     console = plain_console()
     console.print(f"\nMeasuring over {episodes} fresh episodes each ...", style="dim")
     rows = measure(path, episodes, seed)
-    console.print(comparison([(subject.name, result) for subject, result in rows]))
+    console.print(comparison([(evaluator.name, result) for evaluator, result in rows]))
 
-    levels = {subject.name: result["return_mean"] for subject, result in rows if not result.get("adapter")}
+    levels = {evaluator.name: result["return_mean"] for evaluator, result in rows if not result.get("adapter")}
     gamma = text.gamma_of(config.env, config.env_kwargs)
     if config.gamma not in (None, gamma):
         levels = {}
@@ -66,11 +65,11 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Subjec
     drawing = terminal_curve(metrics, levels, console.width, ascii_only=console.options.ascii_only)
     console.out(drawing, highlight=False)
     filmed = can_be_filmed(config.env, config.env_kwargs)
-    trained = next(subject.player for subject, result in rows if result.get("adapter"))
+    trained = next(evaluator.policy for evaluator, result in rows if result.get("adapter"))
     with explain_write_errors(path):
         save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
-        if filmed and isinstance(trained, Sampled):
-            save_film(record(trained.policy, config.env, config.env_kwargs, seed=seed), film)
+        if filmed:
+            save_film(record(trained, config.env, config.env_kwargs, seed=seed), film)
 
     seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
     console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from twosome.decision import Decision, text_faults
 from twosome.documents import parse_json, require_shallow
 from twosome.errors import WorldError, quote
+from twosome.observation import Observation
 
 T = TypeVar("T")
 
@@ -74,6 +75,7 @@ class Step(NamedTuple):
         terminated: whether the world itself ended the episode.
         truncated: whether the episode was cut off instead; never both.
         success: whether the goal was reached; means something only where the episode is over.
+        vector: of the state that was reached; None where there is no prompt, or the world says nothing in numbers.
     """
 
     decision: Decision | None
@@ -83,6 +85,7 @@ class Step(NamedTuple):
     terminated: bool
     truncated: bool
     success: bool
+    vector: NDArray[Any] | None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,9 @@ class CheckedEnv:
     Args:
         env: the environment, with or without wrappers.
 
+    Attributes:
+        observation: what a policy is shown now; set by what begins an episode or carries out an action.
+
     Raises:
         WorldError: its spaces or methods are not those of the contract.
     """
@@ -126,6 +132,7 @@ class CheckedEnv:
         self._step = 0
         self._phrases: tuple[str, ...] = ("",) * self.num_actions
         self._is_closed = False
+        self.observation: Observation
 
     @classmethod
     def made_by(cls, make: Callable[[], gymnasium.Env[Any, Any]]) -> "CheckedEnv":
@@ -134,7 +141,8 @@ class CheckedEnv:
         try:
             return cls(env)
         except BaseException:
-            close(env)
+            if isinstance(env, gymnasium.Env):
+                close(env)
             raise
 
     def __enter__(self) -> "CheckedEnv":
@@ -264,12 +272,12 @@ class CheckedEnv:
         ]
         if faults:
             raise WorldError(" ".join(faults))
-        decision, prompt = None, None
+        decision, prompt, vector = None, None, None
         if not terminated and truncated:
-            prompt = self._texts(observation, info, faults).prompt
+            prompt, vector = self._texts(observation, info, faults).prompt, self._vector(observation)
         elif not terminated:
             decision = self._decision(observation, info, faults)
-            prompt = decision.prompt
+            prompt, vector = decision.prompt, self.observation.vector
         reward = float(reward)
         return Step(
             decision,
@@ -280,6 +288,7 @@ class CheckedEnv:
             bool(terminated),
             bool(truncated and not terminated),
             bool(info.get("success", terminated and reward > 0)),
+            vector,
         )
 
     def _decision(self, observation: Any, info: Any, faults: list[str]) -> Decision:
@@ -287,7 +296,12 @@ class CheckedEnv:
         texts = self._texts(observation, info, faults)
         decision = texts.decision or Decision(texts.prompt, texts.actions)  # which says that no action is available
         self._phrases = decision.actions
+        self.observation = Observation(decision, self._vector(observation), self.env)
         return decision
+
+    def _vector(self, observation: Any) -> NDArray[Any] | None:
+        """The numbers of an observation that has been looked at; None where the world's spaces name none."""
+        return None if self._vector_shape is None else observation["vector"]
 
     def _texts(self, observation: Any, info: Any, faults: list[str]) -> "_Texts":
         """Prompt and actions of an observation, whether or not an action is available.

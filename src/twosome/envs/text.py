@@ -27,6 +27,7 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -41,6 +42,9 @@ from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError, TwosomeError, WorldError, quote
 
 NAMESPACE = "twosome"
+
+EnvLike = str | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]] | CheckedEnv
+"""An environment's name, the environment itself, or what makes one."""
 
 
 @runtime_checkable
@@ -169,6 +173,46 @@ def make_checked(name: str, /, **kwargs: Any) -> CheckedEnv:
     return CheckedEnv.made_by(lambda: make(name, **kwargs))
 
 
+def opened(env: EnvLike, /, **kwargs: Any) -> AbstractContextManager[CheckedEnv]:
+    """An environment to play in, for a `with` block, which closes it in the end if it was made here.
+
+    Args:
+        env: see `EnvLike`.
+        **kwargs: arguments of the environment, if it is given by its name.
+
+    Raises:
+        TwosomeError: see `make`.
+        ConfigError: it is none of these, or comes with arguments and is made already.
+    """
+    if isinstance(env, str):
+        return make_checked(env, **kwargs)
+    if kwargs:
+        raise ConfigError(
+            f"arguments of the environment are {quote(kwargs)}; expected none with {quote(env)}, which is no name. "
+            "Make it with them, or give its name."
+        )
+    if isinstance(env, CheckedEnv | gymnasium.Env):
+        return nullcontext(env if isinstance(env, CheckedEnv) else CheckedEnv(env))
+    if not callable(env):
+        raise ConfigError(
+            f"the environment is {quote(env)}; expected its name, such as 'TomatoSalad', a Gymnasium environment, or a "
+            "function without arguments that makes one."
+        )
+    return CheckedEnv.made_by(lambda: _made(env))
+
+
+def _made(make: Callable[[], gymnasium.Env[Any, Any]]) -> gymnasium.Env[Any, Any]:
+    try:
+        return make()
+    except (TwosomeError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise WorldError(
+            f"the environment cannot be made: {quote(make)} {raised(error)}. Expected a function without arguments "
+            "that returns a Gymnasium environment."
+        ) from error
+
+
 def require_text_world(env: gymnasium.Env[Any, Any]) -> None:
     """Look at the spaces and at one observation; `check_world` looks closer.
 
@@ -181,15 +225,15 @@ def require_text_world(env: gymnasium.Env[Any, Any]) -> None:
     CheckedEnv(env).reset()
 
 
-def gamma_of(name: str, kwargs: Mapping[str, Any]) -> float:
+def gamma_of(env: EnvLike, kwargs: Mapping[str, Any] | None = None) -> float:
     """Discount per primitive step that a world wants its return reported with; 0.99 where it does not say.
 
     Raises:
         WorldError: no such world is registered.
         ConfigError: it takes no such argument.
     """
-    with make_checked(name, **kwargs) as world:
-        gamma = world.attribute("gamma", 0.99)
+    with opened(env, **(kwargs or {})) as world:
+        gamma, name = world.attribute("gamma", 0.99), world.name
     if not isinstance(gamma, float | int | np.floating | np.integer) or not 0 <= gamma <= 1:
         raise WorldError(f"the world {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}.")
     return float(gamma)

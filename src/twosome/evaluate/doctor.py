@@ -24,9 +24,10 @@ from twosome.envs import text
 from twosome.errors import PromptTooLongError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.policy.actor import Actor
+from twosome.policy.base import Policy
 from twosome.policy.calibration import Calibration
 from twosome.policy.uniform import Uniform
-from twosome.rollout import Collector, Episode, Policy, entropy_share
+from twosome.rollout import Collector, Episode, entropy_share
 from twosome.scoring import ActionScorer, Normalization, context_free_log_probs
 from twosome.statistics import bootstrap_interval
 from twosome.symptoms import DETERMINISTIC

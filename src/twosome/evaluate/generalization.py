@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.envs.household import panel_hash
+from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.panel import EPISODES, SEED, Panel
-from twosome.evaluate.subject import Subject, subject_of
 from twosome.evaluate.success import Evaluation
 from twosome.evaluate.unseen import KINDS, PanelTask, unseen_tasks
 from twosome.opening import read_settings
@@ -65,14 +65,14 @@ def generalize(
     require_at_least("seed", seed, 0)
     config = read_settings(RunDirectory.open(run))
     tasks = unseen_tasks(panel, config)
-    subjects = _subjects(run, config, checkpoint, greedy, threads)
+    evaluators = _evaluators(run, config, checkpoint, greedy, threads)
     played: list[dict[str, Evaluation]] = []
     for i, task in enumerate(tasks):
         progress(f"{i + 1} of {len(tasks)}: {task.name}")
         played.append(
             {
-                who: subject.in_world(task.env, task.env_kwargs).play(episodes, seed + i * episodes)
-                for who, subject in subjects.items()
+                who: evaluator.in_world(task.env, task.env_kwargs).play(episodes, seed + i * episodes)
+                for who, evaluator in evaluators.items()
             }
         )
     kinds = [kind for kind in KINDS.values() if kind in {task.kind for task in tasks}]
@@ -84,9 +84,9 @@ def generalize(
         **({"panel_hash": panel_hash()} if panel == "household" else {}),
         "episodes_per_task": episodes,
         "seed": seed,
-        "players": {who: subject.identity for who, subject in subjects.items()},
+        "players": {who: evaluator.identity for who, evaluator in evaluators.items()},
         "tasks": [
-            {**_described(task, seed + i * episodes), **{who: played[i][who].summary() for who in subjects}}
+            {**_described(task, seed + i * episodes), **{who: played[i][who].summary() for who in evaluators}}
             for i, task in enumerate(tasks)
         ],
         **({"kinds": {kind: pooled(rows) for kind, rows in of_kind.items()}} if kinds else {}),
@@ -152,13 +152,13 @@ def _successes(evaluations: Sequence[Evaluation]) -> tuple[int, int]:
     return sum(episode.success for episode in episodes), len(episodes)
 
 
-def _subjects(run: Path, config: TrainConfig, checkpoint: str, greedy: bool, threads: int) -> dict[str, Subject]:
+def _evaluators(run: Path, config: TrainConfig, checkpoint: str, greedy: bool, threads: int) -> dict[str, Evaluator]:
     """Who plays, weakest first; each language model is loaded once."""
     return {
-        "random": subject_of(run=run, policy="random", threads=threads),
-        "untrained": subject_of(run=run, model=config.model, greedy=greedy, threads=threads),
-        "trained": subject_of(run=run, checkpoint=checkpoint, greedy=greedy, threads=threads),
-        "planner": subject_of(run=run, policy="planner", threads=threads),
+        "random": evaluator_for(run=run, policy="random", threads=threads),
+        "untrained": evaluator_for(run=run, model=config.model, greedy=greedy, threads=threads),
+        "trained": evaluator_for(run=run, checkpoint=checkpoint, greedy=greedy, threads=threads),
+        "planner": evaluator_for(run=run, policy="planner", threads=threads),
     }
 
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from twosome.decision import Decision
 from twosome.envs import text
-from twosome.policy.actor import sample
+from twosome.play import play
+from twosome.policy.base import Policy
 from twosome.report.film import Moment, Recording
-from twosome.rollout import Policy
 
 
 def can_be_filmed(env: str, env_kwargs: dict[str, Any]) -> bool:
@@ -20,18 +19,12 @@ def can_be_filmed(env: str, env_kwargs: dict[str, Any]) -> bool:
 
 def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, seed: int) -> Recording:
     """Play one episode and keep what is worth seeing; for worlds that `can_be_filmed`."""
-    gamma = text.gamma_of(env, env_kwargs)
-    rng = np.random.default_rng(seed)
-    moments: list[Moment] = []
-    earned, discount = 0.0, 1.0
     with text.make_checked(env, **env_kwargs, render_mode="rgb_array") as world:
-        decision: Decision | None = world.reset(seed)
-        while decision is not None:
-            probabilities = policy.probabilities([decision])[0]
-            action = sample(probabilities, rng)
-            moments.append(Moment(world.render(), decision, probabilities, action, earned))
-            step = world.step(action)
-            earned += discount * step.reward
-            discount *= gamma**step.primitive_steps
-            decision = step.decision
-        return Recording(tuple(moments), world.render(), earned, step.success)
+        *_, last = steps = list(play(policy, world, [seed], rng=np.random.default_rng(seed), pictures=True))
+        assert last.episode is not None
+        moments = tuple(
+            Moment(step.picture, step.decision, step.probabilities, step.action, step.earned)
+            for step in steps
+            if step.picture is not None
+        )
+        return Recording(moments, world.render(), last.episode.discounted_return, last.episode.success)

@@ -4,64 +4,19 @@ Every episode that is begun is finished and counted, and which episodes are begu
 long they take: averaging the first so many to *finish* would favor the short, lucky ones.
 """
 
-import warnings
-from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import gymnasium
 import numpy as np
 
-from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import MAX_SEED, CheckedEnv
+from twosome.envs.checked import MAX_SEED
 from twosome.errors import ConfigError
-from twosome.policy.actor import sample
-from twosome.rollout import Episode, EpisodeCounter, Policy
+from twosome.play import draw, most_probable, play
+from twosome.policy.base import Policy
+from twosome.rollout import Episode
 from twosome.setting_types import require_at_least
 from twosome.statistics import bootstrap_interval, wilson_interval
-
-LONG = 10_000
-"""Decisions after which it is said that an episode does not end."""
-
-
-class EndlessEpisodeWarning(UserWarning):
-    """An episode takes so long that it may never end."""
-
-
-@runtime_checkable
-class Player(Protocol):
-    """Chooses an action in each of several environments."""
-
-    def choose(
-        self,
-        envs: Sequence[gymnasium.Env[Any, Any]],
-        decisions: Sequence[Decision],
-        rngs: Sequence[np.random.Generator],
-    ) -> list[int]:
-        """One action id for each environment."""
-        ...
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Plays by drawing from a policy, or by its most probable action."""
-
-    policy: Policy
-    greedy: bool = False
-
-    def choose(
-        self,
-        envs: Sequence[gymnasium.Env[Any, Any]],
-        decisions: Sequence[Decision],
-        rngs: Sequence[np.random.Generator],
-    ) -> list[int]:
-        """Draw one action for each decision."""
-        rows = self.policy.probabilities(decisions)
-        if self.greedy:
-            return [int(np.argmax(row)) for row in rows]
-        return [sample(row, rng) for row, rng in zip(rows, rngs, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -86,11 +41,12 @@ class Evaluation:
 
 
 def evaluate(
-    player: Player,
-    env: str,
+    policy: Policy,
+    env: text.EnvLike,
     env_kwargs: dict[str, Any] | None = None,
     *,
-    gamma: float,
+    gamma: float | None = None,
+    greedy: bool = False,
     episodes: int = 100,
     seed: int = 0,
     parallel: int = 16,
@@ -98,10 +54,11 @@ def evaluate(
     """Play fresh episodes.
 
     Args:
-        player: who plays.
-        env: the world's name.
-        env_kwargs: its keyword arguments.
-        gamma: discount per primitive step for the returns.
+        policy: who plays.
+        env: the world's name, the world itself (with ``parallel=1``), or what makes it.
+        env_kwargs: its keyword arguments, if it is given by its name.
+        gamma: discount per primitive step for the returns; None: the world's own.
+        greedy: take the most probable action in place of drawing.
         episodes: how many.
         seed: episode ``i`` is reset with ``seed + i`` and draws its actions from a generator of its own, so
             that results do not depend on ``parallel``, but for a language model's rounding in batches.
@@ -118,63 +75,14 @@ def evaluate(
             f"--seed is {seed}; expected at most {MAX_SEED + 1 - episodes:,}, as each of {episodes:,} episodes has the "
             "next seed, and many worlds take none beyond 31 bits."
         )
-    with ExitStack() as stack:
-        envs = [
-            stack.enter_context(text.make_checked(env, **(env_kwargs or {}))) for _ in range(min(parallel, episodes))
-        ]
-        return Evaluation(_play(player, envs, gamma=gamma, episodes=episodes, seed=seed))
-
-
-def _play(player: Player, envs: Sequence[CheckedEnv], *, gamma: float, episodes: int, seed: int) -> tuple[Episode, ...]:
-    finished: dict[int, Episode] = {}
-    slots: dict[int, _Slot] = {}
-    waiting = iter(range(episodes))
-    for place, index in zip(range(len(envs)), waiting, strict=False):
-        slots[place] = _Slot.begin(envs[place], index, seed)
-    while slots:
-        places = list(slots)
-        running = [slots[place] for place in places]
-        actions = player.choose(
-            [slot.env.env for slot in running], [s.decision for s in running], [s.rng for s in running]
-        )
-        for place, slot, action in zip(places, running, actions, strict=True):
-            episode = slot.step(action, gamma)
-            if episode is None:
-                continue
-            finished[slot.index] = episode
-            following = next(waiting, None)
-            if following is None:
-                del slots[place]
-            else:
-                slots[place] = _Slot.begin(slot.env, following, seed)
-    return tuple(finished[index] for index in range(episodes))
-
-
-@dataclass
-class _Slot:
-    """One running episode."""
-
-    env: CheckedEnv
-    index: int
-    decision: Decision
-    rng: np.random.Generator
-    counter: EpisodeCounter
-
-    @classmethod
-    def begin(cls, env: CheckedEnv, index: int, seed: int) -> "_Slot":
-        return cls(env, index, env.reset(seed + index), np.random.default_rng([seed, index]), EpisodeCounter())
-
-    def step(self, action: int, gamma: float) -> Episode | None:
-        step = self.env.step(action)
-        self.counter.add(step.reward, step.primitive_steps, gamma)
-        if step.decision is None:
-            return self.counter.finish(step.success)
-        if self.counter.decisions == LONG:
-            warnings.warn(
-                f"an episode of {self.env.name} has had {LONG:,} decisions and goes on. If it never ends, set a limit: "
-                "--env-kwargs '{\"max_episode_steps\": 100}'",
-                EndlessEpisodeWarning,
-                stacklevel=3,
-            )
-        self.decision = step.decision
-        return None
+    steps = play(
+        policy,
+        env,
+        range(seed, seed + episodes),
+        env_kwargs=env_kwargs,
+        gamma=gamma,
+        choose=most_probable if greedy else draw,
+        parallel=parallel,
+    )
+    finished = {step.number: step.episode for step in steps if step.episode is not None}
+    return Evaluation(tuple(finished[number] for number in range(episodes)))

@@ -20,10 +20,10 @@ from twosome.baselines.saycan import Affordance, SayCan, experience_of
 from twosome.content import WINDOW
 from twosome.envs import text
 from twosome.errors import TwosomeError
-from twosome.evaluate.subject import Subject
-from twosome.evaluate.success import Player
+from twosome.evaluate.evaluator import Evaluator
 from twosome.experiment.settings import KINDS, recorded
 from twosome.policy.actor import Actor
+from twosome.policy.base import Policy
 from twosome.rollout import Episode, Rollout, episode_means
 from twosome.runs import EVALUATION, RunDirectory, explain_write_errors, write_json
 from twosome.scoring import ActionScorer
@@ -38,9 +38,10 @@ def learn_and_measure(path: Path, config: MlpConfig, episodes: int, seed: int) -
     settings = recorded(config)
     run = RunDirectory.create(path, {**settings, "gamma": gamma}, versions(config.env))
     with run.locked():
-        player: Player = _saycan(config, run) if isinstance(config, SayCanConfig) else train_mlp(config, Recorder(run))
+        policy: Policy = _saycan(config, run) if isinstance(config, SayCanConfig) else train_mlp(config, Recorder(run))
         identity = {"policy": settings["kind"], "config": asdict(config)}
-        document = Subject(settings["kind"], player, config.env, {}, identity).measure(episodes, seed)
+        greedy = isinstance(config, SayCanConfig) and config.greedy
+        document = Evaluator(settings["kind"], policy, config.env, {}, identity, greedy).measure(episodes, seed)
         with explain_write_errors(path):
             write_json(path / EVALUATION, {**document, "hardware": hardware()})
 
@@ -83,7 +84,7 @@ def _saycan(config: SayCanConfig, run: RunDirectory) -> SayCan:
             "update_s": time.perf_counter() - began,
         }
     )
-    return SayCan(actor, affordance, config.greedy)
+    return SayCan(actor, affordance)
 
 
 def main(arguments: Sequence[str]) -> int:

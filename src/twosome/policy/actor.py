@@ -11,9 +11,14 @@ from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.errors import DivergedError, quote
+from twosome.observation import Observation, decision_of
 from twosome.policy.calibration import Calibration, temperature_for
 from twosome.scoring import ActionScorer, Normalization, action_log_probs, context_free_log_probs
+from twosome.scoring.cache import BoundedCache
 from twosome.scoring.words import warn_of_no_words
+
+_REMEMBERED = 65_536
+"""Distinct decisions whose policy is remembered: many more than an update of training meets."""
 
 
 class Actor:
@@ -41,7 +46,7 @@ class Actor:
         self.context_free_prompt = context_free_prompt
         self.calibration = (calibration or Calibration()).to(scorer.device)
         self.frozen = frozen or scorer
-        self._known: dict[Decision, NDArray[np.float64]] = {}
+        self.forget()
 
     def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
         """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
@@ -56,13 +61,16 @@ class Actor:
             self.calibration.prior_weight,
         )
 
-    def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
-        """The policy at each decision, one probability per action id; computed once until `forget`.
+    def probabilities(self, observations: Sequence[Observation | Decision]) -> list[NDArray[np.float64]]:
+        """The policy at each observation, one probability per action id; computed once until `forget`.
 
         Raises:
             DivergedError: the model's scores are not finite.
         """
-        unknown = [decision for decision in dict.fromkeys(decisions) if decision not in self._known]
+        decisions = [decision_of(observation) for observation in observations]
+        distinct = dict.fromkeys(decisions)
+        known = {decision: row for decision in distinct if (row := self._known.find(decision)) is not None}
+        unknown = [decision for decision in distinct if decision not in known]
         if unknown:
             if self.normalization == "word":
                 warn_of_no_words(phrase for decision in unknown for phrase in decision.actions)
@@ -75,8 +83,8 @@ class Actor:
                         f"the model {self.scorer.name!r} gives no number for the actions after the prompt "
                         f"{quote(decision.prompt)}: its weights or its precision have overflowed."
                     )
-                self._known[decision] = policy / policy.sum()
-        return [self._known[decision] for decision in decisions]
+                known[decision] = self._known.put(decision, policy / policy.sum())
+        return [known[decision] for decision in decisions]
 
     @torch.no_grad()
     def calibrate(self, decisions: Sequence[Decision], target_entropy: float) -> None:
@@ -95,17 +103,4 @@ class Actor:
 
     def forget(self) -> None:
         """Drop the remembered policies; to be called whenever the model has changed."""
-        self._known.clear()
-
-
-def sample(probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
-    """Draw an action id; an action of probability zero is never drawn."""
-    return sample_at(probabilities, rng.random())
-
-
-def sample_at(probabilities: NDArray[np.float64], uniform: float) -> int:
-    """The action id that a draw from [0, 1) stands for; an action of probability zero never is."""
-    cumulative = np.cumsum(probabilities)
-    # Rounding may leave the last sum a hair below or above one: scale the draw instead of trusting it.
-    drawn = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
-    return min(drawn, int(np.flatnonzero(probabilities)[-1]))
+        self._known: BoundedCache[Decision, NDArray[np.float64]] = BoundedCache(_REMEMBERED)

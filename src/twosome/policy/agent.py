@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.opening import Consent, granted, open_checkpoint, read_settings
-from twosome.policy.actor import Actor, sample
+from twosome.policy.actor import Actor
+from twosome.policy.base import sample
 from twosome.policy.calibration import Calibration, load_calibration
 from twosome.policy.fingerprint import require_same_model
 from twosome.policy.tuning import load_tuned, randomize

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from twosome.decision import Decision
+from twosome.observation import Observation
 
 
 class Uniform:
     """Every available action is equally probable."""
 
-    def probabilities(self, decisions: Sequence[Decision]) -> list[NDArray[np.float64]]:
-        """One row for each decision; zero where an action is not available."""
+    def probabilities(self, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:
+        """One row for each observation; zero where an action is not available."""
         rows = []
-        for decision in decisions:
-            available = np.array([bool(phrase) for phrase in decision.actions])
+        for observation in observations:
+            available = np.array([bool(phrase) for phrase in observation.actions])
             rows.append(available / available.sum())
         return rows

@@ -14,14 +14,18 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.envs import best_action, text
-from twosome.envs.checked import CheckedEnv, world_seeds
+from twosome.envs import text
+from twosome.envs.checked import world_seeds
 from twosome.errors import DivergedError
+from twosome.observation import Observation
+from twosome.play import play
 from twosome.policy.actor import Actor
 from twosome.policy.lm import trainable
+from twosome.policy.planner import Planner
 from twosome.ppo.microbatch import micro_batches
 
 NOISE = 0.1
@@ -62,19 +66,23 @@ def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed
     Raises:
         WorldError: the world has no planner.
     """
-    shown, rng = Demonstrations(), np.random.default_rng(seed)
-    with CheckedEnv.made_by(make) as env:
-        for begin in world_seeds(seed, episodes):
-            decision: Decision | None = env.reset(begin)
-            while decision is not None:
-                action = best_action(env.env)
-                # The planner may know of actions that the prompt does not offer; the policy cannot say them.
-                if decision.actions[action]:
-                    shown.decisions.append(decision)
-                    shown.actions.append(action)
-                carried_out = int(rng.choice(decision.available)) if rng.random() < NOISE else action
-                decision = env.step(carried_out).decision
+    shown = Demonstrations()
+    for step in play(
+        Planner(), make, world_seeds(seed, episodes), gamma=1.0, choose=_disturbed, rng=np.random.default_rng(seed)
+    ):
+        action = int(step.probabilities.argmax())
+        # The planner may know of actions that the prompt does not offer; the policy cannot say them.
+        if step.decision.actions[action]:
+            shown.decisions.append(step.decision)
+            shown.actions.append(action)
     return shown
+
+
+def _disturbed(observation: Observation, probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
+    """The most probable action, or now and then any that is available."""
+    if rng.random() < NOISE:
+        return int(rng.choice(observation.available))
+    return int(probabilities.argmax())
 
 
 def clone(actor: Actor, shown: Demonstrations, *, learning_rate: float, max_grad_norm: float, seed: int) -> list[float]:

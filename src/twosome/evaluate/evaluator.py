@@ -14,10 +14,11 @@ from twosome.content import LEARNED
 from twosome.envs import text
 from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.request import Request
-from twosome.evaluate.success import Evaluation, Player, Sampled, evaluate
+from twosome.evaluate.success import Evaluation, evaluate
 from twosome.opening import open_checkpoint
 from twosome.policy.actor import Actor
 from twosome.policy.agent import Agent, load_scorer, require_recorded_model
+from twosome.policy.base import Policy
 from twosome.policy.calibration import Calibration
 from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory, sha256
@@ -29,31 +30,32 @@ AFFORDANCE_DECISIONS = 20_000
 
 
 @dataclass(frozen=True)
-class Subject:
-    """Someone who plays in a world.
+class Evaluator:
+    """A policy, and the world in which it is evaluated.
 
     Attributes:
         name: for tables.
-        player: chooses the actions.
+        policy: who plays.
         env: the world's name.
         env_kwargs: its keyword arguments.
         identity: what is being evaluated, as plain JSON: model, adapter hash, normalization.
+        greedy: take the most probable action in place of drawing.
     """
 
     name: str
-    player: Player
+    policy: Policy
     env: str
     env_kwargs: dict[str, Any]
     identity: dict[str, Any]
+    greedy: bool = False
 
-    def in_world(self, env: str, env_kwargs: dict[str, Any]) -> "Subject":
-        """The same player in another world; a language model is not loaded again."""
+    def in_world(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
+        """The same policy in another world; a language model is not loaded again."""
         return replace(self, env=env, env_kwargs=env_kwargs)
 
     def play(self, episodes: int, seed: int) -> Evaluation:
         """Play fresh episodes; returns are discounted as the world says."""
-        gamma = text.gamma_of(self.env, self.env_kwargs)
-        return evaluate(self.player, self.env, self.env_kwargs, gamma=gamma, episodes=episodes, seed=seed)
+        return evaluate(self.policy, self.env, self.env_kwargs, greedy=self.greedy, episodes=episodes, seed=seed)
 
     def measure(self, episodes: int, seed: int) -> dict[str, Any]:
         """Play fresh episodes; the result as plain JSON, with all that is needed to repeat it."""
@@ -68,7 +70,7 @@ class Subject:
         }
 
 
-def subject_of(
+def evaluator_for(
     *,
     run: Path | None = None,
     model: str | None = None,
@@ -82,7 +84,7 @@ def subject_of(
     affordance_decisions: int | None = None,
     affordance_seed: int | None = None,
     threads: int = 1,
-) -> Subject:
+) -> Evaluator:
     """Who is meant by the options of `twosome eval`; see `Request`, which refuses what makes no sense."""
     request = Request(
         run=run,
@@ -102,9 +104,9 @@ def subject_of(
     config, loading, named = request.config(), request.loading, request.named_model()
     env, env_kwargs = request.world()
     if policy == "random":
-        return Subject("random", Sampled(Uniform()), env, env_kwargs, {"policy": "random"})
+        return Evaluator("random", Uniform(), env, env_kwargs, {"policy": "random"})
     if policy == "planner":
-        return Subject("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
+        return Evaluator("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
     identity: dict[str, Any]
     if policy == "saycan":
         actor = _untrained(request)
@@ -125,12 +127,12 @@ def subject_of(
         actor.normalization = normalization or actor.normalization
     identity |= _random_init(named, config)
     identity = {"policy": "model", **identity, **_normalized(actor), "greedy": greedy}
-    return Subject(name, Sampled(actor, greedy), env, env_kwargs, identity)
+    return Evaluator(name, actor, env, env_kwargs, identity, greedy)
 
 
 def _saycan(
     actor: Actor, env: str, env_kwargs: dict[str, Any], decisions: int | None, seed: int | None, *, greedy: bool
-) -> Subject:
+) -> Evaluator:
     """An untrained model with an affordance learnt from random play in the same world."""
     decisions = AFFORDANCE_DECISIONS if decisions is None else decisions
     seed = 1 if seed is None else seed
@@ -148,7 +150,7 @@ def _saycan(
             "seed": seed,
         },
     }
-    return Subject("SayCan", SayCan(actor, affordance, greedy), env, env_kwargs, identity)
+    return Evaluator("SayCan", SayCan(actor, affordance), env, env_kwargs, identity, greedy)
 
 
 def _untrained(request: Request) -> Actor:

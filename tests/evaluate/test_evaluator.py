@@ -5,7 +5,7 @@ import pytest
 from tests.worlds import counting_run
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError
-from twosome.evaluate.subject import subject_of
+from twosome.evaluate.evaluator import evaluator_for
 from twosome.ppo.train import Trainer, train
 from twosome.runs import RunDirectory
 
@@ -14,7 +14,7 @@ COUNTING = "twosome-tests/Counting-v0"
 
 def test_saycan_says_what_it_was_and_can_be_repeated():
     first, again, other = (
-        subject_of(policy="saycan", env=COUNTING, affordance_decisions=400, affordance_seed=seed).measure(40, 0)
+        evaluator_for(policy="saycan", env=COUNTING, affordance_decisions=400, affordance_seed=seed).measure(40, 0)
         for seed in (3, 3, 4)
     )
     assert first == again
@@ -28,15 +28,15 @@ def test_saycan_says_what_it_was_and_can_be_repeated():
 
 def test_saycan_does_what_succeeds_more_often_than_the_model_alone():
     """ "go left" alone succeeds at once."""
-    alone = subject_of(model="hearth", env=COUNTING).measure(60, 0)
-    with_affordance = subject_of(policy="saycan", env=COUNTING, affordance_decisions=2000).measure(60, 0)
+    alone = evaluator_for(model="hearth", env=COUNTING).measure(60, 0)
+    with_affordance = evaluator_for(policy="saycan", env=COUNTING, affordance_decisions=2000).measure(60, 0)
     assert with_affordance["return_mean"] > alone["return_mean"]
 
 
 def test_saycan_knows_the_worlds_arguments():
     """Layout C of this kitchen has two actions more, which an affordance for another layout could not tell apart."""
-    found = subject_of(policy="saycan", env="TomatoSalad", env_kwargs={"layout": "C"}, affordance_decisions=800)
-    assert found.player.affordance.network[-1].out_features == 7
+    found = evaluator_for(policy="saycan", env="TomatoSalad", env_kwargs={"layout": "C"}, affordance_decisions=800)
+    assert found.policy.affordance.network[-1].out_features == 7
     assert found.env_kwargs == {"layout": "C"}
 
 
@@ -44,25 +44,25 @@ def test_a_run_that_changed_all_weights_has_no_frozen_model_to_ask(tmp_path):
     config = TrainConfig(env=COUNTING, tuning="full", total_steps=128, output=tmp_path / "run")
     RunDirectory.create(config.output, config.to_json(), {})
     with pytest.raises(ConfigError, match="--normalization pmi asks the frozen model"):
-        subject_of(run=config.output, normalization="pmi")
+        evaluator_for(run=config.output, normalization="pmi")
 
 
 def test_an_untrained_model_with_learned_is_where_a_run_begins(tmp_path):
     config = counting_run(tmp_path / "run", normalization="learned", seed=7, target_entropy=0.6, prior_weight=0.5)
     RunDirectory.create(config.output, config.to_json(), {})
-    untrained = subject_of(run=config.output, model="hearth")
+    untrained = evaluator_for(run=config.output, model="hearth")
     assert untrained.identity["normalization"] == "learned"
     assert {name: untrained.identity[name] for name in ("temperature", "prior_weight")} == Trainer(
         config
     ).actor.calibration.numbers()
-    by_default = subject_of(model="hearth", env=COUNTING, normalization="learned")
+    by_default = evaluator_for(model="hearth", env=COUNTING, normalization="learned")
     expected = Trainer(TrainConfig(env=COUNTING, normalization="learned")).actor.calibration.numbers()
     assert {name: by_default.identity[name] for name in expected} == expected
 
 
 def test_a_run_that_learned_its_normalization_is_measured_with_it_or_with_another(tmp_path):
     path = train(counting_run(tmp_path / "run", normalization="learned", total_steps=32))
-    learned, word = (subject_of(run=path, normalization=name) for name in (None, "word"))
+    learned, word = (evaluator_for(run=path, normalization=name) for name in (None, "word"))
     assert learned.identity["temperature"] == RunDirectory.open(path).read_metrics()[-1]["temperature"]
     assert word.identity["normalization"] == "word"
     assert "temperature" not in word.identity
@@ -72,12 +72,12 @@ def test_learned_is_refused_for_a_run_that_learned_no_temperature(tmp_path):
     config = counting_run(tmp_path / "run", normalization="word")
     RunDirectory.create(config.output, config.to_json(), {})
     with pytest.raises(ConfigError, match="has learned no temperature"):
-        subject_of(run=config.output, normalization="learned")
+        evaluator_for(run=config.output, normalization="learned")
 
 
 def test_saycan_in_a_world_without_numbers_is_refused():
     with pytest.raises(ConfigError, match='Wordy-v0 has no symbolic observation: expected "vector"'):
-        subject_of(policy="saycan", env="twosome-tests/Wordy-v0", affordance_decisions=40)
+        evaluator_for(policy="saycan", env="twosome-tests/Wordy-v0", affordance_decisions=40)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_saycan_in_a_world_without_numbers_is_refused():
 )
 def test_options_that_mean_nothing_are_refused(options, words):
     with pytest.raises(ConfigError, match=words):
-        subject_of(env=COUNTING, **options)
+        evaluator_for(env=COUNTING, **options)
