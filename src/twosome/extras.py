@@ -5,7 +5,9 @@ import importlib.util
 from twosome.errors import MissingExtraError
 
 
-def require_extras(*, track: str | None = None, quantization: str | None = None, ray: bool = False) -> None:
+def require_extras(
+    *, track: str | None = None, quantization: str | None = None, ray: bool = False, gguf: bool = False
+) -> None:
     """Check that what the settings of these names need is installed.
 
     Raises:
@@ -17,6 +19,8 @@ def require_extras(*, track: str | None = None, quantization: str | None = None,
         _require("bitsandbytes", "quantization", f"--quantization {quantization}")
     if ray:
         _require("ray", "ray", "--ray-workers")
+    if gguf:
+        _require("gguf", "gguf", "a model in a GGUF file")
 
 
 def _require(module: str, extra: str, flag: str) -> None:

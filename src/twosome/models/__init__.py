@@ -10,6 +10,7 @@ from typing import Any
 
 from twosome.documents import parse_json, read_text
 from twosome.errors import ModelError, quote
+from twosome.models.gguf import is_gguf, locate_file
 
 NAMES = ("hearth",)
 """The embedded models; each is a folder in the format of Transformers."""
@@ -55,13 +56,14 @@ def loadable(folder: Path) -> Iterator[Path]:
 
 
 def everywhere(name_or_path: str) -> str:
-    """The same name; of a folder its absolute path, so that it means the same wherever it is read.
+    """The same name; of a folder or GGUF file its absolute path, so that it means the same wherever it is read.
 
     >>> everywhere("hearth"), everywhere("nobody/nothing")
     ('hearth', 'nobody/nothing')
     """
-    is_folder = name_or_path not in NAMES and os.path.isdir(os.path.expanduser(name_or_path))
-    return _absolute(name_or_path) if is_folder else name_or_path
+    if name_or_path in NAMES or not (os.path.isdir(os.path.expanduser(name_or_path)) or is_gguf(name_or_path)):
+        return name_or_path
+    return _absolute(name_or_path)
 
 
 def same(first: str, second: str) -> bool:
@@ -102,14 +104,17 @@ def adapted(name_or_path: str) -> str | None:
         raise ModelError(
             f"the adapter_config.json in {quote(name_or_path)} cannot be read: {reason}. Copy it again."
         ) from error
-    return str(folder / base) if os.path.isdir(folder / base) else base
+    beside = folder / base
+    is_beside = os.path.isdir(beside) or (os.path.isfile(beside) and is_gguf(str(beside)))
+    return str(beside) if is_beside else base
 
 
 def locate(name_or_path: str) -> Path | None:
-    """The folder of a model that is embedded or named by its path; None for an id on the Hugging Face Hub.
+    """The folder or GGUF file of a model that is embedded or named by its path; None for an id on the Hugging Face Hub.
 
     Raises:
-        ModelError: there is no folder at a path that cannot be an id, or it holds no model.
+        ModelError: there is nothing at a path that cannot be an id, or what is there is no model.
+        MissingExtraError: it is a GGUF file, and the package `gguf` is not installed.
 
     >>> locate("nobody/nothing") is None
     True
@@ -118,6 +123,8 @@ def locate(name_or_path: str) -> Path | None:
         return path(name_or_path)
     folder = Path(os.path.expanduser(name_or_path))
     if not os.path.isdir(folder):
+        if is_gguf(name_or_path):
+            return locate_file(name_or_path)
         # An id is NAME or OWNER/NAME.
         if name_or_path.count("/") > 1 or name_or_path.startswith((".", "~", "/")):
             raise ModelError(

@@ -39,7 +39,7 @@ _PIECE_BYTES = 2**20
 def model_files(config: TrainConfig) -> dict[str, str]:
     """SHA-256 of each file that decides what the model of a run is before training, by its name.
 
-    With random weights those of the folder decide nothing, and are left out.
+    With random weights those of the folder decide nothing, and are left out. A GGUF file is always read whole.
 
     Raises:
         ModelError: the model is not on this machine.
@@ -55,8 +55,11 @@ def model_files(config: TrainConfig) -> dict[str, str]:
 
 
 def _files(model: str, wanted: Sequence[str]) -> dict[str, Path]:
-    """The files in a model's folder whose names are like those that are wanted, by their names."""
+    """The files in a model's folder whose names are like those that are wanted, by their names; or its GGUF file."""
     folder = models.locate(model) or _snapshot(model)
+    if folder.is_file():
+        # It holds all of it in one, and may be renamed.
+        return {"model.gguf": folder}
     models.require_own_weights(folder)
     # Links are followed: a snapshot of the Hugging Face Hub is made of them.
     files = {path.relative_to(folder).as_posix(): path for path in models.loadable(folder) if path.is_file()}

@@ -1,7 +1,7 @@
-"""A language model and its tokenizer, by name: embedded in the package, a folder, or from the Hugging Face Hub.
+"""A language model and its tokenizer, by name: embedded in the package, a folder, a file, or from the Hugging Face Hub.
 
-Weights come as safetensors alone (the older format runs code when it is opened), and code that comes with a
-model runs only when asked for.
+Weights come as safetensors or in a GGUF file (the older format runs code when it is opened), and code that comes with
+a model runs only when asked for.
 """
 
 import importlib.util
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import torch
+import transformers
 from peft import PeftConfig, PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
@@ -55,6 +56,11 @@ def load_model(
     where = _device(device)
     settings: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
     folder = models.adapter_folder(name_or_path)
+    if quantization is not None and models.gguf.is_gguf(name_or_path):
+        raise ModelError(
+            f"the weights in the GGUF file {quote(name_or_path)} are unpacked when they are read, and cannot be loaded "
+            f"in {quantization}. Leave out --quantization, or give the model as a folder that Transformers saved."
+        )
     if folder is not None and quantization is not None:
         raise ModelError(
             f"the folder {quote(name_or_path)} holds an adapter, which is merged into its model, and a model in "
@@ -64,6 +70,8 @@ def load_model(
         settings["quantization_config"] = _quantization_config(quantization, settings["dtype"])
 
     def load(name: str, source: str) -> tuple[Any, Any]:
+        if models.gguf.is_gguf(name):
+            return _load_file(name, where, settings, trust_remote_code=trust_remote_code)
         return _load(name, source, where, settings, {"trust_remote_code": trust_remote_code})
 
     if folder is None:
@@ -80,8 +88,8 @@ def _load(
         require_own_files(folder)
     with _interpreting(
         lambda found: (
-            f"found no model {quote(name_or_path)}: {found} Give {models.NAMES[0]!r}, a folder with config.json, or an "
-            "id on the Hugging Face Hub (which needs a connection the first time)."
+            f"found no model {quote(name_or_path)}: {found} Give {models.NAMES[0]!r}, a folder with config.json, a "
+            "GGUF file, or an id on the Hugging Face Hub (which needs a connection the first time)."
         )
     ):
         if not common["trust_remote_code"]:
@@ -101,16 +109,95 @@ def _load(
             **settings,
             **common,
         )
+    return _checked(name_or_path, loaded, "correct its config.json"), tokenizer
+
+
+def _checked(name_or_path: str, loaded: Any, remedy: str) -> Any:
+    """The model, in evaluation mode, once all of its weights are there and are numbers."""
     model, found = loaded
     if missing := sorted(found["missing_keys"]):
         # Transformers would begin them with random numbers, other ones at each load.
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise ModelError(
             f"the weights of {name_or_path!r} lack {len(missing)} of the model's tensors: {shown}. Copy the model "
-            "again, or correct its config.json."
+            f"again, or {remedy}."
         )
     _require_finite(name_or_path, model)
-    return model.eval(), tokenizer
+    return model.eval()
+
+
+def _load_file(
+    name_or_path: str, where: torch.device, settings: dict[str, Any], *, trust_remote_code: bool
+) -> tuple[Any, Any]:
+    """The model in a GGUF file, its weights unpacked: from then on like any other."""
+    path = models.gguf.locate_file(name_or_path)
+    header = models.gguf.read_header(path)
+    if not trust_remote_code and _fetches_kernels(header.architecture):
+        raise ModelError(
+            f"for the architecture {quote(header.architecture)} of {quote(name_or_path)} Transformers would fetch "
+            "code from the Hugging Face Hub with the package kernels and run it. Uninstall that package, or, if you "
+            "trust the code, say --trust-remote-code (in Python: trust_remote_code=True)."
+        )
+    other = "give the model as a folder that Transformers saved"
+    # Alone, so that nothing that lies beside it is read.
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "model.gguf").symlink_to(path.resolve())
+        place = {"pretrained_model_name_or_path": folder, "gguf_file": "model.gguf"}
+        with _interpreting(
+            lambda found: (
+                f"Transformers cannot read the GGUF file {quote(name_or_path)}, whose architecture is "
+                f"{quote(header.architecture)}: {found} Install a newer version of Transformers, or {other}."
+            )
+        ):
+            config = AutoConfig.from_pretrained(**place)
+        with _interpreting(
+            lambda found: (
+                f"the tokenizer in the GGUF file {quote(name_or_path)} cannot be read: {found} Install a newer "
+                f"version of Transformers, or {other}."
+            )
+        ):
+            tokenizer: Any = AutoTokenizer.from_pretrained(**place)
+        with (
+            _interpreting(
+                lambda found: (
+                    f"the weights in the GGUF file {quote(name_or_path)} do not make a causal language model: {found} "
+                    f"Copy the model again, or {other}."
+                )
+            ),
+            without_progress_bar(is_local=True),
+        ):
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                **place,
+                config=config,
+                device_map={"": where},
+                output_loading_info=True,
+                **settings,
+                **_unpacking(),
+            )
+    model = _checked(name_or_path, loaded, other)
+    model.config.name_or_path = tokenizer.name_or_path = model.name_or_path = name_or_path
+    # The weights are as wide as any: nothing of how they came has to keep them from being trained and saved.
+    model.is_quantized = False
+    for owner, name in ((model, "hf_quantizer"), (model, "quantization_method"), (model.config, "quantization_config")):
+        vars(owner).pop(name, None)
+    return model, tokenizer
+
+
+def _unpacking() -> dict[str, Any]:
+    """The argument that makes Transformers unpack weights, from the version on that could do otherwise."""
+    make = getattr(transformers, "GgufConfig", None)
+    return {} if make is None else {"quantization_config": make(dequantize=True)}
+
+
+def _fetches_kernels(architecture: str) -> bool:
+    """Whether Transformers would look for code on the Hugging Face Hub that computes with weights of GGUF files."""
+    if importlib.util.find_spec("kernels") is None:
+        return False
+    try:
+        from transformers.integrations.gguf.utils import is_gguf_arch_supported
+    except ImportError:  # an older version, which has no such code
+        return False
+    return bool(is_gguf_arch_supported(architecture))
 
 
 def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]) -> tuple[Any, Any]:
@@ -227,6 +314,8 @@ def _source(name_or_path: str) -> str:
     folder = models.locate(name_or_path)
     if folder is None:
         return name_or_path
+    if folder.is_file():
+        return str(folder)
     if not any(folder.glob("*.safetensors")):
         raise ModelError(_weights_message(name_or_path, str(folder), ""))
     models.require_own_weights(folder)
