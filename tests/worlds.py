@@ -9,7 +9,10 @@ from gymnasium import spaces
 
 from twosome.config import TrainConfig
 from twosome.decision import Decision
+from twosome.envs.spaces import PhraseIndex, text_observation
 
+_COLORS = ("red", "green", "blue", "white", "black")
+_THINGS = ("apple", "book", "cup", "pen", "shoe")
 _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
 
 
@@ -94,7 +97,53 @@ class Wordy(Counting):
         return {name: part for name, part in super().observation().items() if name != "vector"}
 
 
+class Shelf(gymnasium.Env[dict[str, Any], Any]):
+    """Things to take, from ``fewest`` to ``most`` of them, others in each step; the wanted one ends the episode.
+
+    Taking another earns nothing; after three the episode is cut off.
+    """
+
+    gamma = 0.9
+
+    def __init__(self, fewest: int = 1, most: int = 5) -> None:
+        self.action_space, self.observation_space = PhraseIndex(), text_observation()
+        self.fewest, self.most = fewest, most
+
+    def observation(self) -> dict[str, Any]:
+        things = [f"the {_COLORS[i % 5]} {_THINGS[i // 5 % 5]}" + f" {i // 25}" * (i >= 25) for i in self.things]
+        return {
+            "prompt": f"You want to take {things[self.wanted]}. It is try {self.tries}. Now you",
+            "actions": [f"take {thing}" for thing in things],
+        }
+
+    def fill(self) -> None:
+        count = int(self.np_random.integers(self.fewest, self.most + 1))
+        self.things = self.np_random.permutation(max(25, self.most))[:count].tolist()
+        self.wanted = int(self.np_random.integers(count))
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self.tries = 0
+        self.fill()
+        return self.observation(), {}
+
+    def step(self, action: int):
+        found = action == self.wanted
+        self.tries += 1
+        self.fill()
+        return self.observation(), float(found), found, self.tries == 3, {}
+
+    def get_state(self) -> dict[str, Any]:
+        mine = {"things": self.things, "wanted": self.wanted, "tries": self.tries}
+        return {**mine, "generator": self.np_random.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.things, self.wanted, self.tries = state["things"], state["wanted"], state["tries"]
+        self.np_random.bit_generator.state = state["generator"]
+
+
 gymnasium.register("twosome-tests/Counting-v0", Counting)
+gymnasium.register("twosome-tests/Shelf-v0", Shelf)
 gymnasium.register("twosome-tests/Foreign-v0", Foreign)
 gymnasium.register("twosome-tests/Wordy-v0", Wordy)
 

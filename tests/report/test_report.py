@@ -6,7 +6,7 @@ from PIL import Image, ImageSequence
 
 from twosome.decision import Decision
 from twosome.report.curve import points, save_curve, terminal_curve
-from twosome.report.film import Moment, Recording, save_film
+from twosome.report.film import Moment, Recording, _most_probable, save_film
 
 METRICS = [
     {"decisions": 128 * (i + 1), "episodes": 10 * i, "return_mean": i / 10 if i else None, "success_rate": 0.5}
@@ -118,3 +118,22 @@ def test_the_film_has_a_frame_for_each_decision_and_one_for_the_end(tmp_path):
         assert film.n_frames == 4
         frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)]
     assert all((frames[i] != frames[i + 1]).any() for i in range(3))
+
+
+def test_of_more_actions_than_fit_into_the_film_the_most_probable_and_the_one_taken_are_shown_and_the_others_counted():
+    rows = [("go", 0.5, False), ("stay", 0.3, False), ("run", 0.1, False), ("hop", 0.06, True), ("fly", 0.04, False)]
+    assert _most_probable(rows, 5) == rows
+    few = _most_probable(rows, 3)
+    assert few[:2] == [rows[0], rows[3]]
+    assert few[2][0] == "... 3 others"
+    assert few[2][1] == pytest.approx(0.44)
+    assert _most_probable(rows, 2)[0] == rows[3]
+
+
+def test_a_film_of_thousands_of_actions_can_be_drawn(tmp_path):
+    many = Decision("Now you", tuple(f"count to {i}" for i in range(2000)))
+    kitchen = np.full((60, 60, 3), 200, np.uint8)
+    moment = Moment(kitchen, many, np.full(2000, 1 / 2000), 1999, 0.0)
+    save_film(Recording((moment,), kitchen, 0.0, False), tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 2

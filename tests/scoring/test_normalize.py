@@ -37,6 +37,23 @@ def test_scores_are_divided_by_what_counts_as_length(normalization, first, last)
     assert found[0].tolist() == pytest.approx([first - total, -math.inf, last - total])
 
 
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_actions_with_the_same_phrase_share_what_it_would_have_alone(normalization):
+    logp, lengths = torch.tensor([[-6.0, -8.0]], dtype=torch.float64), torch.tensor([[2, 3]])
+    prior = torch.tensor([[-2.0, -3.0]], dtype=torch.float64)
+    alone = (
+        action_log_probs(ScoredActions(logp, lengths > 0, lengths, lengths, lengths), normalization, prior, *NUMBERS)
+        .exp()[0]
+        .tolist()
+    )
+    order = [0, 1, 0, 0]
+    lengths = lengths[:, order]
+    alike = torch.tensor([[3, 1, 3, 3]])
+    repeated = ScoredActions(logp[:, order], lengths > 0, lengths, lengths, lengths, alike)
+    shared = action_log_probs(repeated, normalization, prior[:, order], *NUMBERS).exp()[0]
+    assert shared.tolist() == pytest.approx([alone[0] / 3, alone[1], alone[0] / 3, alone[0] / 3])
+
+
 def test_word_is_the_default():
     assert action_log_probs(example()).tolist() == action_log_probs(example(), "word").tolist()
 

@@ -159,6 +159,17 @@ def test_a_thousand_actions_go_through_in_rows_of_bounded_length(scorer):
     torch.testing.assert_close(found[some], expected.detach(), atol=1e-9, rtol=0)
 
 
+def test_a_phrase_that_stands_in_a_decision_several_times_counts_once():
+    once, often = (Decision("Now you", (*("open the door",) * n, "wait", "")) for n in (1, 3))
+    with torch.no_grad():
+        assert SCORER.score([once]).num_alike is None
+        (alone,), (shared,), (both,) = (action_log_probs(SCORER.score(d)).exp() for d in ([once], [often], [often]))
+        beside = action_log_probs(SCORER.score([once, often])).exp()
+    assert shared.tolist() == pytest.approx([*[alone[0].item() / 3] * 3, alone[1].item(), 0.0])
+    torch.testing.assert_close(beside[0, :3], alone)
+    torch.testing.assert_close(beside[1], both)
+
+
 # Texts, not decisions: checking a Decision's types draws random numbers, which Hypothesis forbids in strategies.
 PROMPTS = st.sampled_from(["Now you", "You see a cup on the table. Now you", "Your hands are empty. You"])
 ACTIONS = st.lists(st.sampled_from(["", *PHRASES]), min_size=1, max_size=6).filter(any).map(tuple)

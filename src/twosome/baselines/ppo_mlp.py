@@ -40,12 +40,18 @@ class VectorReader:
         """The reader for a world, the size of its symbolic observation and its number of action ids.
 
         Raises:
-            ConfigError: the world's observations have no "vector".
+            ConfigError: the world's observations have no "vector", or the number of its actions changes.
             WorldError: there is no such world.
         """
         with text.opened(env, **(env_kwargs or {})) as world:
             space: Any = world.env.observation_space
             num_actions, name = world.num_actions, world.name
+        if num_actions is None:
+            raise ConfigError(
+                f"the number of actions of {name} changes, and a network on numbers has one output for each action id: "
+                "expected a world with the action space Discrete(n). Let a language model act here, which scores "
+                "phrases, or compare with --policy random."
+            )
         box = space["vector"] if "vector" in space.spaces else None
         if not isinstance(box, gymnasium.spaces.Box) or len(box.shape) != 1:
             raise ConfigError(f'{name} has no symbolic observation: expected "vector" to be a flat Box, found {box}.')

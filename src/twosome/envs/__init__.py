@@ -55,8 +55,12 @@ def planner_for(env: gymnasium.Env[Any, Any]) -> Planner:
     return found
 
 
-def best_action(env: gymnasium.Env[Any, Any]) -> int:
+def best_action(env: gymnasium.Env[Any, Any], num_actions: int | None = None) -> int:
     """The action that the environment's planner would take in its current state.
+
+    Args:
+        env: the environment.
+        num_actions: how many there are now; None: as many as the action space says.
 
     Raises:
         WorldError: the environment has no planner, or it fails, or it names no action.
@@ -67,7 +71,8 @@ def best_action(env: gymnasium.Env[Any, Any]) -> int:
         raise
     except BaseException as error:
         raise WorldError(f"{env}: the planner {raised(error)}. Mend it there.") from error
-    if not isinstance(action, int | np.integer) or action not in range(int(env.action_space.n)):  # type: ignore[attr-defined]
+    n = int(env.action_space.n) if num_actions is None else num_actions  # type: ignore[attr-defined]
+    if not isinstance(action, int | np.integer) or action not in range(n):
         raise WorldError(f"{env}: expected the planner to return the id of an action, found {quote(action)}.")
     return int(action)
 

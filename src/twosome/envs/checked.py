@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision, text_faults
 from twosome.documents import parse_json, require_shallow
+from twosome.envs.spaces import PhraseIndex, Phrases
 from twosome.errors import WorldError, quote
 from twosome.observation import Observation
 
@@ -33,6 +34,8 @@ MAX_SEED = 2**31 - 1
 MAX_REWARD = 1e9
 """Largest absolute reward of a step: its square, summed over an episode, is still a float32."""
 MAX_PRIMITIVE_STEPS = 2**31 - 1
+_REMEMBERED_ACTIONS = 100
+"""Texts with more actions are read anew each time: to remember them takes more memory than time."""
 
 
 class WorldCloseWarning(UserWarning):
@@ -114,6 +117,7 @@ class CheckedEnv:
         env: the environment, with or without wrappers.
 
     Attributes:
+        num_actions: how many actions every observation has; None: as many as it says.
         observation: what a policy is shown now; set by what begins an episode or carries out an action.
 
     Raises:
@@ -130,7 +134,7 @@ class CheckedEnv:
         self._seed: int | None = None
         self._episode = 0
         self._step = 0
-        self._phrases: tuple[str, ...] = ("",) * self.num_actions
+        self._phrases: tuple[str, ...] = ("",) * (self.num_actions or 0)
         self._is_closed = False
         self.observation: Observation
 
@@ -188,8 +192,9 @@ class CheckedEnv:
         """
         self._step += 1
         try:
-            if not isinstance(action, int | np.integer) or not 0 <= action < self.num_actions:
-                raise WorldError(f"expected the id of an action, from 0 to {self.num_actions - 1}.")
+            num_actions = len(self._phrases)
+            if not isinstance(action, int | np.integer) or not 0 <= action < num_actions:
+                raise WorldError(f"expected the id of an action, from 0 to {num_actions - 1}.")
             return self._read_step(self.env.step(int(action)))
         except KeyboardInterrupt:
             raise
@@ -315,8 +320,11 @@ class CheckedEnv:
             )
             raise WorldError(" ".join(faults))
         prompt, actions = observation["prompt"], observation["actions"]
+        if self.num_actions is None and isinstance(actions, list):
+            actions = tuple(actions)
+        remembered = not isinstance(actions, tuple) or len(actions) <= _REMEMBERED_ACTIONS
         try:
-            texts = _read_texts(prompt, actions, self.num_actions)
+            texts = (_read_texts if remembered else _read_texts.__wrapped__)(prompt, actions, self.num_actions)
         except TypeError:  # what cannot be hashed is no text either
             texts = _read_texts.__wrapped__(prompt, actions, self.num_actions)
         faults += texts.faults
@@ -378,19 +386,27 @@ class CheckedEnv:
         return quote(action)
 
 
-def _read_spaces(env: gymnasium.Env[Any, Any], name: str) -> tuple[int, tuple[int, ...] | None]:
-    """The number of actions, and the shape of "vector" where the world has one."""
+def _read_spaces(env: gymnasium.Env[Any, Any], name: str) -> tuple[int | None, tuple[int, ...] | None]:
+    """The number of actions, None where it changes, and the shape of "vector" where the world has one."""
     actions, observations = getattr(env, "action_space", None), getattr(env, "observation_space", None)
-    if not isinstance(actions, spaces.Discrete) or actions.start != 0:
-        raise WorldError(f"{name}: expected the action space Discrete(n) with ids from 0, found {quote(actions)}.")
-    n = int(actions.n)
+    n = int(actions.n) if isinstance(actions, spaces.Discrete) and actions.start == 0 else None
+    if n is None and not isinstance(actions, PhraseIndex):
+        raise WorldError(
+            f"{name}: expected the action space Discrete(n) with ids from 0, or twosome.envs.spaces.PhraseIndex() "
+            f"where the number of actions changes, found {quote(actions)}."
+        )
     parts = observations.spaces if isinstance(observations, spaces.Dict) else {}
     phrases = parts.get("actions")
-    if "prompt" not in parts or not isinstance(phrases, spaces.Tuple) or len(phrases) != n:
+    if n is None:
+        fits, expected = isinstance(phrases, Phrases | spaces.Sequence), "Phrases (twosome.envs.spaces)"
+    else:
+        fits = isinstance(phrases, spaces.Tuple) and len(phrases) == n
+        expected = f"a Tuple of {n} Text, one for each action"
+    if "prompt" not in parts or not fits:
         raise WorldError(
-            f'{name}: expected observation_space to be a Dict with "prompt", a Text, and "actions", a Tuple of {n} '
-            f"Text, one for each action; found {quote(observations)}. Wrap the environment in one that describes its "
-            "observations and actions in words."
+            f'{name}: expected observation_space to be a Dict with "prompt", a Text, and "actions", {expected}; '
+            f"found {quote(observations)}. Wrap the environment in one that describes its observations and actions in "
+            "words."
         )
     vector = parts.get("vector")
     return n, None if vector is None else vector.shape
@@ -424,7 +440,7 @@ class _Texts(NamedTuple):
 
 
 @lru_cache(maxsize=1024)  # many worlds say the same again and again
-def _read_texts(prompt: Any, actions: Any, num_actions: int) -> _Texts:
+def _read_texts(prompt: Any, actions: Any, num_actions: int | None) -> _Texts:
     prompt = _plain(prompt)
     if isinstance(actions, tuple):
         actions = tuple([_plain(phrase) for phrase in actions])

@@ -2,12 +2,14 @@
 
 A world is a Gymnasium environment (`TextWorld` lists the parts) that keeps these promises:
 
-- `action_space` is `Discrete(n)`; `step` takes an id from 0 to n - 1, an int.
 - An observation is a dict with `"prompt"`, a str that stops in mid-sentence without a blank at its end, and
-  `"actions"`, a tuple of n str: the phrase that completes the prompt, `""` where the action is not available now.
-  At least one is available until the episode ends. `"vector"`, a numeric array of fixed shape, is optional: the
-  same situation for those who learn from numbers; a language model does not read it.
-- `info["action_mask"]`, if there is one, is an int8 array of n entries, 1 where the phrase is not empty.
+  `"actions"`, the phrases that complete it, each a str, `""` where an action is not available now. At least one is
+  available until the episode ends. `"vector"`, a numeric array of fixed shape, is optional: the same situation for
+  those who learn from numbers; a language model does not read it.
+- Either the actions are always the same n: `action_space` is `Discrete(n)`, `"actions"` is a tuple of n. Or they are
+  as many as there are: `action_space` is `twosome.envs.spaces.PhraseIndex()`, `"actions"` is a tuple or list of any
+  length, and `observation_space` is `twosome.envs.spaces.text_observation()`. `step` takes the phrase's index, an int.
+- `info["action_mask"]`, if there is one, is an int8 array with an entry for each phrase, 1 where it is not empty.
 - `info["primitive_steps"]`, if there is one, says how many steps of time the action took; without it every
   action takes one. Discounting counts those.
 - `info["success"]`, if there is one, says at the end of an episode whether the goal was reached; without it, one that
@@ -93,28 +95,29 @@ def decision_from(observation: Mapping[str, Any]) -> Decision:
     return Decision(observation["prompt"], tuple(observation["actions"]))
 
 
-def decisions_from(observation: Mapping[str, Any], num_envs: int) -> list[Decision]:
+def decisions_from(observation: Mapping[str, Any], num_envs: int, *, transposed: bool = True) -> list[Decision]:
     """The choices that an observation of a vector environment poses, one per environment.
 
     Args:
         observation: as `SyncVectorEnv` or `AsyncVectorEnv(shared_memory=False)` return it: `"prompt"` has one
-            entry per environment, `"actions"` arrives transposed, per action id one entry per environment.
+            entry per environment.
         num_envs: how many environments there are.
+        transposed: whether `"actions"` has, per action id, one entry per environment, as it arrives from worlds with
+            `Discrete(n)`; else it has the phrases of each environment, as from those with `PhraseIndex()`.
 
     Raises:
         NoActionError: no action is available in one of them.
         WorldError: the observation is not of so many environments.
     """
-    prompts, by_action = observation["prompt"], observation["actions"]
-    sizes = {len(prompts), *(len(phrases) for phrases in by_action)}
+    prompts, actions = observation["prompt"], observation["actions"]
+    sizes = {len(prompts), *(map(len, actions) if transposed else [len(actions)])}
     if sizes != {num_envs}:
         raise WorldError(
             f"the observation has parts for {sorted(sizes)} environments, expected {num_envs} in each: pass what a "
             "vector environment returned, and the number of its environments."
         )
-    return [
-        Decision(prompt, tuple(phrases)) for prompt, phrases in zip(prompts, zip(*by_action, strict=True), strict=True)
-    ]
+    by_env = zip(*actions, strict=True) if transposed else actions
+    return [Decision(prompt, tuple(phrases)) for prompt, phrases in zip(prompts, by_env, strict=True)]
 
 
 def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
@@ -357,7 +360,8 @@ class WorldInfo:
 
     id: str
     description: str
-    num_actions: int
+    num_actions: int | None
+    """None: it changes."""
     gamma: float
     """Discount per primitive step for the return that is reported."""
 

@@ -227,7 +227,7 @@ class _Doctor:
         counts = [len(decision.available) for decision in decisions]
         phrases = list(dict.fromkeys(phrase for decision in decisions for phrase in decision.actions if phrase))
         self.facts |= {
-            "actions": len(decisions[0].actions),
+            "actions": max(len(decision.actions) for decision in decisions),
             "available_mean": statistics.fmean(counts),
             "available_max": max(counts),
             "phrases": len(phrases),
@@ -467,7 +467,7 @@ def _why(place: int, here: float, prior: float) -> str:
 
 
 def _duplicates(doctor: _Doctor, decisions: Sequence[Decision], normalization: Normalization) -> list[Finding]:
-    """Equal phrases of one decision: the model cannot tell them apart, and they count as often as they stand there."""
+    """Equal phrases of one decision: the model cannot tell them apart."""
     affected = [d for d in decisions if len({_plain(p) for p in d.actions if p}) < len(d.available)]
     doctor.facts["decisions_with_duplicates"] = len(affected)
     if not affected:
@@ -476,15 +476,11 @@ def _duplicates(doctor: _Doctor, decisions: Sequence[Decision], normalization: N
     moved = []
     for decision, row in zip(affected, actor.probabilities(affected), strict=True):
         once: dict[str, float] = {}
-        whole: dict[str, float] = {}
         for phrase, share in zip(decision.actions, row, strict=True):
             if phrase:
                 once.setdefault(_plain(phrase), float(share))
-                whole[_plain(phrase)] = whole.get(_plain(phrase), 0.0) + float(share)
-        total = sum(once.values())
-        moved.append(sum(abs(whole[name] - once[name] / total) for name in once) / 2)
-        # Among equals the choice is blind: at least half of what falls to them goes wrong.
-        moved[-1] = max(moved[-1], sum(whole[name] - once[name] for name in once))
+        # Among equals the choice is blind: all that does not fall to a certain one of them goes wrong.
+        moved.append(float(row.sum()) - sum(once.values()))
     example = next(
         p for p in affected[0].actions if [_plain(q) for q in affected[0].actions].count(_plain(p)) > 1 and p
     )

@@ -17,8 +17,8 @@ from twosome.scoring import ActionScorer, Normalization, action_log_probs, conte
 from twosome.scoring.cache import BoundedCache
 from twosome.scoring.words import warn_of_no_words
 
-_REMEMBERED = 65_536
-"""Distinct decisions whose policy is remembered: many more than an update of training meets."""
+_REMEMBERED = 2**21
+"""Actions of distinct decisions whose policy is remembered: many more than an update of training meets."""
 
 
 class Actor:
@@ -103,4 +103,4 @@ class Actor:
 
     def forget(self) -> None:
         """Drop the remembered policies; to be called whenever the model has changed."""
-        self._known: BoundedCache[Decision, NDArray[np.float64]] = BoundedCache(_REMEMBERED)
+        self._known: BoundedCache[Decision, NDArray[np.float64]] = BoundedCache(_REMEMBERED, len)

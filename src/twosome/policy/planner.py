@@ -30,6 +30,6 @@ class Planner:
                     "of an episode that is played, found a decision alone. Let it play in an environment."
                 )
             row = np.zeros(len(observation.actions))
-            row[best_action(observation.env)] = 1
+            row[best_action(observation.env, len(row))] = 1
             rows.append(row)
         return rows

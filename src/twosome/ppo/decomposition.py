@@ -120,7 +120,7 @@ def branchings(actions: Sequence[Tokens], taken: int) -> list[tuple[int, list[in
     return places[1:] or places
 
 
-def choice_log_probs(log_policy: Float[Tensor, "B A"], remaining: Bool[Tensor, "B J A"]) -> Float[Tensor, "B J"]:
+def choice_log_probs(log_policy: Float[Tensor, "B A"], remaining: Bool[Tensor, "B J N"]) -> Float[Tensor, "B J"]:
     """Log-probability of each choice, in nats; a row adds up to the log-probability of the action taken.
 
     Args:

@@ -14,6 +14,7 @@ from twosome.files import write_with
 
 _WIDTH, _HEIGHT = 1000, 480
 _MARGIN = 24
+_ROW = 32
 _PAPER, _INK, _FAINT, _BAR, _CHOSEN = "#faf7f2", "#2b2b2b", "#8c877f", "#cfd8dc", "#e4572e"
 
 
@@ -92,13 +93,24 @@ def _frame(
         draw.text((left, y), line, fill=_INK, font=_font(17))
         y += 24
     y += 14
-    for phrase, probability, chosen in rows:
+    for phrase, probability, chosen in _most_probable(rows, max(2, (_HEIGHT - y) // _ROW)):
         draw.rounded_rectangle(
             (left, y, left + max(4, width * probability), y + 26), 5, fill=_CHOSEN if chosen else _BAR
         )
         draw.text((left + 8, y + 4), f"{probability:5.1%}  {phrase}", fill=_INK, font=_font(15))
-        y += 32
+        y += _ROW
     return canvas
+
+
+def _most_probable(rows: Sequence[tuple[str, float, bool]], count: int) -> list[tuple[str, float, bool]]:
+    """At most so many of the actions, the most probable first: the one taken among them, the others told as one."""
+    if len(rows) <= count:
+        return list(rows)
+    first = list(rows[: count - 1])
+    if not any(chosen for _, _, chosen in first):
+        first[-1] = next(row for row in rows if row[2])
+    others = len(rows) - len(first)
+    return [*first, (f"... {others:,} others", 1 - sum(probability for _, probability, _ in first), False)]
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -9,11 +9,18 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """Keeps at most `capacity` values, the ones used last."""
+    """Keeps the values used last.
 
-    def __init__(self, capacity: int) -> None:
+    Args:
+        capacity: most values; with `weigh` most of what they weigh together, but for the last one.
+        weigh: what a value weighs; None: each weighs 1.
+    """
+
+    def __init__(self, capacity: int, weigh: Callable[[V], int] | None = None) -> None:
         self.capacity = capacity
+        self._weigh = weigh or (lambda value: 1)
         self._values: OrderedDict[K, V] = OrderedDict()
+        self._weight = 0
 
     def find(self, key: K) -> V | None:
         """The value kept for `key`, if there is one."""
@@ -24,9 +31,13 @@ class BoundedCache(Generic[K, V]):
 
     def put(self, key: K, value: V) -> V:
         """Keep `value` for `key`, and give it back."""
+        if key in self._values:
+            self._weight -= self._weigh(self._values.pop(key))
         self._values[key] = value
-        if len(self._values) > self.capacity:
-            self._values.popitem(last=False)
+        self._weight += self._weigh(value)
+        while self._weight > self.capacity and len(self._values) > 1:
+            _, oldest = self._values.popitem(last=False)
+            self._weight -= self._weigh(oldest)
         return value
 
     def get(self, key: K, make: Callable[[K], V]) -> V:

@@ -32,6 +32,8 @@ def action_log_probs(
     - ``"learned"``: no length; a share of that log-probability is subtracted, and a temperature divides the
       difference. Gradients flow to both numbers.
 
+    Actions with the same phrase share equally the probability that it would have alone, whatever their number.
+
     Args:
         scored: joint log-probabilities and lengths.
         normalization: one of the six.
@@ -55,6 +57,8 @@ def action_log_probs(
         empty = (~available.any(dim=1)).nonzero()[:, 0].tolist()
         raise NoActionError(f"no action is available in rows {empty}; every row needs at least one.")
     scores = _normalized(scored, normalization, context_free, log_temperature, prior_weight)
+    if scored.num_alike is not None:
+        scores = scores - scored.num_alike.clamp(min=1).log()
     # Filled before and after the softmax, so that no gradient passes an unavailable action in either direction.
     log_policy = torch.log_softmax(scores.masked_fill(~available, -torch.inf), dim=1)
     return log_policy.masked_fill(~available, -torch.inf)

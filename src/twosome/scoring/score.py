@@ -1,6 +1,8 @@
 """The scorer: strings and a causal language model in, log-probabilities of actions out."""
 
+import math
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -36,6 +38,8 @@ Method = Literal["auto", "packed", "naive"]
 
 MAX_TOKENS_PER_FORWARD = 16384
 _CACHED_DECISIONS = 8192
+_CACHED_ACTIONS = 32
+"""Of a decision that counts as one in the cache; one with more counts as several."""
 _CACHED_PHRASES = 65536
 
 
@@ -45,7 +49,12 @@ class _Prepared:
 
     spans: Spans
     tries: tuple[ActionTrie, ...]
-    counts: IntArray  # [3, A]: tokens, words, bytes
+    counts: IntArray  # [4, A]: tokens, words, bytes, actions with the same phrase
+
+    @property
+    def weight(self) -> int:
+        """For how many usual decisions it counts in the cache."""
+        return math.ceil(len(self.spans.actions) / _CACHED_ACTIONS)
 
 
 class ActionScorer:
@@ -104,7 +113,7 @@ class ActionScorer:
         num_tokens = model.get_input_embeddings().weight.shape[0]
         self.encoder = SpanEncoder(tokenizer, prompt_format, _max_length(model), num_tokens)
         self._stretches = Stretches.of_model(model.config)
-        self._prepared: BoundedCache[Decision, _Prepared] = BoundedCache(_CACHED_DECISIONS)
+        self._prepared = _prepared_cache()
         self.context_free_cache: BoundedCache[tuple[str, str], float] = BoundedCache(_CACHED_PHRASES)
         self._reads_alone = False
         self.method: Literal["packed", "naive"] = "naive"
@@ -162,7 +171,7 @@ class ActionScorer:
     def max_tokens_per_forward(self, max_tokens: int) -> None:
         self._max_tokens_per_forward = max_tokens
         # What was prepared is cut into tries for the old bound.
-        self._prepared = BoundedCache(_CACHED_DECISIONS)
+        self._prepared = _prepared_cache()
 
     @property
     def device(self) -> torch.device:
@@ -179,7 +188,7 @@ class ActionScorer:
         """
         distinct, inverse, prepared = self._prepare(decisions)
         num_actions = max(len(decision.actions) for decision in distinct)
-        counts = np.zeros((3, len(distinct), num_actions), dtype=np.int64)
+        counts = np.zeros((4, len(distinct), num_actions), dtype=np.int64)
         for row, item in enumerate(prepared):
             counts[:, row, : item.counts.shape[1]] = item.counts
 
@@ -190,8 +199,9 @@ class ActionScorer:
         values, where = torch.cat(sums), torch.from_numpy(np.concatenate(targets)).to(self.device)
         table = values.new_full((len(distinct) * num_actions,), -torch.inf).index_put((where,), values)
         logp = table.view(len(distinct), num_actions)[torch.from_numpy(inverse).to(self.device)]
-        num_tokens, num_words, num_bytes = torch.from_numpy(counts[:, inverse]).to(self.device)
-        return ScoredActions(logp, num_tokens > 0, num_tokens, num_words, num_bytes)
+        num_tokens, num_words, num_bytes, num_alike = torch.from_numpy(counts[:, inverse]).to(self.device)
+        repeated = num_alike if counts[3].max() > 1 else None
+        return ScoredActions(logp, num_tokens > 0, num_tokens, num_words, num_bytes, repeated)
 
     def log_probs(self, decisions: Sequence[Decision]) -> list[Float[Tensor, " n"]]:
         """For each decision the joint log-probabilities of its actions, in nats; -inf where not available."""
@@ -284,10 +294,12 @@ class ActionScorer:
     def _prepare_one(self, decision: Decision) -> _Prepared:
         spans = self.encoder.encode(decision)
         nodes = max_nodes(len(spans.shared), self._costs)
+        times = Counter(decision.actions)
         counts = [
             [len(tokens) for tokens in spans.actions],
             [len(phrase.split()) for phrase in decision.actions],
             [len(phrase.encode()) for phrase in decision.actions],
+            [times[phrase] for phrase in decision.actions],
         ]
         tries = [trie for part in self._alike(spans) for trie in build_tries(spans.shared, part, nodes)]
         return _Prepared(spans, tuple(tries), np.array(counts, dtype=np.int64))
@@ -373,6 +385,10 @@ class ActionScorer:
 
 def _warn(what: str) -> None:
     warnings.warn(f"the model {what}.", PackingWarning, stacklevel=5)
+
+
+def _prepared_cache() -> BoundedCache[Decision, _Prepared]:
+    return BoundedCache(_CACHED_DECISIONS, lambda prepared: prepared.weight)
 
 
 def _require_model(model: Any) -> None:

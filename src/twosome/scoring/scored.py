@@ -16,6 +16,7 @@ class ScoredActions:
         num_tokens: tokens that `logp` sums over; 0 where the action is not available, as in the next two.
         num_words: words of the phrase, separated by white space.
         num_bytes: bytes of the phrase in UTF-8.
+        num_alike: actions of the decision that have the same phrase, itself included; None: each has its own.
     """
 
     logp: Float[Tensor, "B A"]
@@ -23,3 +24,4 @@ class ScoredActions:
     num_tokens: Int[Tensor, "B A"]
     num_words: Int[Tensor, "B A"]
     num_bytes: Int[Tensor, "B A"]
+    num_alike: Int[Tensor, "B A"] | None = None

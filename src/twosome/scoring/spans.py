@@ -37,13 +37,19 @@ class Spans:
         shared: ids that all rows begin with, at least one.
         actions: for each action id, the ids behind the shared ones; empty where it is not available.
         is_clean: True where the shared tokens are all of the prompt's.
-        rows: for each action id, the text whose tokens these are; empty where it is not available.
+        text: the prompt as it is put into tokens.
+        phrases: of the actions.
     """
 
     shared: tuple[int, ...]
     actions: tuple[tuple[int, ...], ...]
     is_clean: bool
-    rows: tuple[str, ...] = ()
+    text: str = ""
+    phrases: tuple[str, ...] = ()
+
+    def row(self, action: int) -> str:
+        """The text whose tokens are the shared ones and those of an action that is available."""
+        return f"{self.text} {self.phrases[action]}"
 
 
 class SpanEncoder:
@@ -108,8 +114,7 @@ class SpanEncoder:
         """
         text = self._text(decision.prompt)
         available = decision.available
-        texts = [f"{text} {phrase}" if phrase else "" for phrase in decision.actions]
-        prompt, *rows = self._encode([text, *(texts[i] for i in available)])
+        prompt, *rows = self._encode([text, *(f"{text} {decision.actions[i]}" for i in available)])
         length = _common_prefix([prompt, *rows])
         if length == 0:
             raise ModelError(
@@ -133,7 +138,7 @@ class SpanEncoder:
                     UnknownTokenWarning,
                     stacklevel=2,
                 )
-        return Spans(rows[0][:length], tuple(actions), length == len(prompt), tuple(texts))
+        return Spans(rows[0][:length], tuple(actions), length == len(prompt), text, decision.actions)
 
     def token_texts(self, spans: Spans, action: int) -> list[str]:
         """The text that each token of an action adds to what stands before it; together the action's own text.
@@ -142,7 +147,7 @@ class SpanEncoder:
         """
         if not getattr(self.tokenizer, "is_fast", False):
             return self._decoded_texts(spans, action)
-        text = spans.rows[action]
+        text = spans.row(action)
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         starts, ends = zip(*encoded["offset_mapping"], strict=True)
         # Where the next token begins within this one's last character, that character is not yet complete.
