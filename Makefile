@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints.txt
 VERSIONS ?= newest oldest
 TORCH ?= torch==2.13.0
 
-.PHONY: help train test test-slow fuzz check check-install hearth clean
+.PHONY: help train test test-slow fuzz check check-install hearth pages clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ check-install: ## install the wheel without constraints.txt, newest and oldest v
 
 hearth: $(VENV)/.installed-dev ## rebuild the embedded model from its corpus
 	$(BIN)/python -m hearth.build
+
+pages: $(VENV)/.installed ## fill the tables of README.md and docs/ from benchmarks/results
+	$(BIN)/python -m benchmarks.pages
 
 clean: ## remove what the targets above made, but not runs/
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

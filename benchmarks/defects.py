@@ -1,7 +1,7 @@
 """What each mistake of the paper's published code costs: none, each alone, all together, on `twosome.minimal`.
 
-    python benchmarks/defects.py                                # what the page shows: 20 minutes of one core
-    python benchmarks/defects.py --decisions 256 --seeds 1      # a look
+    python -m benchmarks.defects                                # what the page shows: 20 minutes of one core
+    python -m benchmarks.defects --decisions 256 --seeds 1      # a look
 
 The page is handed a packed scorer (`twosome.bench.page`), which computes the same sooner. Learning rates are annealed
 over the whole budget of 10,000 decisions, wherever a run is left. Results are written as they come, and what is
@@ -10,24 +10,22 @@ there already is not run again; benchmarks/results/defects.json.
 
 import argparse
 import itertools
-import json
-import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from tables import RESULTS, WORLDS, load, markdown, source
-from twosome.report.statistics import decisions_to
 
+from benchmarks.pages.files import RESULTS, WORLDS, load, write
 from twosome import minimal
-from twosome.bench.document import document
 from twosome.bench.page import packed_score
 from twosome.content import WINDOW
+from twosome.report.curve import decisions_to
+from twosome.report.numbers import Number
 from twosome.rollout import EpisodeCounter
 
-RESULT = RESULTS / "defects.json"
 METHODS: dict[str, frozenset[str]] = {
     "none": frozenset(),
     **{mistake: frozenset({mistake}) for mistake in minimal.MISTAKES},
@@ -56,32 +54,12 @@ def learn(env: str, mistakes: frozenset[str], seed: int, decisions: int) -> Curv
     return curve
 
 
-def table() -> str:
-    """A row for each method, a world in each pair of columns."""
-    result = load("defects")
-    envs = list(dict.fromkeys(row["env"] for row in result["rows"]))
-    rows = []
-    for method in METHODS:
-        cells = []
-        for env in envs:
-            optimum = result["optimum"][env]
-            curves = [row["curve"] for row in result["rows"] if (row["env"], row["method"]) == (env, method)]
-            reached = sorted(decisions_to(curve, 0.9 * optimum) or np.inf for curve in curves)
-            finals = sorted(curve[-1][1] for curve in curves)
-            cells += [f"{np.median(finals):.3f} ({finals[0]:.3f} to {finals[-1]:.3f})", _median_and_range(reached)]
-        rows.append([method, *cells])
-    header = [head for env in envs for head in (f"`{env}`, return: median (range)", "to 90 %: median (range)")]
-    seeds = ", ".join(sorted({str(row["seed"]) for row in result["rows"]}))
-    optima = ", ".join(f"`{env}` {result['optimum'][env]:.3f}" for env in envs)
-    note = f"The planner's return: {optima}. {source(result).removesuffix('.')}, seeds {seeds}."
-    return f"{markdown(['mistake', *header], rows)}\n\n{note}"
-
-
-def _median_and_range(reached: list[float]) -> str:
-    middle, low, high = (
-        "-" if np.isinf(value) else f"{value:,.0f}" for value in (np.median(reached), reached[0], reached[-1])
-    )
-    return f"{middle} ({low} to {high})"
+def numbers(env: str, method: str, seed: int, decisions: int, curve: Curve, optimum: float) -> Iterator[Number]:
+    """A run in the schema of the result files."""
+    where: dict[str, Any] = {"world": env, "method": method, "seed": seed}
+    yield Number("return of the last 100 episodes", mean=curve[-1][1], **where)
+    yield Number("decisions to 90 %", mean=decisions_to(curve, 0.9 * optimum), **where)
+    yield Number("decisions", mean=decisions, **where)
 
 
 def main() -> None:
@@ -92,21 +70,18 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=2560, help="of each run; at most 10,000")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    command = " ".join(["python benchmarks/defects.py", *sys.argv[1:]])
-    before: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {"rows": []}
-    rows = [row for row in before["rows"] if row["decisions"] == options.decisions]
-    references = load("claim-defects")["worlds"]
-    optimum = {env: references[f"{env}-v0"]["references"]["planner"]["return_mean"] for env in options.envs}
-    done = {(row["env"], row["method"], row["seed"]) for row in rows}
+    known = list(load("defects").numbers) if (RESULTS / "defects.json").exists() else []
+    planned = (row for row in load("methods").numbers if (row.what, row.method) == ("return", "planner"))
+    optimum = {row.world: row.mean for row in planned}
     for seed, env, method in itertools.product(options.seeds, options.envs, METHODS):
-        if (env, method, seed) in done:
+        where = (env, method, seed, options.decisions)
+        if where in {(row.world, row.method, row.seed, row.mean) for row in known if row.what == "decisions"}:
             continue
         began = time.perf_counter()
         curve = learn(env, METHODS[method], seed, options.decisions)
         print(f"{env} {method} seed {seed}: {curve[-1][1]}, {time.perf_counter() - began:.0f} s", flush=True)
-        rows.append({"env": env, "method": method, "seed": seed, "decisions": options.decisions, "curve": curve})
-        content = document(command, {"optimum": optimum, "rows": rows})
-        RESULT.write_text(json.dumps(content, indent=1) + "\n")
+        known += numbers(*where, curve, optimum[env] or np.inf)
+        write("defects", known)
 
 
 if __name__ == "__main__":

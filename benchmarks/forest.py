@@ -1,6 +1,6 @@
 """What it brings that prompts which begin alike stand in one row, and what attention costs in such a row.
 
-    python benchmarks/forest.py
+    python -m benchmarks.forest
 
 Two measurements, each on the embedded model and on a random Llama of 58M parameters, one CPU thread:
 
@@ -9,38 +9,29 @@ Two measurements, each on the embedded model and on a random Llama of 58M parame
   which `_PAIR_WEIGHT` in `twosome/scoring/packed.py` stands for.
 - *sharing*: the policy minibatches of a real rollout, forward and backward, with rows that share and with one row for
   each decision, in turn.
-
-And two alternatives, on the embedded model: its layers through ``torch.compile``, and whether FlexAttention can train
-on this machine.
 """
 
 import argparse
-import json
-import os
 import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
+from benchmarks.pages.files import WORLDS, write
 from twosome import Decision, TrainConfig
 from twosome.bench.compare import times_in_turn
-from twosome.bench.document import document
 from twosome.bench.models import SIZES, put_random_adapters, random_llama
 from twosome.envs import text
 from twosome.policy.actor import Actor
 from twosome.ppo.train import Trainer
+from twosome.report.numbers import Number
 from twosome.scoring import ActionScorer, packed
+from twosome.statistics import paired_ratio
 
-RESULT = Path(__file__).parent / "results" / "forest.json"
-WORLDS = ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
 LENGTHS = (64, 128, 256, 512, 1024)
 
 
@@ -94,7 +85,7 @@ def minibatches(env: str) -> list[list[Decision]]:
     return [[decisions[i] for i in part] for part in trainer._minibatches(trainer.config.policy_minibatches)]
 
 
-def sharing(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -> dict[str, Any]:
+def sharing(world: str, scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -> list[Number]:
     """Seconds of all minibatches with and without sharing, and the tokens that pass through the model."""
     actor, weight = Actor(scorer), packed._PAIR_WEIGHT
 
@@ -109,49 +100,16 @@ def sharing(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -
         return sum(len(part) * max(row.length for row in part) for part in rows)
 
     # A pair so dear that no two decisions share a row.
-    ways = {"shared": weight, "alone": 1e9}
+    ways = {"shared": weight, "a row each": 1e9}
     times = processor_seconds({name: partial(run, w) for name, w in ways.items()}, repeats)
-    ratios = [a / b for a, b in zip(times["alone"], times["shared"], strict=True)]
-    counts = {f"{name}_tokens": tokens(w) for name, w in ways.items()}
+    low, middle, high = paired_ratio(times["a row each"], times["shared"])
+    numbers = [Number("tokens", world, name, mean=tokens(w)) for name, w in ways.items()]
     packed._PAIR_WEIGHT = weight
-    return {
-        **counts,
-        **{f"{name}_s": round(statistics.median(values), 4) for name, values in times.items()},
-        "ratio_quartiles": [round(q, 2) for q in statistics.quantiles(ratios, n=4)],
-    }
-
-
-def compiled(scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -> dict[str, float]:
-    """Seconds of all minibatches before and after compiling the layers, and what compiling took."""
-    actor = Actor(scorer)
-
-    def run() -> None:
-        for batch in batches:
-            torch.autograd.backward(actor.log_policy(batch).nan_to_num(neginf=0.0).sum())
-
-    eager = processor_seconds({"eager": run}, repeats)["eager"]
-    for layer in scorer.model.get_base_model().model.layers:
-        layer.compile(dynamic=True)
-    start = time.perf_counter()
-    run()
-    spent = time.perf_counter() - start
-    after = processor_seconds({"compiled": run}, repeats)["compiled"]
-    return {
-        "eager_s": round(statistics.median(eager), 4),
-        "compiled_s": round(statistics.median(after), 4),
-        "compiling_s": round(spent, 1),
-    }
-
-
-def flex_attention_fault() -> str | None:
-    """What FlexAttention says when it should train here; None where it can."""
-    query, key, value = (torch.randn(1, 2, 128, 32, requires_grad=True) for _ in range(3))
-    mask = create_block_mask(lambda _b, _h, q, k: q >= k, 1, 1, 128, 128, device="cpu")
-    try:
-        torch.autograd.backward(torch.compile(flex_attention)(query, key, value, block_mask=mask).sum())
-    except (NotImplementedError, RuntimeError) as error:
-        return str(error).splitlines()[0]
-    return None
+    numbers += [
+        Number("seconds", world, name, mean=round(statistics.median(found), 4), n=repeats)
+        for name, found in times.items()
+    ]
+    return [*numbers, Number("a row each / shared", world, "", None, middle, (low, high), repeats)]
 
 
 def main() -> None:
@@ -161,25 +119,16 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=["hearth", "58M Llama"], default=["hearth", "58M Llama"])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # what an earlier run compiled would hide the time
     batches = {env: minibatches(env) for env in WORLDS}
-    models = {}
+    numbers = []
     for name in options.models:
         scorer = scorers()[name]
-        num_tokens = 2048 if name == "hearth" else 1024
-        models[name] = {
-            "pair_weight": pairs(scorer.model, num_tokens, options.repeats),
-            "worlds": {env: sharing(scorer, batches[env], options.repeats) for env in WORLDS},
-        }
-        print(name, json.dumps(models[name], indent=1))
-    alternatives = {
-        "compile": compiled(scorers()["hearth"], batches["TomatoLettuceSalad"], options.repeats),
-        "flex_attention_fault": flex_attention_fault(),
-    }
-    print(alternatives)
-    command = " ".join(["python", "benchmarks/forest.py", *sys.argv[1:]])
-    result = document(command, {"models": models, "alternatives": alternatives})
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        costs = pairs(scorer.model, 2048 if name == "hearth" else 1024, options.repeats)
+        numbers += [Number(f"cost of a pair of tokens, {mode}", "", name, mean=cost) for mode, cost in costs.items()]
+        for env in WORLDS:
+            numbers += sharing(f"{name}, {env}", scorer, batches[env], options.repeats)
+        print(*numbers, sep="\n", flush=True)
+    write("forest", numbers, threads=1)
 
 
 if __name__ == "__main__":

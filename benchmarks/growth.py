@@ -1,6 +1,6 @@
 """How time and memory grow: with the prompt, the actions, the decisions, the model, and the environments.
 
-    python benchmarks/growth.py
+    python -m benchmarks.growth
 
 Packed scoring, forward and backward, of a random Llama of 58M parameters, one size varied at a time; then the model's
 own size, with a small vocabulary, so that its layers decide; then whole iterations of training with hearth on
@@ -10,30 +10,27 @@ fitted to the same points. The result goes to benchmarks/results/growth.json.
 """
 
 import argparse
-import json
-import sys
-import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.pages.files import write
 from twosome import Decision
 from twosome._malloc import keep_freed_memory
 from twosome.bench import requests
 from twosome.bench.compare import run_parts, times_in_turn
-from twosome.bench.document import document
 from twosome.bench.models import SIZES, Size, put_random_adapters, random_llama, word_tokenizer
 from twosome.bench.theory import arithmetic, kept_numbers
 from twosome.bench.ways import Request, packed
 from twosome.config import TrainConfig
 from twosome.ppo.train import Trainer
+from twosome.report.numbers import Number
 from twosome.scoring import ActionScorer
 from twosome.statistics import exponent, quartiles
 
-RESULT = Path(__file__).parent / "results" / "growth.json"
 PROMPTS = (32, 64, 128, 256, 512, 1024, 2048)
 ACTIONS = (8, 32, 128, 512, 2048)
 DECISIONS = (1, 2, 4, 8, 16)
@@ -67,65 +64,69 @@ def scoring_axes() -> dict[str, list[Point]]:
     }
 
 
-def scoring_curve(points: list[Point], budget_s: float) -> dict[str, Any]:
+def scoring_curve(name: str, points: list[Point], budget_s: float) -> list[Number]:
     """Time and memory at each point, with exponents."""
     works: dict[str, Callable[[], Any]] = {}
     counted, kept = [], []
     for x, scorer, size, decisions in points:
         request = Request.of(scorer, decisions)
-        way = packed(request)
-        works[str(x)] = partial(run_parts, way.parts, "forward_backward", scorer.model)
+        works[str(x)] = partial(run_parts, packed(request).parts, "forward_backward", scorer.model)
         counted.append(arithmetic(size, request.spans))
         kept.append(kept_numbers(size, request.spans))
-    times, peaks = times_in_turn(works, torch.device("cpu"), budget_s=budget_s)
-    seconds = [quartiles([pair[0] for pair in times[name]]) for name in works]
-    sizes, memory = [x for x, *_ in points], [peaks[name] for name in works]
-    return {
-        "sizes": sizes,
-        "wall_s": seconds,
-        "peak_mib": memory,
-        "time": {**exponent(sizes, [row[1] for row in seconds]), "theory": exponent(sizes, counted)["exponent"]},
-        "memory": {**exponent(sizes, [m or 0.1 for m in memory]), "theory": exponent(sizes, kept)["exponent"]},
-    }
+    sizes = [x for x, *_ in points]
+    theory = {"time": exponent(sizes, counted)["exponent"], "memory": exponent(sizes, kept)["exponent"]}
+    return curve(name, sizes, works, theory, budget_s)
 
 
-def environments_curve(budget_s: float) -> dict[str, Any]:
+def environments_curve(budget_s: float) -> list[Number]:
     """Whole iterations of training against the number of environments, 32 decisions in each."""
     trainers = {
         str(n): Trainer(TrainConfig(env="twosome/TomatoLettuceSalad-v0", num_envs=n, threads=1, target_kl=0.0))
         for n in ENVIRONMENTS
     }
     works: dict[str, Callable[[], Any]] = {name: trainer.step for name, trainer in trainers.items()}
+    # At most in proportion: decisions that several environments share are computed once.
+    return curve("environments", ENVIRONMENTS, works, {"time": 1.0}, budget_s)
+
+
+def curve(
+    name: str,
+    sizes: Sequence[float],
+    works: Mapping[str, Callable[[], Any]],
+    theory: Mapping[str, float],
+    budget_s: float,
+) -> list[Number]:
+    """Seconds and memory of works of these sizes, and the exponents that fit, beside those of the arithmetic."""
     times, peaks = times_in_turn(works, torch.device("cpu"), budget_s=budget_s)
-    seconds = [quartiles([pair[0] for pair in times[name]]) for name in works]
-    return {
-        "sizes": list(ENVIRONMENTS),
-        "wall_s": seconds,
-        "peak_mib": [peaks[name] for name in works],
-        # At most in proportion: decisions that several environments share are computed once.
-        "time": {**exponent(ENVIRONMENTS, [row[1] for row in seconds]), "theory": 1.0},
-    }
+    numbers, costs = [], defaultdict[str, list[float]](list)
+    for size in works:
+        low, middle, high = quartiles([wall for wall, _ in times[size]])
+        numbers.append(Number("seconds", name, size, None, middle, (low, high), len(times[size])))
+        numbers.append(Number("peak MiB", name, size, mean=peaks[size]))
+        costs["time"].append(middle)
+        costs["memory"].append(peaks[size] or 0.1)
+    for what, expected in theory.items():
+        found = exponent(sizes, costs[what])
+        low, high = found["ci95"]
+        numbers.append(
+            Number(f"exponent of {what}", name, "measured", None, found["exponent"], (low, high), len(sizes))
+        )
+        numbers.append(Number(f"exponent of {what}", name, "arithmetic", mean=expected))
+        print(f"{name}: exponent of {what} {found['exponent']:.2f}, arithmetic {expected:.2f}", flush=True)
+    return numbers
 
 
 def main() -> None:
-    """Measure every curve and write one JSON document."""
+    """Measure every curve and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--budget", type=float, default=25.0, help="seconds for the repeats of a curve")
     options = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(options.threads)
-    curves = {}
-    for name, points in scoring_axes().items():
-        began = time.perf_counter()
-        curves[name] = scoring_curve(points, options.budget)
-        print(f"{name}: time {curves[name]['time']}, memory {curves[name]['memory']}", flush=True)
-        print(f"  {time.perf_counter() - began:.0f} s", flush=True)
-    curves["environments"] = environments_curve(options.budget)
-    print(f"environments: time {curves['environments']['time']}", flush=True)
-    command = " ".join(["python", "benchmarks/growth.py", *sys.argv[1:]])
-    result = document(command, {"threads": options.threads, "curves": curves})
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    axes = scoring_axes().items()
+    numbers = [number for name, points in axes for number in scoring_curve(name, points, options.budget)]
+    write("growth", [*numbers, *environments_curve(options.budget)], threads=options.threads)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast a whole training iteration is, against a loop as the paper's published settings describe it.
 
-    python benchmarks/iteration.py
+    python -m benchmarks.iteration
 
 Both collect, estimate, improve the critic and improve the policy with the same model, world and seed, an iteration of
 ours and one of the reference's in turn (`twosome.bench.reference` says what the reference does). The policy's early
@@ -17,18 +17,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from twosome.bench.document import document
+from benchmarks.pages.files import write
 from twosome.bench.iteration import compare_iterations, loss_differences
 from twosome.bench.models import SIZES, random_llama
 from twosome.bench.phases import phases
 from twosome.config import TrainConfig
 from twosome.ppo.train import Trainer
+from twosome.report.numbers import Number
 from twosome.scoring import ActionScorer
 
-RESULT = Path(__file__).parent / "results" / "iteration.json"
 VARIANTS: tuple[dict[str, Any], ...] = (
     {"model": "hearth", "env": "TomatoSalad", "threads": 1, "iterations": 5},
     {"model": "hearth", "env": "TomatoLettuceSalad", "threads": 1, "iterations": 4},
@@ -65,7 +66,7 @@ def measure(variant: dict[str, Any]) -> dict[str, Any]:
 
 def measure_apart(index: int) -> dict[str, Any]:
     """`measure` in a fresh process; its words are passed on, its last line is the result."""
-    command = [sys.executable, "-W", "ignore", __file__, *sys.argv[1:], "--only", str(index)]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.iteration", *sys.argv[1:], "--only", str(index)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         last = ""
@@ -76,6 +77,25 @@ def measure_apart(index: int) -> dict[str, Any]:
     if process.returncode:
         raise RuntimeError(f"the variant {VARIANTS[index]} failed")
     return dict(json.loads(last))
+
+
+def numbers(row: dict[str, Any]) -> Iterator[Number]:
+    """A measured variant in the schema of the result files."""
+    threads = f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}"
+    world, n = f"`{row['env']}`, {row['model']}, {threads}", row["iterations"]
+    yield Number("decisions", world, mean=row["decisions"])
+    for method in ("ours", "reference"):
+        low, middle, high = row[method]["wall_s"]
+        yield Number("seconds", world, method, None, middle, (low, high), n)
+        yield Number("peak MiB", world, method, mean=row[method]["peak_mib"])
+    for clock, told in (("wall", ""), ("processor", ", processor time")):
+        low, middle, high = row["reference/ours"][clock]
+        yield Number(f"reference / ours{told}", world, "", None, middle, (low, high), n)
+    for phase, parts in row["phases_s"].items():
+        yield from (Number(f"seconds of {phase}", world, part, mean=seconds) for part, seconds in parts.items())
+    if "loss_differences" in row:
+        worst = max(row["loss_differences"].values())
+        yield Number("largest relative difference of losses", world, mean=worst)
 
 
 def main() -> None:
@@ -89,7 +109,6 @@ def main() -> None:
     if options.only is not None:
         print(json.dumps(measure(VARIANTS[options.only] | own)))
         return
-    command = " ".join(["python", "benchmarks/iteration.py", *sys.argv[1:]])
     rows = []
     for index in options.variants:
         began = time.perf_counter()
@@ -99,7 +118,7 @@ def main() -> None:
         print(
             f"  reference/ours {middle:.1f} ({low:.1f} to {high:.1f}), {time.perf_counter() - began:.0f} s", flush=True
         )
-        RESULT.write_text(json.dumps(document(command, {"variants": rows}), indent=1) + "\n")
+        write("iteration", [number for row in rows for number in numbers(row)])
 
 
 if __name__ == "__main__":

@@ -1,36 +1,33 @@
 """How much an untrained model's policy depends on the length of phrases, under each normalization.
 
-    python benchmarks/phrase_length.py
-    python benchmarks/phrase_length.py --model ./my-model
+    python -m benchmarks.phrase_length
+    python -m benchmarks.phrase_length --model ./my-model
 
 Random play with a seed visits each world; the distinct decisions that it meets are scored once. A phrase's probability
 is compared with an equal share, 1 / (number of offered actions), so that 1 means: no preference. Beside it stands how
 often the planner does something of that length in the same states, also in equal shares: what a good policy would
-prefer. Writes benchmarks/results/phrase-length.json and docs/images/phrase-length.png.
+prefer. Writes benchmarks/results/phrase-length.json.
 """
 
 import argparse
-import json
-import sys
 from collections import defaultdict
-from typing import Any, get_args
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from speed_pictures import figure_of
-from tables import IMAGES, RESULTS, WORLDS
 
-from twosome.bench.document import document
+from benchmarks.pages.files import WORLDS, write
 from twosome.decision import Decision
 from twosome.envs import planner_for, text
 from twosome.policy.actor import Actor
+from twosome.report.numbers import Number
 from twosome.scoring import ActionScorer, Normalization
+from twosome.statistics import rank_correlation
 
 MOMENTS = 5_000
 SEED = 0
-RESULT = RESULTS / "phrase-length.json"
-COLORS = ("#8a8a8a", "#d55e00", "#0072b2", "#009e73", "#cc79a7")
+NORMALIZATIONS: tuple[Normalization, ...] = ("none", "token", "word", "byte", "pmi")
 
 
 def visit(world: str) -> dict[Decision, set[int]]:
@@ -76,7 +73,7 @@ def correlation(decisions: dict[Decision, set[int]], policies: list[NDArray[np.f
         words = np.array([len(decision.actions[a].split()) for a in decision.available])
         values = policy[list(decision.available)]
         if len(set(words)) > 1 and np.ptp(values) > 0:
-            found.append(np.corrcoef(_ranks(words), _ranks(values))[0, 1])
+            found.append(rank_correlation(words, values))
     return float(np.mean(found))
 
 
@@ -89,46 +86,16 @@ def flatness(decisions: dict[Decision, set[int]], policies: list[NDArray[np.floa
     return float(np.mean(found))
 
 
-def _summary(decisions: dict[Decision, set[int]], policies: list[NDArray[np.float64]]) -> dict[str, Any]:
-    return {
-        "shares": shares(decisions, policies),
-        "correlation": correlation(decisions, policies),
-        "flatness": flatness(decisions, policies),
-    }
-
-
-def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Ranks, equal values sharing their mean."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]
-
-
-def measure(world: str, scorer: ActionScorer) -> dict[str, Any]:
-    """Every normalization in one world."""
+def measure(world: str, scorer: ActionScorer) -> Iterator[Number]:
+    """Every normalization in one world, and the planner."""
     decisions = visit(world)
-    rows = {}
-    for normalization in get_args(Normalization):
-        policies = Actor(scorer, normalization).probabilities(list(decisions))
-        rows[normalization] = _summary(decisions, policies)
-    rows["planner"] = _summary(decisions, planned(decisions))
-    return {"decisions": len(decisions), "policies": rows}
-
-
-def draw(worlds: dict[str, Any]) -> None:
-    """A panel for each world: shares against words."""
-    figure, panels = figure_of(len(worlds), height=3.8)
-    for panel, (world, found) in zip(panels, worlds.items(), strict=True):
-        panel.axhline(1, color="#222222", linewidth=0.8)
-        for color, (name, row) in zip((*COLORS, "#222222"), found["policies"].items(), strict=True):
-            x, y = [int(words) for words in row["shares"]], list(row["shares"].values())
-            panel.plot(x, y, color=color, linestyle=":" if name == "planner" else "-", marker="o", ms=3, label=name)
-        panel.set(title=world, xlabel="words of a phrase", xticks=x)
-        panel.set_yscale("symlog", linthresh=1, linscale=1)
-        panel.set_yticks([0, 0.5, 1, 2, 4, 8], ["0", "0.5", "1", "2", "4", "8"])
-        panel.set_ylim(0, 10)
-    panels[0].set_ylabel("probability, in equal shares")
-    panels[-1].legend(frameon=False, fontsize=8)
-    figure.savefig(IMAGES / "phrase-length.png")
+    yield Number("decisions", world, mean=len(decisions))
+    policies = {name: Actor(scorer, name).probabilities(list(decisions)) for name in NORMALIZATIONS}
+    for name, rows in [*policies.items(), ("planner", planned(decisions))]:
+        yield Number("correlation with length", world, name, mean=correlation(decisions, rows), n=len(decisions))
+        yield Number("share of entropy", world, name, mean=flatness(decisions, rows), n=len(decisions))
+        for words, share in shares(decisions, rows).items():
+            yield Number(f"probability of {words} words, in equal shares", world, name, mean=share)
 
 
 def main() -> None:
@@ -138,15 +105,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     scorer = ActionScorer.from_pretrained(options.model)
-    worlds = {world: measure(world, scorer) for world in WORLDS}
-    for world, found in worlds.items():
-        for name, row in found["policies"].items():
-            told = "  ".join(f"{words}: {share:.2f}" for words, share in row["shares"].items())
-            print(f"{world:20} {name:8} {row['correlation']:+.2f} {row['flatness']:.2f}   {told}")
+    numbers = [number for world in WORLDS for number in measure(world, scorer)]
+    print(*numbers, sep="\n")
     if options.model == "hearth":  # the page is about the model that ships
-        command = " ".join(["python", "benchmarks/phrase_length.py", *sys.argv[1:]])
-        RESULT.write_text(json.dumps(document(command, {"model": options.model, "worlds": worlds}), indent=1) + "\n")
-        draw(worlds)
+        write("phrase-length", numbers)
 
 
 if __name__ == "__main__":

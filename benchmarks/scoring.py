@@ -18,27 +18,23 @@ soon as it is measured, with its date and commit; cells that are there are not m
 """
 
 import argparse
-import json
-import sys
 import time
-from collections.abc import Iterator
-from datetime import date
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
+from benchmarks.pages.files import load, write
 from twosome import Decision
 from twosome._malloc import keep_freed_memory
 from twosome.bench import requests
 from twosome.bench.cells import MODES, measure
-from twosome.bench.document import document
 from twosome.bench.models import SIZES, put_random_adapters, random_llama, word_tokenizer
 from twosome.errors import PromptTooLongError
+from twosome.report.numbers import Number
 from twosome.scoring import ActionScorer
 from twosome.versions import versions
 
-RESULT = Path(__file__).parent / "results" / "scoring.json"
 PROMPTS = (110, 400, 50, 1500)
 ACTIONS = (5, 8, 50, 200, 1000)
 WORLDS = ("TomatoLettuceSalad", "FoodPreparation")
@@ -101,25 +97,33 @@ def fits(scorer: ActionScorer, decisions: list[Decision]) -> bool:
     return True
 
 
-def row(model: str, name: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """One cell, measured, or why it is not; says so as it is done."""
-    began = time.perf_counter()
-    label = f"{model}, {name.get('prompt', 'real')} tokens x {len(arguments['decisions'][0].actions)} actions"
-    if not fits(arguments["scorer"], arguments["decisions"]):
-        print(f"{label}: left out, longer than the model's context", flush=True)
-        return {"model": model, **name, "left_out": {"cell": "longer than the model's context"}}
-    measured = measure(**arguments)
-    for mode in MODES:
-        if mode in measured:
-            ratios = {key: value["wall"][1] for key, value in measured[mode]["ratios"].items()}
-            text = ", ".join(f"{key} {value:.2f}" for key, value in ratios.items())
-            print(f"{label} ({name['kind']}), {mode}: {text}", flush=True)
-    print(f"  {time.perf_counter() - began:.0f} s", flush=True)
-    return {"model": model, **name, **measured}
+def numbers(model: str, kind: str, cell: Mapping[str, Any]) -> Iterator[Number]:
+    """A measured cell in the schema of the result files."""
+    size = f"{cell['prompt_tokens']} x {cell['actions']}"
+    world = f"{model}, {size if kind == 'grid' else f'{kind}: {size}'}"
+    commit = str(versions()["commit"])
+    for key in ("decisions", "prompt_tokens", "actions", "padded_tokens", "floor_tokens"):
+        yield Number(key.replace("_", " "), world, mean=cell[key], commit=commit)
+    worst = max(cell["largest_difference_nats"].values())
+    yield Number("largest difference in nats", world, mean=worst, commit=commit)
+    for mode in (mode for mode in MODES if mode in cell):
+        found, told = cell[mode], mode.replace("_", " + ")
+        for way, row in found["ways"].items():
+            low, middle, high = row["wall_s"]
+            yield Number(f"{told}: seconds", world, way, None, middle, (low, high), found["repeats"], commit)
+            if row["peak_mib"] is not None:
+                yield Number(f"{told}: peak MiB", world, way, mean=row["peak_mib"], commit=commit)
+            if row["rows_timed"] < row["rows"]:
+                share = row["rows_timed"] / row["rows"]
+                yield Number(f"{told}: share of rows timed", world, way, mean=share, n=row["rows"], commit=commit)
+        for pair, ratio in found["ratios"].items():
+            low, middle, high = ratio["wall"]
+            what = f"{told}: {pair.replace('/', ' / ')}"
+            yield Number(what, world, "", None, middle, (low, high), found["repeats"], commit)
 
 
 def main() -> None:
-    """Measure every cell and write one JSON document."""
+    """Measure every cell that is not there yet, and write after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", nargs="+", choices=["hearth", "58M"], default=["58M", "hearth"])
@@ -130,18 +134,22 @@ def main() -> None:
     keep_freed_memory()
     torch.set_num_threads(options.threads)
     found = scorers()
-    command = " ".join(["python", "benchmarks/scoring.py", *sys.argv[1:]])
-    rows = [] if options.fresh or not RESULT.exists() else json.loads(RESULT.read_text())["cells"]
+    rows = [] if options.fresh else list(load("scoring").numbers)
     for model in options.models:
         for name, arguments in cells(model, *found[model], options.prompts, options.actions):
-            key = {"model": model, **name, "num_actions": len(arguments["decisions"][0].actions)}
-            if any(key.items() <= known.items() for known in rows):
+            grid = f"{name.get('prompt')} x {len(arguments['decisions'][0].actions)}"
+            title = f"{model}, {grid if name['kind'] == 'grid' else name['kind']}"
+            if any(f"{row.world}:".startswith(f"{title}:") for row in rows):
                 continue
-            rows.append(
-                {**key, **row(model, name, arguments), "date": date.today().isoformat(), "commit": versions()["commit"]}
-            )
-            result = document(command, {"threads": options.threads, "cells": rows})
-            RESULT.write_text(json.dumps(result, indent=1) + "\n")
+            if not fits(arguments["scorer"], arguments["decisions"]):
+                print(f"{title}: left out, longer than the model's context", flush=True)
+                continue
+            began = time.perf_counter()
+            new = list(numbers(model, name["kind"], measure(**arguments)))
+            ratios = [f"{row.what} {row.mean:.2f}" for row in new if " / " in row.what]
+            print(f"{title}: {', '.join(ratios)}; {time.perf_counter() - began:.0f} s", flush=True)
+            rows += new
+            write("scoring", rows, threads=options.threads)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Steps per second of the worlds, text and mask included, on one core: seconds of CPU time, which others do not share.
 
-    python benchmarks/worlds.py
-    python benchmarks/worlds.py --json > benchmarks/results/worlds.json
+    python -m benchmarks.worlds
 
 "Cold" is the first `--steps` steps of a process with empty caches, "warm" the next ones. Actions are drawn
 beforehand, uniformly over all ids, so that drawing them costs nothing. Steps are decisions: macro-actions where a
@@ -10,18 +9,17 @@ world has them. Each variant runs through `gymnasium.make` in a process of its o
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
-from datetime import date
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
+from benchmarks.pages.files import write
 from twosome.envs import text
-from twosome.versions import hardware, versions
+from twosome.report.numbers import Number
 
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("TomatoSalad", {"layout": layout}) for layout in "ABC"),
@@ -56,34 +54,14 @@ def measure(name: str, kwargs: dict[str, Any], num_steps: int) -> dict[str, Any]
 
 def measure_apart(index: int, num_steps: int) -> dict[str, Any]:
     """`measure` in a fresh process."""
-    command = [sys.executable, __file__, "--only", str(index), "--steps", str(num_steps), "--json"]
+    command = [sys.executable, "-m", "benchmarks.worlds", "--only", str(index), "--steps", str(num_steps)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return dict(json.loads(output))
 
 
-def document(load: float, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rows with what they depend on.
-
-    Args:
-        load: the machine's load average before the measurement; on a busy machine the caches of the CPU are
-            shared, so that numbers are somewhat too low.
-        rows: as `measure` returns them.
-    """
-    return {
-        "command": "python benchmarks/worlds.py --json",
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": versions(),
-        "load_average": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
-        "unit": "steps per second of CPU time",
-        "rows": rows,
-    }
-
-
 def main() -> None:
-    """Measure every variant and print a table or JSON."""
+    """Measure every variant, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     parser.add_argument("--steps", type=int, default=20_000, help="steps of each measurement")
     parser.add_argument("--only", type=int, help="measure only the variant with this number, in this process")
     options = parser.parse_args()
@@ -91,15 +69,13 @@ def main() -> None:
         name, kwargs = VARIANTS[options.only]
         print(json.dumps(measure(name, kwargs, options.steps)))
         return
-    load = os.getloadavg()[0]
-    rows = [measure_apart(index, options.steps) for index in range(len(VARIANTS))]
-    if options.json:
-        print(json.dumps(document(load, rows), indent=1))
-        return
-    print(f"{'world':<20} {'arguments':<28} {'cold steps/s':>12} {'warm steps/s':>12}")
-    for row in rows:
-        arguments = ", ".join(f"{key}={value}" for key, value in row["kwargs"].items())
-        print(f"{row['env']:<20} {arguments:<28} {row['cold']:>12,} {row['warm']:>12,}")
+    numbers = []
+    for index, (name, kwargs) in enumerate(VARIANTS):
+        row = measure_apart(index, options.steps)
+        world = f"`{name}`" + "".join(f", {key} {value}" for key, value in kwargs.items())
+        numbers += [Number("steps per second", world, way, mean=row[way], n=row["steps"]) for way in ("cold", "warm")]
+        print(f"{world:<45} {row['cold']:>12,} {row['warm']:>12,}", flush=True)
+    write("worlds", numbers)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ ALLOWED = {
         "versions",
     },
     "bench": {"bench", "baselines", "minimal", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
-    "report": {"report", "config", "opening", "runs", "setting_types", "symptoms"},
+    "report": {"report", "config", "opening", "runs", "setting_types", "symptoms", "versions"},
     "experiment": {
         "experiment",
         "baselines",

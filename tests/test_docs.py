@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import filled
+from benchmarks.pages.__main__ import filled
+from benchmarks.pages.declared import declared
 from twosome.cli import COMMANDS, main
 from twosome.envs import text
 
@@ -70,8 +71,7 @@ def test_the_readme_shows_the_two_commands():
     assert "make test" in readme
 
 
-def test_the_tables_on_the_pages_are_made_from_the_result_files(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # as for `python benchmarks/tables.py`
+def test_the_tables_on_the_pages_are_made_from_the_result_files():
     assert not [page.name for page in PAGES if filled(page.read_text()) != page.read_text()]
 
 
@@ -83,6 +83,19 @@ def test_filling_an_empty_block_leaves_the_page_around_it_alone():
     assert "\nb\n" in once
     assert "\nold\n" not in once
     assert filled(once) == once
+
+
+def test_every_declared_table_stands_on_a_page_and_every_result_file_is_read():
+    text = "".join(page.read_text() for page in PAGES)
+    assert {name for name in declared() if f"<!-- results:{name} -->" not in text} == set()
+    declarations = "".join(path.read_text() for path in (ROOT / "benchmarks" / "pages").glob("*.toml"))
+    files = {path.stem for path in (ROOT / "benchmarks" / "results").iterdir()}
+    assert {name for name in files if f'"{name}"' not in declarations} == set()
+
+
+def test_every_picture_is_shown_on_a_page():
+    text = "".join(page.read_text() for page in PAGES)
+    assert {path.name for path in (ROOT / "docs" / "images").iterdir() if path.name not in text} == set()
 
 
 README = (ROOT / "README.md").read_text()

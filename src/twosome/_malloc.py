@@ -2,7 +2,7 @@
 
 Training allocates and frees buffers of megabytes many times a second. By default glibc maps the large ones
 afresh each time, and every page of them faults. What holding on to them brings depends on their sizes
-(benchmarks/training.py measures it for the embedded model); it costs nothing but that memory.
+(benchmarks/commands.py measures it for the embedded model); it costs nothing but that memory.
 """
 
 import ctypes

@@ -11,6 +11,7 @@ import tyro
 from twosome.cli.parse import parse
 from twosome.console import plain_console
 from twosome.report.collect import collect
+from twosome.runs import explain_write_errors
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class Report:
     Examples:
         twosome report runs/quick
         twosome report runs --json
+        twosome report runs/quick --numbers quick.json
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Folder of an experiment, or any folder with runs below it."""
     json: bool = False
     """Print the numbers as one JSON document and nothing else; no file is written."""
+    numbers: Path | None = None
+    """Write every number into this file too, one a line: what, world, method, seed, mean, interval, n. All runs must be
+    finished."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,6 +49,11 @@ def main(arguments: Sequence[str]) -> int:
     from twosome.report.experiment import save_report
 
     page, text = save_report(collection, summary, options.folder)
+    if options.numbers is not None:
+        from twosome.report.gathered import gathered
+
+        with explain_write_errors(options.numbers):
+            gathered(collection, summary, options.folder).save(options.numbers)
     console = plain_console()
     for name, world in summary["worlds"].items():
         console.print(name)

@@ -117,12 +117,13 @@ class Grid:
     """An experiment whose every run is known to have valid settings."""
 
     name: str
+    file: Path
     output: Path
     cells: tuple[Cell, ...]
     references: tuple[Reference, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """What a report needs to name the runs: their folders below the output."""
+        """What a report needs to name the runs: their folders below the output, and the file that asks for them."""
         runs = [
             {
                 "path": str(cell.path.relative_to(self.output)),
@@ -132,7 +133,7 @@ class Grid:
             }
             for cell in self.cells
         ]
-        return {"name": self.name, "runs": runs}
+        return {"name": self.name, "file": str(self.file), "runs": runs}
 
 
 def read_grid(file: Path, *, quick: bool = False) -> Grid:
@@ -149,7 +150,7 @@ def read_grid(file: Path, *, quick: bool = False) -> Grid:
     """
     content = _parse(file)
     try:
-        return _Reader(content, file.stem, quick=quick).grid()
+        return _Reader(content, file, quick=quick).grid()
     except TwosomeError as error:
         raise type(error)(f"{quote(str(file))[1:-1]}: {error}") from error
 
@@ -180,11 +181,11 @@ class _Method:
 class _Reader:
     """Takes a file's content apart, the outermost things first."""
 
-    def __init__(self, content: Mapping[str, Any], stem: str, *, quick: bool) -> None:
+    def __init__(self, content: Mapping[str, Any], file: Path, *, quick: bool) -> None:
         require_known(content, _KEYS, "the file")
         require_types(content, _KEYS, "the file")
-        self.quick = quick
-        self.name: str = content.get("name", stem)
+        self.quick, self.file = quick, file
+        self.name: str = content.get("name", file.stem)
         output: str = content.get("output", f"runs/{self.name}")
         if not self.name.strip(" .") or not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
             raise refusal("name", self.name, f"a printable name of at most {_LONGEST_NAME} characters")
@@ -241,7 +242,7 @@ class _Reader:
             for env, (kwargs, policies) in worlds.items()
             for policy in policies
         ]
-        return Grid(self.name, self.output, tuple(_with_untrained(cells)), tuple(references))
+        return Grid(self.name, self.file, self.output, tuple(_with_untrained(cells)), tuple(references))
 
     def _methods(self, tables: Mapping[str, Any]) -> dict[str, _Method]:
         if not tables:

@@ -1,0 +1,54 @@
+"""Numbers of some result files: which of them a cell is about, and where they come from."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from benchmarks.pages.files import load
+from twosome.report.numbers import Number, Results
+
+KEYS = ("what", "world", "method", "seed")
+"""What tells numbers apart."""
+
+
+class Selection:
+    """Numbers of several files, in their order."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._files = [load(name) for name in names]
+        self._numbers = [number for file in self._files for number in file.numbers]
+        self._by_keys: dict[tuple[str, ...], dict[tuple[Any, ...], list[Number]]] = {}
+
+    def find(self, **wanted: Any) -> list[Number]:
+        """The numbers with these keys; where a seed is not asked for, those of all seeds."""
+        keys = tuple(wanted)
+        if keys not in self._by_keys:
+            index: dict[tuple[Any, ...], list[Number]] = {}
+            for number in self._numbers:
+                index.setdefault(tuple(getattr(number, key) for key in keys), []).append(number)
+            self._by_keys[keys] = index
+        return self._by_keys[keys].get(tuple(wanted.values()), [])
+
+    def values(self, key: str, **wanted: Any) -> list[Any]:
+        """Every value of a key among numbers with these other keys, in the order in which they are first met."""
+        found = self.find(**wanted)
+        return [value for value in dict.fromkeys(getattr(number, key) for number in found) if value is not None]
+
+    def told(self) -> dict[str, str]:
+        """What a note can say of where the numbers come from."""
+        seconds = [number.mean for number in self._numbers if number.what == "seconds" and number.mean is not None]
+        seeds = sorted({number.seed for number in self._numbers if number.seed is not None})
+        return {
+            "source": _source(self._files[0], with_commands=True),
+            "made": "; ".join(_source(file, with_commands=False) for file in self._files),
+            "runs": str(len(seconds)),
+            "hours": f"{sum(seconds) / 3600:.2f}",
+            "seeds": ", ".join(map(str, seeds)),
+        }
+
+
+def _source(file: Results, *, with_commands: bool) -> str:
+    """Commands, date, commits and machine of a file."""
+    commands = dict.fromkeys(f"`{number.command or file.command}`" for number in file.numbers) if with_commands else ()
+    commits = dict.fromkeys(number.commit or file.commit for number in file.numbers)
+    threads = f", threads: {file.hardware['threads']}" if "threads" in file.hardware else ""
+    return f"{', '.join([*commands, file.date])}, commit {', '.join(commits)}, {file.hardware['cpu']}{threads}"

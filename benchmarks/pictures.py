@@ -1,0 +1,210 @@
+"""Pictures in docs/images, from the result files: of speed, and of what the length of a phrase does.
+
+    python -m benchmarks.pictures
+
+Learning curves are drawn by `twosome report`, into the folder of the runs.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from benchmarks.pages.files import IMAGES, WORLDS
+from benchmarks.pages.selection import Selection
+from twosome.report.numbers import Number
+
+WAYS = {"packed": "#c0392b", "padded": "#2c3e80", "cached": "#b8860b", "harness": "#6c3483", "plain": "#8a8a8a"}
+COLORS = ("#8a8a8a", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#222222")
+PARTS = {
+    "model": ("model, forward", "#c0392b"),
+    "backward": ("model, backward", "#e59866"),
+    "readout": ("readout of log-probabilities", "#2c3e80"),
+    "packing": ("packing, masks, assembling", "#7fb3d5"),
+    "tokenizing": ("tokenizing", "#6c3483"),
+    "other": ("the rest", "#b3b6b7"),
+}
+
+
+def figure_of(columns: int, height: float = 4.0, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with panels side by side."""
+    figure = Figure(figsize=(4.0 * columns, height), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for panel in axes.flat:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(alpha=0.25, which="both")
+    return figure, list(axes.flat)
+
+
+def scoring() -> Figure:
+    """Time of one decision in every way against the number of actions, a panel for each prompt length."""
+    numbers = Selection(["scoring"])
+    cells = [world for world in numbers.values("world") if world.startswith("58M, ") and ":" not in world]
+    sizes = sorted(tuple(map(int, cell.removeprefix("58M, ").split(" x "))) for cell in cells)
+    prompts = sorted({prompt for prompt, _ in sizes})
+    figure, panels = figure_of(len(prompts))
+    for panel, prompt in zip(panels, prompts, strict=True):
+        actions = [count for length, count in sizes if length == prompt]
+        for way, color in WAYS.items():
+            found = {
+                count: numbers.find(what="forward: seconds", world=f"58M, {prompt} x {count}", method=way)
+                for count in actions
+            }
+            decisions = {
+                count: _mean(numbers.find(what="decisions", world=f"58M, {prompt} x {count}")[0]) for count in actions
+            }
+            quartiles = {
+                count: [seconds / decisions[count] for seconds in _quartiles(rows[0])]
+                for count, rows in found.items()
+                if rows
+            }
+            label = "plain forward, the floor" if way == "plain" else way
+            _with_quartiles(panel, list(quartiles), list(quartiles.values()), color, label, dashed=way == "plain")
+        panel.set(xscale="log", yscale="log", xlabel="actions", title=f"prompt of {prompt} tokens")
+        _plain_ticks(panel, actions)
+    limits = [panel.get_ylim() for panel in panels]
+    for panel in panels:
+        panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    panels[0].set_ylabel("seconds for one decision, forward")
+    handles, labels = panels[0].get_legend_handles_labels()
+    columns = min(len(WAYS), 2 * len(prompts))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    return figure
+
+
+def _mean(number: Number) -> float:
+    assert number.mean is not None
+    return number.mean
+
+
+def _quartiles(number: Number) -> tuple[float, float, float]:
+    assert number.interval is not None
+    return number.interval[0], _mean(number), number.interval[1]
+
+
+def _with_quartiles(
+    panel: Axes, x: Sequence[float], quartiles: Sequence[Sequence[float]], color: str, label: str, dashed: bool = False
+) -> None:
+    low, middle, high = ([row[i] for row in quartiles] for i in range(3))
+    panel.plot(x, middle, color=color, marker="o", markersize=4, label=label, linestyle="--" if dashed else "-")
+    panel.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+
+
+def _plain_ticks(panel: Axes, x: Sequence[float]) -> None:
+    panel.set_xticks(list(x), [_short(value) for value in x])
+    low, high = panel.get_ylim()
+    panel.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 500 else (1.0, 2.0, 5.0)))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    panel.minorticks_off()
+
+
+def _short(value: float) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    return f"{value:.0f}" if value < 10_000 else f"{value / 1e3:.3g}k"
+
+
+def growth() -> Figure:
+    """Time above and memory below against each size, with the power that fits best."""
+    numbers = Selection(["growth"])
+    curves = numbers.values("world")
+    figure, panels = figure_of(len(curves), height=7.0, rows=2)
+    for name, upper, lower in zip(curves, panels, panels[len(curves) :], strict=False):
+        seconds = numbers.find(what="seconds", world=name)
+        sizes, memory = (
+            [float(row.method) for row in seconds],
+            [_mean(row) for row in numbers.find(what="peak MiB", world=name)],
+        )
+        _with_quartiles(upper, sizes, [_quartiles(row) for row in seconds], "#c0392b", "measured")
+        lower.plot(sizes, memory, color="#2c3e80", marker="o", markersize=4, label="measured")
+        for panel, what, costs in ((upper, "time", [_mean(row) for row in seconds]), (lower, "memory", memory)):
+            if fitted := numbers.find(what=f"exponent of {what}", world=name):
+                _with_power(panel, sizes, costs, *(_mean(row) for row in fitted))
+        for panel, unit in ((upper, "seconds"), (lower, "peak memory, MiB")):
+            panel.set(xscale="log", yscale="log", xlabel=name, ylabel=unit)
+            _plain_ticks(panel, sizes)
+            panel.legend(frameon=False, fontsize=8)
+        upper.set_title("a training iteration" if name == "environments" else "forward + backward", fontsize=10)
+    return figure
+
+
+def _with_power(panel: Axes, sizes: Sequence[float], costs: Sequence[float], power: float, theory: float) -> None:
+    """The straight line of the fit, through the geometric middle of the points."""
+    scale = 1.0
+    for size, cost in zip(sizes, costs, strict=True):
+        scale *= (cost / size**power) ** (1 / len(sizes))
+    label = f"exponent {power:.2f}; arithmetic {theory:.2f}"
+    panel.plot(sizes, [scale * size**power for size in sizes], color="#8a8a8a", linestyle="--", label=label)
+
+
+def iteration() -> Figure:
+    """Where the time of an iteration of ours goes: a bar for each phase, for the smallest and the largest variant."""
+    numbers = Selection(["iteration"])
+    variants = [world for world in numbers.values("world") if world.startswith("`TomatoLettuceSalad`")]
+    chosen = list(dict.fromkeys((variants[0], variants[-1])))
+    phases = [what for what in numbers.values("what") if what.startswith("seconds of ")]
+    figure, panels = figure_of(len(chosen), height=3.6)
+    for panel, world in zip(panels, chosen, strict=True):
+        seconds = {
+            part: [sum(map(_mean, numbers.find(what=phase, world=world, method=part))) for phase in phases]
+            for part in PARTS
+        }
+        total = sum(map(sum, seconds.values()))
+        left = [0.0] * len(phases)
+        for part, (label, color) in PARTS.items():
+            widths = [100 * value / total for value in seconds[part]]
+            panel.barh(
+                [phase.removeprefix("seconds of ") for phase in phases], widths, left=left, color=color, label=label
+            )
+            left = [start + width for start, width in zip(left, widths, strict=True)]
+        panel.invert_yaxis()
+        decisions = _mean(numbers.find(what="decisions", world=world)[0])
+        panel.set_title(f"{world.partition(', ')[2]}: {total:.2f} s, {decisions} decisions", fontsize=10)
+        panel.set_xlabel("share of an iteration, %")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=1 + len(chosen), frameon=False, fontsize=8)
+    return figure
+
+
+def phrase_length() -> Figure:
+    """How probable phrases are against their number of words, a panel for each world."""
+    numbers = Selection(["phrase-length"])
+    figure, panels = figure_of(len(WORLDS), height=3.8)
+    for panel, world in zip(panels, WORLDS, strict=True):
+        panel.axhline(1, color="#222222", linewidth=0.8)
+        shares = [what for what in numbers.values("what", world=world) if what.startswith("probability of ")]
+        words = [int(what.split()[2]) for what in shares]
+        methods = [method for method in numbers.values("method", world=world) if method]
+        for color, method in zip(COLORS, methods, strict=True):
+            found = [_mean(numbers.find(what=what, world=world, method=method)[0]) for what in shares]
+            style = ":" if method == "planner" else "-"
+            panel.plot(words, found, color=color, linestyle=style, marker="o", ms=3, label=method)
+        panel.set(title=world, xlabel="words of a phrase", xticks=words)
+        panel.set_yscale("symlog", linthresh=1, linscale=1)
+        panel.set_yticks([0, 0.5, 1, 2, 4, 8], ["0", "0.5", "1", "2", "4", "8"])
+        panel.set_ylim(0, 10)
+    panels[0].set_ylabel("probability, in equal shares")
+    panels[-1].legend(frameon=False, fontsize=8)
+    return figure
+
+
+PICTURES = {
+    "scoring-speed": scoring,
+    "growth": growth,
+    "iteration-phases": iteration,
+    "phrase-length": phrase_length,
+}
+
+
+def main() -> None:
+    """Draw all."""
+    for name, draw in PICTURES.items():
+        draw().savefig(IMAGES / f"{name}.png")
+        print(f"{name}.png drawn")
+
+
+if __name__ == "__main__":
+    main()

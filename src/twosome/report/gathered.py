@@ -1,0 +1,80 @@
+"""The numbers of all runs below a folder, in the one schema of `twosome.report.numbers`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twosome.errors import RunError, quote
+from twosome.report.collect import Collection, Run
+from twosome.report.numbers import Number, Results
+from twosome.runs import EXPERIMENT, read_json
+
+
+def gathered(collection: Collection, summary: Mapping[str, Any], folder: Path) -> Results:
+    """Every number of every run, and of those who do not learn.
+
+    Args:
+        collection: the runs.
+        summary: of the same, by `twosome.report.summary.summarize`.
+        folder: where the runs are.
+
+    Raises:
+        RunError: a run is not finished and measured, or damaged, so that the numbers would not be of the whole.
+    """
+    finished = [run for run in collection.runs if run.finished and run.evaluation is not None]
+    if summary["unreadable"] or len(finished) < len(collection.runs):
+        raise RunError(
+            f"{len(finished)} of the {len(collection.runs)} runs below {quote(str(folder))} are finished and measured, "
+            f"{len(summary['unreadable'])} files cannot be read; expected all. `twosome report` without --numbers says "
+            "which, and `twosome experiment` goes on with them."
+        )
+    seeds = {
+        (world, method, seed["seed"]): seed
+        for world, found in summary["worlds"].items()
+        for method, group in found["methods"].items()
+        for seed in group["seeds"]
+    }
+    numbers = [number for run in finished for number in _of_run(run, seeds[run.world, run.method, run.config["seed"]])]
+    for world, found in summary["worlds"].items():
+        for who, document in found["references"].items():
+            numbers += _of_document(document, _bare(world), who, None, "")
+    return Results.measured(_command(folder), numbers)
+
+
+def _command(folder: Path) -> str:
+    """What made the runs: the experiment, where there is one of the folder."""
+    path = folder / EXPERIMENT
+    file = read_json(path).get("file") if path.is_file() else None
+    return f"twosome experiment {file}" if isinstance(file, str) else f"twosome report {folder}"
+
+
+def _of_run(run: Run, seed: Mapping[str, Any]) -> Iterator[Number]:
+    assert run.evaluation is not None
+    commit = str(run.versions.get("commit", ""))
+    where: dict[str, Any] = {"world": _bare(run.world), "method": run.method, "seed": seed["seed"], "commit": commit}
+    yield from _of_document(run.evaluation, *where.values())
+    returns = [row["return_mean"] for row in run.metrics if row["return_mean"] is not None]
+    yield Number("decisions to 90 %", mean=seed["decisions_to_90_percent"], **where)
+    if returns:
+        yield Number("mean return over training", mean=float(np.mean(returns)), **where)
+    yield Number("decisions", mean=run.decisions, **where)
+    yield Number("seconds", mean=round(run.seconds, 1), **where)
+
+
+def _of_document(
+    document: Mapping[str, Any], world: str, method: str, seed: int | None, commit: str
+) -> Iterator[Number]:
+    """What `twosome eval` measured."""
+    for what, key in (("return", "return"), ("success", "success"), ("length", "length")):
+        mean = document.get(f"{key}_mean", document.get(f"{key}_rate"))
+        interval = document.get(f"{key}_ci95")
+        if mean is not None:
+            span = None if interval is None else (interval[0], interval[1])
+            yield Number(what, world, method, seed, mean, span, document["episodes"], commit)
+
+
+def _bare(world: str) -> str:
+    """A world's name without the version that all have."""
+    return world.removesuffix("-v0")
