@@ -14,19 +14,29 @@ def require_extras(
         MissingExtraError: something is not; the message says what to install.
     """
     if track is not None:
-        _require(track, track, f"--track {track}")
+        require_package(track, track, f"--track {track}")
     if quantization is not None:
-        _require("bitsandbytes", "quantization", f"--quantization {quantization}")
+        require_package("bitsandbytes", "quantization", f"--quantization {quantization}")
     if ray:
-        _require("ray", "ray", "--ray-workers")
+        require_package("ray", "ray", "--ray-workers")
     if gguf:
-        _require("gguf", "gguf", "a model in a GGUF file")
+        require_package("gguf", "gguf", "a model in a GGUF file")
 
 
-def _require(module: str, extra: str, flag: str) -> None:
+def require_package(module: str, extra: str, what: str) -> None:
+    """Check that the package of an extra is installed.
+
+    Args:
+        module: what the package is imported as.
+        extra: of `twosome`, which brings the package.
+        what: needs it.
+
+    Raises:
+        MissingExtraError: it is not; the message says what to install.
+    """
     if not _installed(module):
         raise MissingExtraError(
-            f"{flag} needs the package {module}, which is not installed: pip install 'twosome[{extra}]'"
+            f"{what} needs the package {module}, which is not installed: pip install 'twosome[{extra}]'"
         )
 
 

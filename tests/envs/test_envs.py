@@ -244,7 +244,7 @@ def test_prompts_arrive_unchanged_from_other_processes(name: str, mode: Autorese
 
 
 def test_worlds_differ_in_what_they_ask_for() -> None:
-    goals = [info.description for info in text.list_worlds()]
+    goals = [info.description for info in text.list_worlds() if info.id in text.world_ids()]
     assert len(goals) == len(set(goals)) >= 10
 
 

@@ -27,6 +27,8 @@ FAMILIES = (
     Family("twosome.envs.overcooked", "twosome.envs.overcooked.env:KitchenEnv"),
     Family("twosome.envs.household.tasks", "twosome.envs.household.env:HouseholdEnv"),
 )
+RETOLD = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid")
+"""Modules with `SPECS` of other people's environments in words: name of each to its class and arguments."""
 
 
 def register_worlds() -> None:
@@ -34,9 +36,16 @@ def register_worlds() -> None:
     for family in FAMILIES:
         specs: Mapping[str, dict[str, object]] = importlib.import_module(family.specs_module).SPECS
         for name, kwargs in specs.items():
-            env_id = f"{NAMESPACE}/{name}-v0"
-            if env_id not in gymnasium.registry:
-                gymnasium.register(env_id, family.entry_point, kwargs=dict(kwargs))
+            _register(name, family.entry_point, kwargs)
+    for module in RETOLD:
+        for name, (kind, kwargs) in importlib.import_module(module).SPECS.items():
+            _register(name, f"{module}:{kind}", kwargs)
+
+
+def _register(name: str, entry_point: str, kwargs: Mapping[str, object]) -> None:
+    env_id = f"{NAMESPACE}/{name}-v0"
+    if env_id not in gymnasium.registry:
+        gymnasium.register(env_id, entry_point, kwargs=dict(kwargs))
 
 
 def planner_for(env: gymnasium.Env[Any, Any]) -> Planner:

@@ -80,6 +80,22 @@ def is_whole(value: object, low: int, high: int) -> bool:
     return type(value) is int and low <= value < high
 
 
+def saved_generator(state: Any) -> np.random.Generator:
+    """A random generator, of Gymnasium's kind, in the state that was saved of one.
+
+    Raises:
+        WorldError: it is no such state.
+    """
+    generator = np.random.PCG64()
+    try:
+        generator.state = state
+        holds = generator.state == state
+    except (TypeError, ValueError, KeyError, OverflowError):
+        holds = False
+    require_saved("np_random", state, holds, "the state of a random generator")
+    return np.random.Generator(generator)
+
+
 class Effect(NamedTuple):
     """What an action did."""
 
@@ -200,13 +216,7 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         steps, is_running = state["steps"], state["is_running"]
         require_saved("steps", steps, is_whole(steps, 0, 2**63), "a whole number from 0 on")
         require_saved("is_running", is_running, isinstance(is_running, bool), "true or false")
-        generator = type(self.np_random.bit_generator)()
-        try:
-            generator.state = state["np_random"]
-            holds = generator.state == state["np_random"]
-        except (TypeError, ValueError, KeyError, OverflowError):
-            holds = False
-        require_saved("np_random", state["np_random"], holds, "the state of a random generator")
+        generator = saved_generator(state["np_random"])
         self._restore(state)
         self._steps, self._is_running = steps, is_running
-        self.np_random.bit_generator.state = generator.state
+        self.np_random = generator

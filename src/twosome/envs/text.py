@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from twosome.decision import Decision
 from twosome.envs.checked import CheckedEnv, Place, close, raised
 from twosome.envs.choices import suggestion
-from twosome.errors import ConfigError, TwosomeError, WorldError, quote
+from twosome.errors import ConfigError, MissingExtraError, TwosomeError, WorldError, quote
 
 NAMESPACE = "twosome"
 
@@ -267,7 +267,7 @@ def _registered(name: str) -> str:
     if name in gymnasium.registry:
         return name
     namespace, bare, version = registration.parse_env_id(name)
-    for space in (None, NAMESPACE) if namespace is None else (namespace,):
+    for space in (NAMESPACE, None) if namespace is None else (namespace,):
         newest = registration.find_highest_version(space, bare) if version is None else version
         env_id = registration.get_env_id(space, bare, newest)
         if env_id in gymnasium.registry:
@@ -298,9 +298,22 @@ def _import(module: str, name: str) -> None:
         ) from error
 
 
+RETOLD_IN = f"{NAMESPACE}.envs.gym."
+"""Where the classes are that tell other people's worlds in words."""
+
+
 def world_ids() -> tuple[str, ...]:
     """Ids of all worlds of this package, in the order of their registration."""
-    return tuple(env_id for env_id in gymnasium.registry if env_id.startswith(f"{NAMESPACE}/"))
+    return tuple(env_id for env_id in _ids() if env_id not in retold_ids())
+
+
+def retold_ids() -> tuple[str, ...]:
+    """Ids of other people's worlds that this package tells in words."""
+    return tuple(env_id for env_id in _ids() if str(gymnasium.registry[env_id].entry_point).startswith(RETOLD_IN))
+
+
+def _ids() -> list[str]:
+    return [env_id for env_id in gymnasium.registry if env_id.startswith(f"{NAMESPACE}/")]
 
 
 def _bare(env_id: str) -> str:
@@ -309,7 +322,7 @@ def _bare(env_id: str) -> str:
 
 
 def _unknown(name: str, found: str = "") -> str:
-    names = [_bare(env_id) for env_id in world_ids()]
+    names = [_bare(env_id) for env_id in _ids()]
     wanted = name.rpartition(":")[2].removeprefix(f"{NAMESPACE}/").partition("-v")[0]
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(wanted.lower(), by_lower, n=1)
@@ -367,10 +380,17 @@ class WorldInfo:
 
 
 def list_worlds() -> list[WorldInfo]:
-    """All worlds of this package; the description is what the prompt says is wanted."""
+    """All worlds that this package has or tells in words; the description is what the prompt says is wanted.
+
+    Those whose extra is missing are left out.
+    """
     worlds = []
-    for env_id in world_ids():
-        with make_checked(env_id) as world:
+    for env_id in _ids():
+        try:
+            made = make_checked(env_id)
+        except MissingExtraError:
+            continue
+        with made as world:
             goal = world.reset(seed=0).prompt.split(". ")[0].removeprefix("You want to ")
             worlds.append(WorldInfo(env_id, goal, world.num_actions, world.env.unwrapped.gamma))  # type: ignore[attr-defined]
     return worlds

@@ -1,0 +1,1 @@
+"""Well-known environments of Gymnasium and MiniGrid, told in words."""
