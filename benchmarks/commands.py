@@ -50,7 +50,7 @@ LLAMA = "llama-58m"
 CASES: dict[str, tuple[dict[str, Any], int | None]] = {
     "hearth, TomatoSalad": ({"env": "TomatoSalad"}, None),
     "hearth, FoodPreparation": ({"env": "FoodPreparation"}, 60),
-    "58M Llama, TomatoSalad": ({"env": "TomatoSalad", "model": LLAMA}, 3),
+    "58M Llama, TomatoSalad": ({"env": "TomatoSalad", "model": LLAMA, "preset": "default"}, 3),
 }
 """Name: settings, and how many updates are run for real; None: the whole run."""
 SIZES: dict[str, dict[str, int]] = {

@@ -47,7 +47,7 @@ def config(variant: dict[str, Any], folder: Path) -> TrainConfig:
         ActionScorer.from_pretrained("hearth").tokenizer.save_pretrained(folder)
         model = str(folder)
     env = f"twosome/{variant['env']}-v0"
-    settings = {"normalization": "word", "target_kl": 0.0, **settings}
+    settings = {"preset": "default", "normalization": "word", "target_kl": 0.0, **settings}
     return TrainConfig(env=env, model=model, threads=variant["threads"], **settings)
 
 

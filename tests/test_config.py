@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unchecked import types_unchecked
+from twosome.cli.train import parse_train
 from twosome.config import TrainConfig, preset
 from twosome.errors import ConfigError
 
@@ -35,6 +36,40 @@ def test_the_paper_preset_has_the_published_numbers():
     config = TrainConfig(preset="paper")
     assert config.batch_size // config.policy_minibatches == 32
     assert config.batch_size // config.policy_minibatches // config.gradient_accumulation == 4
+
+
+def test_every_model_but_hearth_has_the_preset_for_pretrained_models_unless_another_is_given():
+    config = TrainConfig(env="FoodPreparation", model="somebody/some-model", actor_lr=3e-4)
+    assert config.preset == "pretrained"
+    expected = {**preset("FoodPreparation", "pretrained"), "actor_lr": 3e-4}
+    assert {name: getattr(config, name) for name in expected} == expected
+    assert (expected["num_envs"], expected["rollout_steps"], expected["normalization"]) == (16, 64, "learned")
+    given = TrainConfig(env="FoodPreparation", model="somebody/some-model", preset="default")
+    assert {name: getattr(given, name) for name in expected} == preset("FoodPreparation")
+    assert TrainConfig(env="FoodPreparation").preset == "default"
+
+
+def test_the_help_shows_the_defaults_of_the_model_on_the_command_line():
+    config = parse_train(["--env", "FoodPreparation", "--model", "somebody/some-model"]).config
+    assert (config.preset, config.batch_size) == ("pretrained", 1024)
+    assert parse_train(["--env", "FoodPreparation", "--model", "hearth"]).config.batch_size == 128
+
+
+def test_every_preset_of_every_world_makes_a_run():
+    for name in ("default", "pretrained", "paper"):
+        for env in ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment", "module:Another-v0"):
+            config = TrainConfig(env=env, preset=name)
+            assert config.num_updates * config.batch_size >= 0.99 * config.total_steps
+
+
+def test_threads_are_counted_once_and_kept(monkeypatch):
+    monkeypatch.setattr("twosome.config.threads_for_a_model", lambda: 6)
+    assert TrainConfig().threads == 1
+    config = TrainConfig(model="somebody/some-model")
+    assert config.threads == 6
+    assert TrainConfig(model="somebody/some-model", threads=2).threads == 2
+    monkeypatch.setattr("twosome.config.threads_for_a_model", lambda: 3)
+    assert TrainConfig.from_json(config.to_json()) == config
 
 
 def test_settings_survive_the_way_through_json():
@@ -132,7 +167,7 @@ for _ in range(100):
     ("settings", "expected"),
     [
         ({"track": {}}, "--track is {}; expected one of wandb, trackio"),
-        ({"preset": {}}, "--preset is {}; expected one of default, paper"),
+        ({"preset": {}}, "--preset is {}; expected one of default, pretrained, paper"),
         ({"output": 2}, "--output is 2; expected a folder"),
         ({"output": "a\0b"}, "--output .* not printable"),
         ({"output": "a" * 300}, "--output .* more than 200 bytes"),

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from twosome import models
 from twosome.errors import ConfigError, quote
 from twosome.json_argument import JsonObject
+from twosome.machine import threads_for_a_model
 from twosome.setting_types import LARGEST, MOST_THREADS, Range, check_settings, refusal
 
-Preset = Literal["default", "paper"]
 Defect = Literal["padded-critic", "minibatch-advantages", "shared-clip", "timeouts-terminal", "half-precision"]
 
 # Settings for the embedded model, tuned on TomatoSalad and TomatoLettuceSalad; see docs/training.md.
@@ -42,6 +43,24 @@ _DEFAULT_BY_WORLD: dict[str, dict[str, Any]] = {
     "TomatoLettuceSalad": {"total_steps": 60_000, "entropy_coef_final": 0.001},
     "FoodPreparation": {"total_steps": 20_000},
     "Entertainment": {"total_steps": 40_000, "entropy_coef_final": 0.001},
+}
+
+# For language models that were not made for these worlds; begun from what worked with Gemma 3 270M on Entertainment,
+# and looked at on FoodPreparation alone; see docs/real-models.md. Equal decisions cost the model once, so experience
+# is cheap and updates are dear: rollouts are eight times as large.
+_PRETRAINED: dict[str, Any] = {
+    **_DEFAULT,
+    "normalization": "learned",
+    "total_steps": 40_960,
+    "num_envs": 16,
+    "rollout_steps": 64,
+}
+
+_PRETRAINED_BY_WORLD: dict[str, dict[str, Any]] = {
+    "TomatoSalad": {"total_steps": 16_384},
+    "TomatoLettuceSalad": {"total_steps": 61_440, "entropy_coef_final": 0.001},
+    "FoodPreparation": {"total_steps": 16_384},
+    "Entertainment": {"total_steps": 40_960, "entropy_coef_final": 0.001},
 }
 
 # Tan et al., 2024, appendix: for LLaMA-7B. Its 32 minibatches of 4 decisions, accumulated over 8, are 4
@@ -112,7 +131,11 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
     Raises:
         ConfigError: there is no such preset.
     """
-    presets = {"default": (_DEFAULT, _DEFAULT_BY_WORLD), "paper": (_PAPER, _PAPER_BY_WORLD)}
+    presets = {
+        "default": (_DEFAULT, _DEFAULT_BY_WORLD),
+        "pretrained": (_PRETRAINED, _PRETRAINED_BY_WORLD),
+        "paper": (_PAPER, _PAPER_BY_WORLD),
+    }
     if name not in presets:
         raise ConfigError(f"--preset: there is no preset {quote(name)}; there are {', '.join(presets)}.")
     common, by_world = presets[name]
@@ -122,6 +145,11 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
 
 def _from_preset() -> Any:
     """A field that the preset fills in when it is not given; after construction it is never None."""
+    return field(default=None)
+
+
+def _from_model() -> Any:
+    """A field that follows from the model when it is not given; after construction it is never None."""
     return field(default=None)
 
 
@@ -137,9 +165,10 @@ class TrainConfig:
     env_kwargs: JsonObject = field(default_factory=dict)
     """Keyword arguments of the world as a JSON object, such as '{"task": "onion salad"}'."""
     model: str = "hearth"
-    """Language model: the embedded "hearth", a Hugging Face id, or a folder."""
-    preset: Preset = "default"
-    """Where settings that are not given come from: tuned for hearth, or published for LLaMA-7B."""
+    """Language model: the embedded "hearth", a Hugging Face id, a folder, or a GGUF file."""
+    preset: Literal["default", "pretrained", "paper"] = _from_model()
+    """Where settings that are not given come from: tuned for hearth (default), for models pre-trained on other texts
+    (when not given, that of every other model), or published for LLaMA-7B (paper)."""
     normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] = _from_preset()
     """What an action's joint log-probability is divided by (pmi: what is subtracted from it; learned: both, in an
     amount that is set from the policy's entropy before training and then trained)."""
@@ -230,8 +259,9 @@ class TrainConfig:
     """Memory in GiB (2**30 bytes) for weights and training; --max-tokens-per-forward is lowered to what fits."""
     gradient_checkpointing: bool = False
     """Keep each layer's input alone for the backward pass and compute the rest once more: less memory, more time."""
-    threads: int = 1
-    """CPU threads of PyTorch: one for hearth, more for larger models. Only the same number repeats a run exactly."""
+    threads: int = _from_model()
+    """CPU threads of PyTorch; when not given, one for hearth, and for another model one for each physical core that
+    this process may use, up to 8. Only the same number repeats a run exactly."""
 
     checkpoint_every: int = 1280
     """Decisions between checkpoints; there is always one at the start and at the end."""
@@ -243,7 +273,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if isinstance(self.output, str):
             object.__setattr__(self, "output", Path(self.output))
-        check_settings(self, RANGES, flags=True, unset=_DEFAULT)
+        check_settings(self, RANGES, flags=True, unset={*_DEFAULT, "preset", "threads"})
+        embedded = self.model in models.NAMES
+        for name, value in {
+            "preset": "default" if embedded else "pretrained",
+            "threads": 1 if embedded else threads_for_a_model(),
+        }.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         for name, value in preset(self.env, self.preset).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)

@@ -31,7 +31,7 @@ class Train:
     into a run directory: settings, metrics, checkpoints. An interrupted run goes on with --resume and ends
     exactly as if it had never been interrupted.
 
-    Defaults shown below are those of --preset for --env.
+    Defaults shown below are those of --preset for --env and --model.
 
     Examples:
         twosome train --env TomatoSalad
@@ -178,12 +178,13 @@ def _other_settings(arguments: Sequence[str]) -> list[str]:
 
 
 def _defaults(arguments: Sequence[str]) -> TrainConfig:
-    """The preset's settings for the environment on the command line, so that --help shows them."""
+    """The preset's settings for the environment and model on the command line, so that --help shows them."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--env", default=TrainConfig.env)
-    first.add_argument("--preset", default="default")
+    first.add_argument("--model", default=TrainConfig.model)
+    first.add_argument("--preset")
     known, _ = first.parse_known_args([word for word in arguments if word not in {"-h", "--help"}])
-    return TrainConfig(env=known.env, preset=known.preset)
+    return TrainConfig(**{name: value for name, value in vars(known).items() if value is not None})
 
 
 def _document(path: Path) -> dict[str, Any]:
