@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from twosome import envs as envs
     from twosome.config import TrainConfig as TrainConfig
     from twosome.decision import Decision as Decision
+    from twosome.envs.text_env import TextEnv as TextEnv
+    from twosome.envs.text_env import Turn as Turn
     from twosome.policy.agent import Agent as Agent
     from twosome.ppo.train import resume as resume
     from twosome.ppo.train import train as train
@@ -28,12 +30,25 @@ _LAZY = {
     "ActionScorer": "twosome.scoring",
     "Agent": "twosome.policy.agent",
     "Decision": "twosome.decision",
+    "TextEnv": "twosome.envs.text_env",
     "TrainConfig": "twosome.config",
+    "Turn": "twosome.envs.text_env",
     "resume": "twosome.ppo.train",
     "train": "twosome.ppo.train",
 }
 
-__all__ = ["ActionScorer", "Agent", "Decision", "TrainConfig", "__version__", "envs", "resume", "train"]
+__all__ = [
+    "ActionScorer",
+    "Agent",
+    "Decision",
+    "TextEnv",
+    "TrainConfig",
+    "Turn",
+    "__version__",
+    "envs",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import CheckedEnv
+from twosome.envs.checked import CheckedEnv, limit_prompts
 from twosome.errors import ConfigError
 from twosome.observation import Observation
 from twosome.policy.base import Policy, sample
@@ -115,6 +115,9 @@ def play(
         )
     with ExitStack() as stack:
         envs = [stack.enter_context(text.opened(env, **(env_kwargs or {}))) for _ in range(parallel)]
+        if (fits := getattr(policy, "fits", None)) is not None:
+            for world in envs:
+                limit_prompts(world.env, fits)
         if envs:
             gamma = text.gamma_of(envs[0]) if gamma is None else gamma
             yield from _play(policy, envs, seeds, gamma, choose, rng, pictures)

@@ -29,6 +29,9 @@ from twosome.observation import Observation
 
 T = TypeVar("T")
 
+Fits = Callable[[str, Sequence[str]], bool]
+"""Whether a model's context holds a prompt with each of some phrases."""
+
 MAX_SEED = 2**31 - 1
 """Largest seed that an environment is reset with: worlds in C and Java take no more."""
 MAX_REWARD = 1e9
@@ -65,6 +68,19 @@ def close(env: gymnasium.Env[Any, Any]) -> None:
         raise
     except BaseException as error:
         warnings.warn(f"while the world {env} was closed it {raised(error)}.", WorldCloseWarning, stacklevel=2)
+
+
+def limit_prompts(env: gymnasium.Env[Any, Any], fits: Fits) -> gymnasium.Env[Any, Any]:
+    """The environment, once it knows what a model can read: one that tells history leaves out what does not fit.
+
+    Args:
+        env: the environment, with or without wrappers; one without an attribute `fits` is left as it is.
+        fits: of the model's scorer.
+    """
+    world: Any = env.unwrapped
+    if hasattr(world, "fits"):
+        world.fits = fits
+    return env
 
 
 class Step(NamedTuple):

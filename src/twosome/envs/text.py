@@ -19,7 +19,9 @@ A world is a Gymnasium environment (`TextWorld` lists the parts) that keeps thes
 
 Optional, on `env.unwrapped`: `gamma` (discount per primitive step, for the return that is reported),
 `action_names`, `planner()` (an object with `act() -> int` for the current state), and for exact resumption
-`get_state() -> dict`, plain JSON, and `set_state(dict)`, after which `observation()` is what it was.
+`get_state() -> dict`, plain JSON, and `set_state(dict)`, after which `observation()` is what it was; `fits`, None at
+first: where a model reads, a function of a prompt and phrases that says whether its context holds them.
+`twosome.envs.text_env.TextEnv` is a base class that has all of it.
 
 `twosome.envs.checked` holds a world to all of it while it is played in; `check_world` does so on purpose.
 """
@@ -39,7 +41,7 @@ from gymnasium.envs import registration
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
-from twosome.envs.checked import CheckedEnv, Place, close, raised
+from twosome.envs.checked import CheckedEnv, Fits, Place, close, limit_prompts, raised
 from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError, MissingExtraError, TwosomeError, WorldError, quote
 
@@ -161,6 +163,11 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
             close(env)
             raise
     return env
+
+
+def maker(name: str, kwargs: Mapping[str, Any], fits: Fits) -> Callable[[], gymnasium.Env[Any, Any]]:
+    """What makes a world for a model to read; see `make` and `limit_prompts`."""
+    return lambda: limit_prompts(make(name, **kwargs), fits)
 
 
 def make_checked(name: str, /, **kwargs: Any) -> CheckedEnv:

@@ -154,7 +154,9 @@ def examine(
     """
     scorer = ActionScorer.from_pretrained(model, **(loading or ModelOptions()).given())
     gamma = text.gamma_of(env, env_kwargs)
-    return _Doctor(scorer, lambda: text.make(env, **env_kwargs), gamma, episodes, seed).examine(env, env_kwargs, model)
+    return _Doctor(scorer, text.maker(env, env_kwargs, scorer.fits), gamma, episodes, seed).examine(
+        env, env_kwargs, model
+    )
 
 
 class _Doctor:

@@ -172,7 +172,7 @@ def _untrained(request: Request) -> Actor:
     calibration = Calibration(config.prior_weight)
     actor = Actor(scorer, request.normalization or config.normalization, config.context_free_prompt, calibration)
     if actor.normalization == "learned":
-        actor.calibrate(random_decisions(lambda: text.make(env, **env_kwargs), config.seed), config.target_entropy)
+        actor.calibrate(random_decisions(text.maker(env, env_kwargs, scorer.fits), config.seed), config.target_entropy)
     return actor
 
 

@@ -48,6 +48,10 @@ class Actor:
         self.frozen = frozen or scorer
         self.forget()
 
+    def fits(self, prompt: str, phrases: Sequence[str]) -> bool:
+        """Whether the model's context holds a prompt with each of some phrases."""
+        return self.scorer.fits(prompt, phrases)
+
     def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
         """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
         context_free = None

@@ -14,7 +14,8 @@ class Policy(Protocol):
     """Gives a probability to each action id at each observation.
 
     The language model, the small networks, SayCan, the planners and random play are all of this kind, and whatever
-    is plays in `twosome.play.play`: in evaluation, films, imitation and training.
+    is plays in `twosome.play.play`: in evaluation, films, imitation and training. One whose prompts may be too long for
+    it has a method `fits` (`twosome.envs.checked.Fits`) besides.
     """
 
     def probabilities(self, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:

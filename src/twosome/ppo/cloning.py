@@ -49,9 +49,8 @@ def imitate(actor: Actor, config: TrainConfig) -> None:
         WorldError: the world has no planner.
         DivergedError: the loss is no number any more.
     """
-    shown = demonstrate(
-        lambda: text.make(config.env, **config.env_kwargs), config.warm_start_episodes, seed=config.seed
-    )
+    make = text.maker(config.env, config.env_kwargs, actor.fits)
+    shown = demonstrate(make, config.warm_start_episodes, seed=config.seed)
     clone(actor, shown, learning_rate=config.actor_lr, max_grad_norm=config.max_grad_norm, seed=config.seed)
 
 

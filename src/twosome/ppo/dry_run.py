@@ -188,7 +188,7 @@ def _demonstrations(trainer: Trainer) -> tuple[_Shown | None, list[list[Forward]
     if not episodes:
         return None, []
     began = time.perf_counter()
-    found = demonstrate(lambda: text.make(config.env, **config.env_kwargs), episodes, seed=config.seed)
+    found = demonstrate(text.maker(config.env, config.env_kwargs, trainer.actor.fits), episodes, seed=config.seed)
     shown = _Shown(found, config.warm_start_episodes / episodes, time.perf_counter() - began)
     return shown, _calls(trainer, found.decisions, shown.minibatches(config.seed))
 

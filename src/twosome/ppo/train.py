@@ -237,7 +237,7 @@ class Trainer:
         calibration = Calibration(config.prior_weight)
         self.actor = Actor(self.scorer, config.normalization, config.context_free_prompt, calibration, self.frozen)
         self.collector = Collector(
-            lambda: text.make(config.env, **config.env_kwargs),
+            text.maker(config.env, config.env_kwargs, self.scorer.fits),
             config.num_envs,
             self.gamma,
             config.seed,
@@ -318,7 +318,7 @@ class Trainer:
     def _calibrate(self) -> None:
         """Set the temperature by the entropy of the untrained policy where random play leads."""
         env, kwargs = self.config.env, self.config.env_kwargs
-        met = random_decisions(lambda: text.make(env, **kwargs), self.config.seed)
+        met = random_decisions(text.maker(env, kwargs, self.scorer.fits), self.config.seed)
         self.actor.calibrate(met, self.config.target_entropy)
         # Each rank has played alike, but not every device repeats a sum to the last bit.
         self.ranks.take_from_main([self.actor.calibration.log_temperature])

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from twosome.decision import Decision
-from twosome.errors import ConfigError, ModelError
+from twosome.errors import ConfigError, ModelError, PromptTooLongError
 from twosome.scoring.adapters import inner_model
 from twosome.scoring.bounded import halved, recomputed_if_large
 from twosome.scoring.cache import BoundedCache
@@ -220,6 +220,20 @@ class ActionScorer:
         order = sorted(range(len(prepared)), key=lambda i: prepared[i].spans.shared)
         parts = halved(order, lambda part: self._fits([prepared[i] for i in part]))
         return [np.flatnonzero(np.isin(inverse, part)).tolist() for part in parts]
+
+    def fits(self, prompt: str, phrases: Sequence[str]) -> bool:
+        """Whether the model's context holds a prompt, and the prompt with each of some phrases.
+
+        Raises:
+            ModelError: they cannot be put into tokens.
+        """
+        try:
+            if any(phrases):
+                self.spans(Decision(prompt, tuple(phrases)))
+            self.encoder.prompt_ids(prompt)
+        except PromptTooLongError:
+            return False
+        return True
 
     @torch.no_grad()
     def token_log_probs(self, decisions: Sequence[Decision]) -> list[list[list[tuple[str, float]]]]:
