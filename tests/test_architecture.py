@@ -93,6 +93,7 @@ ALLOWED = {
         "evaluate",
         "policy",
         "ppo",
+        "report",
         "scoring",
         "rollout",
         "envs",

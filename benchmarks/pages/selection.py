@@ -49,6 +49,11 @@ class Selection:
 def _source(file: Results, *, with_commands: bool) -> str:
     """Commands, date, commits and machine of a file."""
     commands = dict.fromkeys(f"`{number.command or file.command}`" for number in file.numbers) if with_commands else ()
-    commits = dict.fromkeys(number.commit or file.commit for number in file.numbers)
+    commits = dict.fromkeys(_short(number.commit or file.commit) for number in file.numbers)
     threads = f", threads: {file.hardware['threads']}" if "threads" in file.hardware else ""
     return f"{', '.join([*commands, file.date])}, commit {', '.join(commits)}, {file.hardware['cpu']}{threads}"
+
+
+def _short(commit: str) -> str:
+    """A commit as a page shows it."""
+    return f"{commit[:7]} with changes" if commit.endswith("-dirty") else commit[:7] if len(commit) == 40 else commit

@@ -105,8 +105,8 @@ def read_settings(
     return config
 
 
-def require_consent(env: str, consented: bool, whose: str) -> None:
-    """Check that the module of a world may be imported; one that is imported already runs no code.
+def require_consent(env: str, consented: bool, whose: str, what: str = "world") -> None:
+    """Check that the module of a world, or of what else is named, may be imported; an imported one runs no code.
 
     Raises:
         RunError: consent is missing.
@@ -114,7 +114,7 @@ def require_consent(env: str, consented: bool, whose: str) -> None:
     module = env.rpartition(":")[0]
     if module and module not in sys.modules and not consented:
         raise RunError(
-            f"{whose} wants to import the Python module {quote(module)} for its world {quote(env)}. If you trust it, "
+            f"{whose} wants to import the Python module {quote(module)} for its {what} {quote(env)}. If you trust it, "
             "say --trust-env-module (in Python: trust_env_module=True, or import the module first)."
         )
 

@@ -25,6 +25,7 @@ from twosome.experiment.grid import read_grid
 from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import state_of
 from twosome.opening import Consent
+from twosome.report.numbers import Results
 from twosome.runs import RunDirectory, exclusively
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,11 @@ def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
         ("total_steps = 128", 'env_kwargs = {layout = "B"}', "'ppo-mlp' do not take"),
         ("[settings]", "[env.Entertainment]", "env"),
         ("[1, 2]", "[1, 1]", "different"),
+        ("[settings]", 'also = ["gredy"]\n[settings]', "Did you mean 'greedy'"),
+        ("[settings]", "also = [1]\n[settings]", "expected a list of measurements"),
+        ("[settings]", 'also = ["mine:words"]\n[settings]', "wants to import the Python module 'mine'"),
+        ("[settings]", 'also = ["generalize:kitchen"]\n[settings]', "Did you mean 'generalize:kitchens'"),
+        ('kind = "ppo-mlp"', 'kind = "ppo-mlp"\nalso = ["greedy"]', "'also', which is not known there"),
         ('["TomatoSalad"]', '["TomatoSalad", "twosome/TomatoSalad"]', "different"),
         ("[1, 2]", "[]", "at least one"),
         ("[1, 2]", "[-1]", "none below 0"),
@@ -469,3 +475,63 @@ def test_a_grid_is_spread_over_a_local_ray(file, capsys):
     assert main(["experiment", str(file), "--ray", "--json"]) == 0
     assert {row["state"] for row in json.loads(capsys.readouterr().out)["runs"]} == {"done"}
     assert all(state_of(cell) == "done" for cell in read_grid(file).cells)
+
+
+def test_further_measurements_are_made_once_and_reported(file, commands, capsys):
+    changed(file, "[settings]", 'also = ["greedy"]\n[settings]')
+    code, states = carry_out(file, capsys)
+    assert code == 0
+    assert set(states.values()) == {"done"}
+    greedy = [words for words in commands if "--greedy" in words]
+    assert len(greedy) == 2  # one for each seed of the method that has a language model
+    run = file.parent / "runs" / "TomatoSalad" / "word" / "seed-1"
+    found = json.loads((run / "also-greedy.json").read_text())
+    assert [row["what"] for row in found["numbers"]] == ["greedy return", "greedy success"]
+    assert found["document"]["greedy"] is True
+
+    commands.clear()
+    (run / "also-greedy.json").unlink()
+    assert carry_out(file, capsys)[0] == 0
+    assert [words[:3] for words in commands] == [["twosome", "eval", str(run)]]
+
+    changed(file, "episodes = 2", "episodes = 3")
+    commands.clear()
+    assert carry_out(file, capsys)[0] == 0
+    assert len([words for words in commands if "--greedy" in words]) == 2
+
+    numbers = file.parent / "numbers.json"
+    assert main(["report", str(file.parent / "runs"), "--numbers", str(numbers)]) == 0
+    rows = Results.load(numbers).numbers
+    means = {(row.what, row.method, row.seed) for row in rows if row.world == "TomatoSalad"}
+    assert {("greedy return", "word", 1), ("greedy return", "word", 2), ("return", "scratch", 1)} <= means
+    assert ("return", "planner", None) in means
+    assert "greedy return" in (file.parent / "runs" / "report.md").read_text()
+
+
+def test_what_cannot_be_measured_is_refused_before_anything_runs(file, commands, capsys, monkeypatch):
+    changed(file, "[settings]", 'also = ["retain"]\n[settings]')
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["experiment", str(file)]) == 1
+    assert "word on TomatoSalad, also 'retain': retention is measured with" in capsys.readouterr().err
+    assert not commands
+
+
+def test_the_pages_own_measurement_is_carried_out(file, tmp_path):
+    page = (ROOT / "docs" / "experiments.md").read_text()
+    (code,) = re.findall(r"```python\n# phrases\.py\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "phrases.py").write_text(code)
+    changed(file, "[settings]", 'also = ["phrases:words"]\n[settings]')
+    changed(file, "[1, 2]", "[1]")
+    changed(file, '[methods.scratch]\nkind = "ppo-mlp"\n', "")
+    answer = subprocess.run(
+        [sys.executable, "-m", "twosome", "experiment", str(file), "--trust-env-module", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    found = json.loads((tmp_path / "runs/TomatoSalad/word/seed-1/also-phrases-words.json").read_text())
+    (row,) = found["numbers"]
+    assert row["what"] == "words of a chosen phrase"
+    assert 1 < row["mean"] < 10

@@ -13,7 +13,15 @@ from twosome.cli.grid_progress import GridProgress
 from twosome.console import Name, plain_console
 from twosome.experiment.grid import Cell, Grid, read_grid
 from twosome.experiment.spread import Events, Task, default_parallel, over_cores, over_ray
-from twosome.experiment.state import budget, latest, require_models, require_own_places, require_same_settings, state_of
+from twosome.experiment.state import (
+    budget,
+    latest,
+    require_measurable,
+    require_models,
+    require_own_places,
+    require_same_settings,
+    state_of,
+)
 from twosome.experiment.work import Outcome
 from twosome.runs import EXPERIMENT, explain_write_errors, write_json
 
@@ -38,6 +46,7 @@ def run_grid(file: Path, spreading: Spreading, *, quick: bool, dry_run: bool, as
     require_own_places(tasks, grid.output)
     require_same_settings(grid.cells)
     require_models(grid.cells)
+    require_measurable(grid.cells)
     if dry_run:
         _print_plan(grid, tasks, as_json=as_json)
         return 0

@@ -28,14 +28,19 @@ def check_retain(run: Path, *, limit: int | None, checkpoint: str, batch_size: i
             require_at_least(name, value, 1)
     directory = RunDirectory.open(run)
     config = read_settings(directory, plays=False)
+    require_lora(config, str(run))
+    require_harness()
+    directory.checkpoint(checkpoint)
+    return config
+
+
+def require_lora(config: TrainConfig, run: str) -> None:
+    """Raise ConfigError unless a run of these settings has an adapter, which can be turned off."""
     if config.tuning != "lora":
         raise ConfigError(
             f"{run} was trained with --tuning {config.tuning}, and retention compares a model with its adapter on and "
             "off. Take a run with --tuning lora, or give the checkpoint's folder to lm-evaluation-harness as a model."
         )
-    require_harness()
-    directory.checkpoint(checkpoint)
-    return config
 
 
 def require_harness() -> None:

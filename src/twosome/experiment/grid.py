@@ -15,6 +15,7 @@ from twosome.documents import parse_toml, read_text, why_not_json, why_unusable
 from twosome.envs import text
 from twosome.envs.choices import check_choice
 from twosome.errors import ConfigError, TwosomeError, quote
+from twosome.experiment.measurement import Asked, measurement_of
 from twosome.experiment.settings import (
     KINDS,
     Config,
@@ -36,6 +37,7 @@ _KEYS = {
     "env": dict,
     "methods": dict,
     "evaluation": dict,
+    "also": list,
 }
 QUICK_STEPS = 1536
 QUICK_EPISODES = 50
@@ -71,6 +73,7 @@ class Cell:
         config: all settings.
         path: the run directory.
         evaluation: how it is measured when it is trained.
+        also: names of its further measurements.
         untrained: whether its model is measured without training too: once for each way of asking a model.
     """
 
@@ -82,7 +85,13 @@ class Cell:
     config: Config
     path: Path
     evaluation: Evaluation
+    also: tuple[str, ...] = ()
     untrained: bool = False
+
+    @property
+    def asked(self) -> Asked:
+        """What its further measurements are asked for."""
+        return Asked(str(self.path), self.evaluation.episodes, self.evaluation.seed, self.threads)
 
     @property
     def label(self) -> str:
@@ -176,6 +185,7 @@ class _Method:
     kind: str
     given: dict[str, Any]
     by_env: dict[str, dict[str, Any]]
+    also: tuple[str, ...]
 
 
 class _Reader:
@@ -197,6 +207,7 @@ class _Reader:
         for env in self.envs:
             require_consent(env, granted().trust_env_module, "the file")
         self._require_different_worlds()
+        self.also = content.get("also", [])
         self.methods = self._methods(content.get("methods", {}))
         self.evaluation = self._evaluation(content.get("evaluation", {}))
         self.shared: dict[str, Any] = content.get("settings", {})
@@ -259,12 +270,13 @@ class _Reader:
             kind = given.pop("kind", "twosome")
             check_choice("kind", kind, tuple(KINDS))
             by_env = _table(given.pop("env", {}), f"methods.{name}.env")
+            also = _measurements([*self.also, *given.pop("also", [])] if kind == "twosome" else [])
             require_known(by_env, self.envs, f"[methods.{name}.env]")
             self._check_own(where, kind, given)
             for env, own in by_env.items():
                 label = f"methods.{name}.env.{env}"
                 self._check_own(f"[{label}]", kind, _table(own, label))
-            methods[name] = _Method(kind, given, by_env)
+            methods[name] = _Method(kind, given, by_env, also)
         return methods
 
     @staticmethod
@@ -324,7 +336,17 @@ class _Reader:
                 f"{method} on {env} wants to run Python code that comes with its model. If you trust it, say "
                 "--trust-remote-code on the command line, too."
             )
-        return Cell(env, method, seed, kind, given, config, path, self.evaluation)
+        also = self.methods[method].also
+        return Cell(env, method, seed, kind, given, config, path, self.evaluation, also)
+
+
+def _measurements(names: Any) -> tuple[str, ...]:
+    """Names of measurements that there are, each once."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"also is {quote(names)}; expected a list of measurements, such as ['greedy'].")
+    for name in names:
+        measurement_of(name)
+    return tuple(dict.fromkeys(names))
 
 
 def _with_untrained(cells: list[Cell]) -> list[Cell]:

@@ -12,8 +12,9 @@ from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.config import TrainConfig
 from twosome.documents import parse_json
 from twosome.envs import text
-from twosome.errors import ConfigError, ModelError, RunError, quote
+from twosome.errors import ConfigError, ModelError, RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Evaluation, Reference
+from twosome.experiment.measurement import is_done, measurement_of
 from twosome.experiment.settings import Config, recorded
 from twosome.files import open_to_read, require_no_link
 from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
@@ -36,7 +37,7 @@ def state_of(task: Cell | Reference) -> State:
         return "begun"
     documents = [EVALUATION, *([UNTRAINED] if task.untrained else [])]
     measured = all(is_measured(task.path / name, task.evaluation) for name in documents)
-    return "done" if measured else "trained"
+    return "done" if measured and all(is_done(name, task.asked) for name in task.also) else "trained"
 
 
 def is_measured(path: Path, evaluation: Evaluation, world: Mapping[str, Any] | None = None) -> bool:
@@ -118,6 +119,22 @@ def require_models(cells: Iterable[Cell]) -> None:
                 models.locate(cell.config.model)
             except ModelError as error:
                 raise ModelError(f"{cell.method} on {cell.env}: {error}") from error
+
+
+def require_measurable(cells: Iterable[Cell]) -> None:
+    """Check that the further measurements which are still to be made can be made.
+
+    Raises:
+        ConfigError: a run cannot be measured so.
+        MissingExtraError: a package is missing.
+    """
+    for cell in cells:
+        if isinstance(cell.config, TrainConfig) and cell.also and state_of(cell) != "done":
+            for name in cell.also:
+                try:
+                    measurement_of(name).check(cell.config)
+                except TwosomeError as error:
+                    raise type(error)(f"{cell.method} on {cell.env}, also {quote(name)}: {error}") from error
 
 
 def first_difference(path: Path, config: Config) -> tuple[str, Any, Any] | None:

@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from twosome.baselines.config import MlpConfig
 from twosome.documents import parse_json
 from twosome.errors import RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Reference
+from twosome.experiment.measurement import document, is_done, measurement_of, path_of
 from twosome.experiment.settings import flags
 from twosome.experiment.state import is_measured, state_of
 from twosome.files import open_to_append, open_to_read
@@ -98,6 +100,10 @@ class Worker:
         self._measure(run, task.path / EVALUATION, task, claim)
         if task.untrained:
             self._measure([*run, "--model", task.config.model], task.path / UNTRAINED, task, claim)
+        for name in task.also:
+            if not is_done(name, task.asked):
+                words = [*measurement_of(name).command(task.asked), *self._consent.flags()]
+                self._write(path_of(task.path, name), document(name, task.asked, self._answer(words, task, claim)))
 
     def _train(self, cell: Cell, *, resume: bool, claim: int) -> None:
         if resume:
@@ -115,15 +121,21 @@ class Worker:
             return
         episodes = ["--episodes", str(task.evaluation.episodes), "--seed", str(task.evaluation.seed)]
         words = ["twosome", "eval", *who, *episodes, "--threads", str(task.threads), "--json"]
+        self._write(path, self._answer(words, task, claim))
+
+    def _answer(self, words: list[str], task: Cell | Reference, claim: int) -> dict[str, Any]:
+        """The JSON document that a command prints."""
         answer = self._run(words, task, claim)
         try:
             # What libraries print comes before.
-            document = parse_json(answer.splitlines()[-1])
-            measured = {**document, "hardware": hardware()}
+            return dict(parse_json(answer.splitlines()[-1]))
         except (IndexError, ValueError, TypeError) as error:
             raise RunError(f"`{' '.join(words)}` printed no JSON document, but {quote(answer)}") from error
+
+    @staticmethod
+    def _write(path: Path, measured: Mapping[str, Any]) -> None:
         with explain_write_errors(path.parent):
-            write_json(path, measured)
+            write_json(path, {**measured, "hardware": hardware()})
 
     def _run(self, words: list[str], task: Cell | Reference, claim: int) -> str:
         """Standard output of `python -m WORDS`; what it says on standard error goes into the task's log.

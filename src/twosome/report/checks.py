@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from twosome.config import RANGES, TrainConfig
 from twosome.errors import RunError, quote
+from twosome.report.numbers import Number
 from twosome.runs import METRICS, RunDirectory, read_json
 from twosome.setting_types import LARGEST, Range
 
@@ -141,6 +142,32 @@ def checked_result(path: Path, *, of_a_model: bool = False) -> dict[str, Any]:
     for name in ("model", "normalization"):
         _require(path, document, name, _is_text, optional=not of_a_model)
     return document
+
+
+def checked_numbers(path: Path) -> list[Number]:
+    """The numbers of a further measurement.
+
+    Raises:
+        RunError: they are not what `twosome experiment` writes.
+    """
+    rows = read_json(path).get("numbers")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RunError(f"{path} is damaged: its numbers are {quote(rows)}; expected a list of objects.")
+    for row in rows:
+        require_known_keys(path, row)
+        _require(path, row, "what", _is_text)
+        _require(path, row, "mean", _is_number, optional=True)
+        _require(path, row, "interval", _is_interval, optional=True)
+        _require(path, row, "n", _is_count, optional=True)
+        for name in ("world", "method"):
+            _require(path, row, name, _is_text, optional=True)
+    return [Number.from_json({**row, "what": shown(row["what"])}) for row in rows]
+
+
+def require_known_keys(path: Path, row: Mapping[str, Any]) -> None:
+    """Refuse a row with an entry that no number has."""
+    if unknown := set(row) - {"what", "world", "method", "mean", "interval", "n"}:
+        raise RunError(f"{path} is damaged: a number has {quote(sorted(unknown))}, which none has.")
 
 
 def checked_names(file: Path) -> tuple[str, list[tuple[str, str]]]:

@@ -14,12 +14,14 @@ from twosome.report.checks import (
     checked_config,
     checked_metrics,
     checked_names,
+    checked_numbers,
     checked_result,
     furthest,
     reason_of,
     shown,
     world_of,
 )
+from twosome.report.numbers import Number
 from twosome.runs import EVALUATION, EXPERIMENT, METRICS, UNTRAINED, VERSIONS, RunDirectory, read_json
 
 _REFERENCES = ("planner.json", "random.json")
@@ -42,6 +44,7 @@ class Run:
         evaluation: its result over fresh episodes; None if it has none yet.
         untrained: the same for its model without training.
         versions: what it ran on.
+        also: the numbers of its further measurements.
     """
 
     path: Path
@@ -52,6 +55,7 @@ class Run:
     evaluation: dict[str, Any] | None
     untrained: dict[str, Any] | None
     versions: dict[str, Any]
+    also: tuple[Number, ...] = ()
 
     @property
     def decisions(self) -> int:
@@ -200,7 +204,8 @@ def _read(path: Path, name: str | None) -> Run:
         for file in (EVALUATION, UNTRAINED)
     )
     versions = read_json(path / VERSIONS) if os.path.lexists(path / VERSIONS) else {}
-    return Run(path, world_of(config), name or "", config, metrics, evaluation, untrained, versions)
+    also = tuple(number for file in sorted(path.glob("also-*.json")) for number in checked_numbers(file))
+    return Run(path, world_of(config), name or "", config, metrics, evaluation, untrained, versions, also)
 
 
 def _named(runs: list[Run]) -> list[Run]:

@@ -35,6 +35,7 @@ _SETTINGS = (
     "A dash where a method has no such setting. Settings that only one kind of method has are left out; config.json "
     "has all settings of a run."
 )
+_ALSO = "Of the finished runs: median over the seeds, in brackets the least and the greatest."
 _WARNINGS = f"What a run found wrong with itself while it trained. {PAGE} says of each what to do."
 
 
@@ -101,6 +102,8 @@ def _results(world: Mapping[str, Any]) -> list[Block]:
     rows = [[name, *_method_cells(method)] for name, method in world["methods"].items()]
     rows += [[name, *_reference_cells(found)] for name, found in world["references"].items()]
     blocks: list[Block] = [Heading("Results", 3), Table(header, rows), Paragraph(_RESULTS), _seeds(world)]
+    if also := _also(world["methods"]):
+        blocks += [Heading("Further measurements", 3), also, Paragraph(_ALSO)]
     if world["improvement"]:
         blocks += [Heading("Probability of improvement", 3), _matrix(world["improvement"]), Paragraph(_IMPROVEMENT)]
     if world["settings"]:
@@ -110,6 +113,17 @@ def _results(world: Mapping[str, Any]) -> list[Block]:
         ]
         blocks += [Heading("Settings that differ", 3), Table(["", *methods], rows), Paragraph(_SETTINGS)]
     return blocks
+
+
+def _also(methods: Mapping[str, Any]) -> Table | None:
+    """A row for each number that was measured further, a column for each method; None without any."""
+    names = list(dict.fromkeys(what for method in methods.values() for what in method["also"]))
+    rows = [[what, *(_spread(method["also"].get(what)) for method in methods.values())] for what in names]
+    return Table(["", *methods], rows) if rows else None
+
+
+def _spread(found: Mapping[str, Any] | None) -> str:
+    return "-" if found is None else f"{found['median']:.3f} ({found['min']:.3f} to {found['max']:.3f})"
 
 
 def _method_cells(method: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """The numbers of all runs below a folder, in the one schema of `twosome.report.numbers`."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def gathered(collection: Collection, summary: Mapping[str, Any], folder: Path) -
     for world, found in summary["worlds"].items():
         for who, document in found["references"].items():
             numbers += _of_document(document, _bare(world), who, None, "")
-    return Results.measured(_command(folder), numbers)
+    return Results.measured(_command(folder), dict.fromkeys(numbers))
 
 
 def _command(folder: Path) -> str:
@@ -61,6 +62,14 @@ def _of_run(run: Run, seed: Mapping[str, Any]) -> Iterator[Number]:
         yield Number("mean return over training", mean=float(np.mean(returns)), **where)
     yield Number("decisions", mean=run.decisions, **where)
     yield Number("seconds", mean=round(run.seconds, 1), **where)
+    for number in run.also:
+        if number.method:  # somebody else than the run, to compare it with
+            yield replace(number, world=number.world or where["world"])
+        elif number.world:  # another world than the run's
+            trained = f"{run.method}, trained on {where['world']}"
+            yield replace(number, method=trained, seed=where["seed"], commit=commit)
+        else:
+            yield replace(number, **where)
 
 
 def _of_document(

@@ -42,6 +42,12 @@ class Number:
     commit: str = ""
     command: str = ""
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "Number":
+        """What `to_json` gave."""
+        low_and_high = row.get("interval")
+        return cls(**{**row, "interval": None if low_and_high is None else tuple(low_and_high)})
+
     def to_json(self) -> dict[str, Any]:
         """Without what is empty, but for the mean."""
         return {name: value for name, value in vars(self).items() if name == "mean" or value not in (None, "")}
@@ -72,11 +78,8 @@ class Results:
         """
         try:
             content = parse_json(read_text(path))
-            rows = [
-                {**row, "interval": tuple(row["interval"]) if "interval" in row else None} for row in content["rows"]
-            ]
             header = {name: content[name] for name in ("command", "date", "commit", "hardware")}
-            return cls(**header, numbers=tuple(Number(**row) for row in rows))
+            return cls(**header, numbers=tuple(map(Number.from_json, content["rows"])))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
                 f"{quote(str(path))} holds no results: {error!r}. Expected what `twosome report --numbers` writes."

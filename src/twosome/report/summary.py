@@ -77,6 +77,19 @@ def _method(runs: Sequence[Run], optimum: Mapping[str, Any] | None) -> dict[str,
         "return": _together([seed["return_mean"] for seed in counted]),
         "success": _together([seed["success_rate"] for seed in counted]),
         "median_decisions_to_90_percent": _median_reached(seeds),
+        "also": _also([run for run in runs if run.finished]),
+    }
+
+
+def _also(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """Of each further measurement of the trained runs, by what and where: median, least and greatest over the seeds."""
+    found = defaultdict[str, list[float]](list)
+    for number in (number for run in runs for number in run.also if not number.method):
+        if number.mean is not None:
+            found[f"{number.what}, {number.world}" if number.world else number.what].append(float(number.mean))
+    return {
+        what: {"median": float(statistics.median(values)), "min": min(values), "max": max(values), "seeds": len(values)}
+        for what, values in found.items()
     }
 
 

@@ -1,0 +1,104 @@
+"""Further measurements of a finished run, each in a file of its own below `twosome.experiment.measurements`."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twosome.config import TrainConfig
+from twosome.envs.choices import suggestion
+from twosome.errors import ConfigError, RunError, quote
+from twosome.opening import granted, require_consent
+from twosome.report.numbers import Number
+from twosome.runs import read_json
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a measurement is asked for: of which run, over how many episodes from which seed on, with what threads."""
+
+    run: str
+    episodes: int
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A command that prints one JSON document about a run, and what of that are numbers.
+
+    Attributes:
+        command: words behind ``python -m``. The experiment adds what it consents to, such as ``--trust-env-module``.
+        numbers: of the document that the command prints, without world, method and seed unless they are not the run's.
+        check: refuses a run of these settings before anything runs, by raising ConfigError or MissingExtraError.
+    """
+
+    command: Callable[[Asked], list[str]]
+    numbers: Callable[[Mapping[str, Any]], Iterator[Number]]
+    check: Callable[[TrainConfig], None] = lambda config: None
+
+
+_known: dict[str, Measurement] = {}
+
+
+def register(name: str, measurement: Measurement) -> None:
+    """Make a measurement known by a name: of a file below `measurements`, or "MODULE:NAME" of a module elsewhere."""
+    _known[name] = measurement
+
+
+def measurement_of(name: str) -> Measurement:
+    """The measurement of a name.
+
+    Raises:
+        ConfigError: there is none.
+        RunError: it is in a module that may not be imported without consent.
+    """
+    package = importlib.import_module("twosome.experiment.measurements")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+    module_name, _, _ = name.rpartition(":")
+    if name not in _known and module_name and not any(known.startswith(f"{module_name}:") for known in _known):
+        require_consent(name, granted().trust_env_module, "the file", "measurement")
+        try:
+            importlib.import_module(module_name)
+        except ImportError as error:
+            raise ConfigError(f"the measurement {quote(name)} cannot be imported: {quote(str(error))}") from error
+    if name not in _known:
+        hint = suggestion(name, _known) or f" Expected one of {', '.join(_known)}, or MODULE:NAME of your own."
+        raise ConfigError(f"there is no measurement {quote(name)}.{hint}")
+    return _known[name]
+
+
+def path_of(run: Path, name: str) -> Path:
+    """The file of a measurement in a run's directory."""
+    return run / f"also-{re.sub('[^A-Za-z0-9_.-]', '-', name)}.json"
+
+
+def is_done(name: str, asked: Asked) -> bool:
+    """Whether a measurement's file is there, whole, and of what is asked for."""
+    try:
+        found = read_json(path_of(Path(asked.run), name))
+    except RunError:
+        return False
+    return found.get("measurement") == name and found.get("asked") == record(name, asked)
+
+
+def record(name: str, asked: Asked) -> list[str]:
+    """The command as a file of the measurement says it, wherever the run lies."""
+    return measurement_of(name).command(Asked("RUN", asked.episodes, asked.seed, 1))
+
+
+def document(name: str, asked: Asked, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file of a measurement says: its numbers, what was asked for, and all that the command printed.
+
+    Raises:
+        RunError: the command's answer lacks what the numbers are taken from.
+    """
+    try:
+        numbers = [number.to_json() for number in measurement_of(name).numbers(answer)]
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise RunError(f"the measurement {quote(name)} printed a document without {quote(str(error))}.") from error
+    return {"measurement": name, "asked": record(name, asked), "numbers": numbers, "document": answer}

@@ -1,0 +1,35 @@
+"""`twosome retain`: what training cost the model in language ability, on the tasks that ship with the package."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twosome.config import TrainConfig
+from twosome.evaluate.harness import require_harness, require_lora
+from twosome.experiment.measurement import Asked, Measurement, register
+from twosome.report.numbers import Number
+
+
+def _command(asked: Asked) -> list[str]:
+    return ["twosome", "retain", asked.run, "--threads", str(asked.threads), "--json"]
+
+
+def _numbers(document: Mapping[str, Any]) -> Iterator[Number]:
+    found = document["all"]
+    low, high = found["drop_ci95"]
+    yield Number("language: accuracy", mean=found["trained"], n=found["items"])
+    yield Number("language: accuracy", method="untrained", mean=found["base"], n=found["items"])
+    yield Number("language: drop", mean=found["drop"], interval=(low, high), n=found["items"])
+    yield Number("language: lost", mean=found["lost"], n=found["items"])
+    yield Number("language: won", mean=found["won"], n=found["items"])
+    for name, task in document["tasks"].items():
+        told = name.removeprefix("hearth_").replace("_", " ")
+        unit = "perplexity" if "ratio" in task else "accuracy"
+        yield Number(f"{told}: {unit}", mean=task["trained"], n=task["items"])
+
+
+def _check(config: TrainConfig) -> None:
+    require_lora(config, "a run")
+    require_harness()
+
+
+register("retain", Measurement(_command, _numbers, _check))
