@@ -14,9 +14,10 @@ COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "
 
 ALLOWED = {
     "": set(),
-    "__init__": {"config", "decision", "envs", "policy", "ppo", "scoring"},
+    "__init__": {"agent", "config", "decision", "envs", "ppo", "scoring"},
     "__main__": {"cli"},
     "_malloc": set(),
+    "agent": {"config", "envs", "evaluate", "play", "policy", "rollout"},
     "config": {"json_argument", "machine", "setting_types"},
     "console": set(),
     "content": {"config", "runs"},

@@ -52,6 +52,37 @@ def test_the_example_world_is_trained_on_by_the_command_of_the_page(light):
     assert len(list((light / "runs").iterdir())) == 1
 
 
+AGENT = (ROOT / "docs" / "agent.md").read_text()
+
+
+def test_the_page_about_agents_runs_from_its_first_block_to_its_last(tmp_path):
+    first, *blocks = re.findall(r"```python\n(.*?)```", AGENT, re.DOTALL)
+    (baseline,) = [block for block in blocks if block.startswith("# longest.py\n")]
+    (tmp_path / "longest.py").write_text(baseline)
+    shown = "\n".join([first, "print(agent)", *[block for block in blocks if block != baseline]])
+    code = shown.replace('env="TomatoSalad", seed=1', 'env="TomatoSalad", seed=1, total_steps=128')
+    assert code != shown
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[0] in AGENT
+    assert len(list((tmp_path / "my-agent").iterdir())) == 3
+
+
+def test_a_baseline_in_one_file_plays_by_the_command_of_the_page(tmp_path, monkeypatch, capsys):
+    (baseline,) = re.findall(r"```python\n(# longest\.py\n.*?)```", AGENT, re.DOTALL)
+    (command,) = re.findall(r"^twosome (eval --policy longest:Longest .*)$", AGENT, re.MULTILINE)
+    (tmp_path / "longest.py").write_text(baseline)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert main([*shlex.split(command), "--json"]) == 0
+    finally:
+        sys.modules.pop("longest", None)
+    result = json.loads(capsys.readouterr().out)
+    assert (result["policy"], result["episodes"]) == ("longest:Longest", 10)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

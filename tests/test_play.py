@@ -121,3 +121,28 @@ def test_what_is_no_environment_to_play_in_is_refused(env, options, error, messa
 def test_a_planner_without_an_environment_to_ask_is_refused():
     with pytest.raises(WorldError, match="observation comes without one"):
         Planner().probabilities([Observation(Decision("Now you", ("wait",)))])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        None,
+        [],
+        [[0.5, 0.5, 0.0]],
+        [np.array([0.5, 0.5])],
+        [np.array([0.5, 0.6, 0.0])],
+        [np.array([1.5, -0.5, 0.0])],
+        [np.array([np.nan, 1.0, 0.0])],
+        [np.array([np.inf, 1.0, 0.0])],
+        [np.array(["1", "0", "0"])],
+        [np.eye(3)],
+        np.eye(3),
+    ],
+)
+def test_a_policy_that_returns_no_probabilities_is_named_with_what_it_returned(rows):
+    class Odd:
+        def probabilities(self, observations):
+            return rows
+
+    with types_unchecked(), pytest.raises(ConfigError, match=r"Odd\.probabilities returned .*; expected a"):
+        list(play(Odd(), WORLD, [0]))

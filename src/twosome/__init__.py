@@ -14,11 +14,11 @@ TYPE_CHECKING = False  # the command is to be ready for Ctrl-C before `typing` i
 
 if TYPE_CHECKING:
     from twosome import envs as envs
+    from twosome.agent import Agent as Agent
     from twosome.config import TrainConfig as TrainConfig
     from twosome.decision import Decision as Decision
     from twosome.envs.text_env import TextEnv as TextEnv
     from twosome.envs.text_env import Turn as Turn
-    from twosome.policy.agent import Agent as Agent
     from twosome.ppo.train import resume as resume
     from twosome.ppo.train import train as train
     from twosome.scoring import ActionScorer as ActionScorer
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 # Imported on first use: the worlds need no torch, and nobody should wait for it who does not need it.
 _LAZY = {
     "ActionScorer": "twosome.scoring",
-    "Agent": "twosome.policy.agent",
+    "Agent": "twosome.agent",
     "Decision": "twosome.decision",
     "TextEnv": "twosome.envs.text_env",
     "TrainConfig": "twosome.config",

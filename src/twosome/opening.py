@@ -95,14 +95,24 @@ def read_settings(
     """
     config = TrainConfig.from_json(run.read_config())
     consent = (consent or Consent()) | granted()
-    if loads and config.trust_remote_code and not consent.trust_remote_code:
-        raise RunError(
-            f"the run in {run.path} wants to run Python code that comes with the model {quote(config.model)}. If you "
-            "trust both, say --trust-remote-code (in Python: trust_remote_code=True)."
-        )
+    if loads:
+        require_code_consent(config, consent.trust_remote_code, f"the run in {run.path}")
     if plays:
         require_consent(config.env, consent.trust_env_module, f"the run in {run.path}")
     return config
+
+
+def require_code_consent(config: TrainConfig, consented: bool, whose: str) -> None:
+    """Check that Python code that comes with a model may run, where the settings ask for it.
+
+    Raises:
+        RunError: consent is missing.
+    """
+    if config.trust_remote_code and not consented:
+        raise RunError(
+            f"{whose} wants to run Python code that comes with the model {quote(config.model)}. If you trust both, "
+            "say --trust-remote-code (in Python: trust_remote_code=True)."
+        )
 
 
 def require_consent(env: str, consented: bool, whose: str, what: str = "world") -> None:

@@ -20,7 +20,7 @@ from twosome.envs import text
 from twosome.envs.checked import CheckedEnv, limit_prompts
 from twosome.errors import ConfigError
 from twosome.observation import Observation
-from twosome.policy.base import Policy, sample
+from twosome.policy.base import Policy, ask, sample
 from twosome.rollout import Episode, EpisodeCounter
 
 LONG = 10_000
@@ -105,7 +105,7 @@ def play(
 
     Raises:
         WorldError: the environment fails or breaks its contract.
-        ConfigError: one environment is to play several episodes at once.
+        ConfigError: one environment is to play several episodes at once, or the policy returns no probabilities.
     """
     parallel = min(parallel, len(seeds))
     if parallel > 1 and isinstance(env, gymnasium.Env | CheckedEnv):
@@ -141,7 +141,7 @@ def _play(
     running = [episode for env in envs for episode in next_episode(env)]
     while running:
         observations = [episode.env.observation for episode in running]
-        rows = policy.probabilities(observations)
+        rows = ask(policy, observations)
         following: list[_Running] = []
         for episode, observation, row in zip(running, observations, rows, strict=True):
             transition = episode.step(choose(observation, row, episode.rng), row, gamma, pictures)

@@ -327,16 +327,7 @@ class RunDirectory:
             raise CheckpointError(f"the checkpoint {folder} is damaged: {error} {remedy}") from error
         if not hashes:
             raise CheckpointError(f"the checkpoint {folder} is damaged: its {MANIFEST} names no file. {remedy}")
-        for name, expected in hashes.items():
-            if not _FILE_NAME.fullmatch(name) or not isinstance(expected, str) or not _SHA256.fullmatch(expected):
-                raise CheckpointError(
-                    f"the checkpoint {folder} is damaged: its {MANIFEST} has {quote(name)}: {quote(expected)}; "
-                    f"expected names of files in this folder, each with its SHA-256. {remedy}"
-                )
-            if not is_regular(folder / name) or sha256(folder / name) != expected:
-                raise CheckpointError(
-                    f"the checkpoint {folder} is damaged: {name} is not what was written there. {remedy}"
-                )
+        require_hashes(folder, hashes, f"the checkpoint {folder}", MANIFEST, remedy)
         return folder
 
     @staticmethod
@@ -451,6 +442,29 @@ def sha256(path: Path) -> str:
         while piece := file.read(_PIECE_BYTES):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def require_hashes(folder: Path, hashes: dict[str, Any], what: str, source: str, remedy: str) -> None:
+    """Check that files of a folder are what they were when their hashes were taken.
+
+    Args:
+        folder: of the files.
+        hashes: of each, by its name.
+        what: what the messages call the whole.
+        source: where the hashes were read.
+        remedy: what the messages say in the end.
+
+    Raises:
+        CheckpointError: a file is missing or has changed.
+    """
+    for name, expected in hashes.items():
+        if not _FILE_NAME.fullmatch(name) or not isinstance(expected, str) or not _SHA256.fullmatch(expected):
+            raise CheckpointError(
+                f"{what} is damaged: its {source} has {quote(name)}: {quote(expected)}; expected names of files in "
+                f"this folder, each with its SHA-256. {remedy}"
+            )
+        if not is_regular(folder / name) or sha256(folder / name) != expected:
+            raise CheckpointError(f"{what} is damaged: {name} is not what was written there. {remedy}")
 
 
 def read_json(path: Path) -> dict[str, Any]:

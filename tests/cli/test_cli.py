@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from twosome import extras, models
+from twosome.agent import Agent
 from twosome.cli import COMMANDS, main
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.evaluate.evaluator import evaluator_for
 from twosome.opening import ChangedRunWarning
-from twosome.policy.agent import Agent
 from twosome.progress import Progress
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from twosome.agent import Agent
 from twosome.cli import main
 from twosome.cli.retain import conclusion
 from twosome.errors import ConfigError
 from twosome.evaluate.retention import ask
-from twosome.policy.agent import Agent
 from twosome.scoring import ActionScorer
 
 needs_harness = pytest.mark.skipif(

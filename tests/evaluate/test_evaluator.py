@@ -1,5 +1,6 @@
 """SayCan by its name: it learns from the decisions that it is given, plays, and says what it was."""
 
+import numpy as np
 import pytest
 
 from tests.worlds import counting_run
@@ -87,8 +88,28 @@ def test_saycan_in_a_world_without_numbers_is_refused():
         ({"model": "hearth", "affordance_seed": 1}, "--affordance-seed means nothing"),
         ({"policy": "saycan", "checkpoint": "best"}, "--checkpoint means nothing"),
         ({"policy": "saycan", "affordance_decisions": 0}, "--affordance-decisions is 0"),
+        ({"policy": "sycan"}, "--policy='sycan' is unknown here; .*Did you mean 'saycan'"),
+        ({"policy": "tests.evaluate.test_evaluator:Rightist", "model": "hearth"}, "--model means nothing to"),
+        ({"policy": "no_such_module:Policy"}, "'no_such_module:Policy' cannot be imported: .*ModuleNotFoundError"),
+        ({"policy": "tests.worlds:Missing"}, "cannot be imported: .*AttributeError"),
+        ({"policy": ":Missing"}, "cannot be imported"),
+        ({"policy": "tests.worlds:decision"}, "cannot be made: it raised TypeError"),
+        ({"policy": "tests.worlds:Counting"}, "expected an object with a method probabilities"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options, words):
     with pytest.raises(ConfigError, match=words):
         evaluator_for(env=COUNTING, **options)
+
+
+class Rightist:
+    """Goes right where it can, and else left."""
+
+    def probabilities(self, observations):
+        return [np.eye(3)[2 if observation.actions[2] else 0] for observation in observations]
+
+
+def test_a_policy_of_ones_own_is_measured_by_its_name():
+    found = evaluator_for(policy="tests.evaluate.test_evaluator:Rightist", env=COUNTING).measure(3, 0)
+    assert found["policy"] == "tests.evaluate.test_evaluator:Rightist"
+    assert found["return_mean"] == pytest.approx(-0.1 + 0.9**2)

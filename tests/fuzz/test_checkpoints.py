@@ -16,8 +16,8 @@ from tests.fuzz.artifacts import CANARY, copied, damaged_file, damaged_tensors, 
 from tests.fuzz.checking import attempt, files_below
 from tests.fuzz.inputs import inputs, json_values
 from tests.worlds import decision
+from twosome.agent import Agent
 from twosome.errors import CheckpointError, TwosomeError
-from twosome.policy.agent import Agent
 from twosome.ppo.train import Trainer, resume
 
 TENSORS = ("adapter_model.safetensors", "critic.safetensors", "optimizers.safetensors", "features.safetensors")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.fuzz.artifacts import CANARY, copied, damaged_file, make_model, make_run, measured
 from tests.fuzz.checking import attempt, files_below, run_command
 from tests.fuzz.inputs import inputs, json_values
+from twosome.agent import Agent
 from twosome.errors import TwosomeError
-from twosome.policy.agent import Agent
 from twosome.ppo.train import Trainer, resume
 from twosome.runs import RunDirectory
 

@@ -10,10 +10,10 @@ import pytest
 
 import tests.worlds
 from twosome import models
+from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import CheckpointError, RunError, TwosomeError
 from twosome.opening import Consent, grant
-from twosome.policy.agent import Agent
 from twosome.ppo.train import resume, train
 from twosome.scoring import ActionScorer
 

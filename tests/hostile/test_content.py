@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 
 import tests.worlds
 from twosome import models
+from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import CheckpointError, RunError
 from twosome.opening import ChangedRunWarning, Consent, grant
-from twosome.policy.agent import Agent
 from twosome.policy.lm import Adapters, add_adapters, save_adapters
 from twosome.ppo.train import resume, train
 from twosome.report.collect import collect

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import tests.worlds
+from twosome.agent import Agent
 from twosome.cli import main
 from twosome.cli.showing import save_measurements, show
 from twosome.decision import Decision
 from twosome.errors import RunError, TwosomeError
 from twosome.files import require_no_link
-from twosome.policy.agent import Agent
 from twosome.ppo.train import resume
 from twosome.report.bars import save_bars
 from twosome.report.collect import collect

@@ -15,10 +15,10 @@ import tests.worlds
 from tests.hostile.test_links import PLACES, at_most
 from tests.scoring.tiny_models import FAMILIES, byte_level, tiny_model
 from twosome import models
+from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import ModelError, RunError
 from twosome.opening import ChangedRunWarning
-from twosome.policy.agent import Agent
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
 from twosome.scoring.load import load_model

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import CheckpointError, ModelError, NoActionError, WorldError
 from twosome.policy.actor import Actor
-from twosome.policy.agent import Agent
 from twosome.policy.base import sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.critic import Critic, ValueHead

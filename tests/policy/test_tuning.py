@@ -10,13 +10,14 @@ from transformers import AutoModelForCausalLM
 
 import tests.worlds
 from twosome import models
+from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, ConfigError
 from twosome.estimate import copied_bytes, frozen_bytes
 from twosome.evaluate.evaluator import evaluator_for
 from twosome.evaluate.retention import retain
 from twosome.observation import Observation
-from twosome.policy.agent import Agent, load_scorer
+from twosome.policy.loading import load_scorer
 from twosome.policy.tuning import load_tuned
 from twosome.ppo.train import Trainer, resume, train
 from twosome.runs import RunDirectory

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import tests.worlds
+from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.envs import best_action, planner_for, text
 from twosome.errors import ConfigError, DivergedError, WorldError
 from twosome.policy.actor import Actor
-from twosome.policy.agent import Agent
 from twosome.ppo.cloning import PASSES, clone, demonstrate
 from twosome.ppo.train import Trainer, train
 from twosome.runs import RunDirectory

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import tests.worlds
 from tests.scoring.tiny_models import DECISIONS, byte_level, llama
 from twosome import ActionScorer
+from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import ConfigError
-from twosome.policy.agent import Agent
 from twosome.policy.lm import frozen_features
 from twosome.ppo.decomposition import branchings, choice_log_probs, decompose, estimate_choices, whole_actions
 from twosome.ppo.gae import estimate_advantages

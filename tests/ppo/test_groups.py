@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import tests.worlds
+from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import ConfigError
-from twosome.policy.agent import Agent
 from twosome.ppo.groups import estimate_in_groups, relative_to_group
 from twosome.ppo.train import train
 from twosome.rollout import Rollout

@@ -13,10 +13,10 @@ import torch
 import tests.worlds
 from tests.scoring.tiny_models import FAMILIES, byte_level, tiny_model
 from twosome import models
+from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import CheckpointError, DivergedError, RunError, WorldError
-from twosome.policy.agent import Agent
 from twosome.policy.lm import trainable
 from twosome.ppo.train import RestartedEpisodesWarning, Trainer, resume, train
 from twosome.rollout import random_decisions

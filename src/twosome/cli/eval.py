@@ -27,6 +27,7 @@ class Eval:
         twosome eval runs/tomato --env TomatoLettuceSalad
         twosome eval --model hearth --env TomatoSalad
         twosome eval --policy planner --env TomatoSalad
+        twosome eval --policy longest:Longest --env TomatoSalad
         twosome eval --policy saycan --env TomatoSalad --affordance-decisions 10000
     """
 
@@ -36,8 +37,9 @@ class Eval:
     """World to play in; by default the one the run was trained on."""
     env_kwargs: JsonObject = field(default_factory=dict)
     """Keyword arguments of the world as a JSON object."""
-    policy: Literal["model", "random", "planner", "saycan"] = "model"
-    """Who plays: the language model, random over the offered actions, the optimal planner, or SayCan (untrained)."""
+    policy: str = "model"
+    """Who plays: model (the language model), random over the offered actions, planner (the optimal one), saycan
+    (untrained), or one of your own as module:Class."""
     model: str | None = None
     """An untrained language model to evaluate in place of a run."""
     checkpoint: str | None = None

@@ -84,12 +84,12 @@ def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, 
     import torch
 
     from twosome.policy.actor import Actor
-    from twosome.policy.agent import Agent
     from twosome.policy.calibration import Calibration
+    from twosome.policy.loading import load_run
     from twosome.scoring import ActionScorer, Normalization
 
     if is_run:
-        actor = Agent.load(options.model).actor
+        actor, _, _ = load_run(Path(options.model))
     else:
         actor = Actor(ActionScorer.from_pretrained(options.model, **options.loading.given()))
     scorer = actor.scorer

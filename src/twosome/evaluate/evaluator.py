@@ -1,7 +1,7 @@
 """What can be evaluated: a run, an untrained model, a baseline. Each says exactly what it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,17 +12,19 @@ from twosome.baselines.saycan import Affordance, SayCan, random_experience
 from twosome.config import TrainConfig
 from twosome.content import LEARNED
 from twosome.envs import text
+from twosome.envs.checked import raised
+from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
-from twosome.evaluate.request import Request
+from twosome.evaluate.request import Request, own_policy
 from twosome.evaluate.success import Evaluation, evaluate
 from twosome.opening import open_checkpoint
 from twosome.policy.actor import Actor
-from twosome.policy.agent import Agent, load_scorer, require_recorded_model
-from twosome.policy.base import Policy
+from twosome.policy.base import Policy, require_policy
 from twosome.policy.calibration import Calibration
+from twosome.policy.loading import load_run, load_scorer, require_recorded_model
 from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory, sha256
-from twosome.scoring import ActionScorer, Normalization
+from twosome.scoring import ActionScorer
 from twosome.versions import versions
 
 AFFORDANCE_DECISIONS = 20_000
@@ -70,79 +72,57 @@ class Evaluator:
         }
 
 
-def evaluator_for(
-    *,
-    run: Path | None = None,
-    model: str | None = None,
-    policy: str = "model",
-    env: str | None = None,
-    env_kwargs: dict[str, Any] | None = None,
-    checkpoint: str | None = None,
-    normalization: Normalization | None = None,
-    greedy: bool = False,
-    loading: ModelOptions | None = None,
-    affordance_decisions: int | None = None,
-    affordance_seed: int | None = None,
-    threads: int = 1,
-) -> Evaluator:
-    """Who is meant by the options of `twosome eval`; see `Request`, which refuses what makes no sense."""
-    request = Request(
-        run=run,
-        model=model,
-        policy=policy,
-        env=env,
-        env_kwargs=env_kwargs or {},
-        checkpoint=checkpoint,
-        normalization=normalization,
-        greedy=greedy,
-        loading=loading or ModelOptions(),
-        affordance_decisions=affordance_decisions,
-        affordance_seed=affordance_seed,
-        threads=threads,
-    )
-    torch.set_num_threads(threads)
-    config, loading, named = request.config(), request.loading, request.named_model()
-    env, env_kwargs = request.world()
-    if policy == "random":
-        return Evaluator("random", Uniform(), env, env_kwargs, {"policy": "random"})
-    if policy == "planner":
-        return Evaluator("optimal planner", Planner(), env, env_kwargs, {"policy": "planner"})
-    identity: dict[str, Any]
-    if policy == "saycan":
-        actor = _untrained(request)
-        identity = {"model": named, **_loaded(loading), **_random_init(named, config)}
-        saycan = _saycan(actor, env, env_kwargs, affordance_decisions, affordance_seed, greedy=greedy)
-        return replace(saycan, name=f"{named}, SayCan", identity={**identity, **saycan.identity})
-    if run is None or config is None or model is not None:
-        actor = _untrained(request)
-        name = f"{named}, {'random weights' if _random_init(named, config) else 'untrained'}"
-        identity = {"model": named, "adapter": None, **_loaded(loading)}
-    else:
-        actor = Agent.load(run, checkpoint or "last").actor
-        name = f"{named}, trained"
-        folder = RunDirectory.open(run).checkpoint(checkpoint or "last")
-        learned = sha256(folder / LEARNED[config.tuning])
-        identity = {"model": named, "run": str(run), "checkpoint": folder.name, "adapter": learned}
-        identity |= {"tuning": "full"} if config.tuning == "full" else {}
-        actor.normalization = normalization or actor.normalization
-    identity |= _random_init(named, config)
-    identity = {"policy": "model", **identity, **_normalized(actor), "greedy": greedy}
-    return Evaluator(name, actor, env, env_kwargs, identity, greedy)
+def evaluator_for(**options: Any) -> Evaluator:
+    """Who is meant by the options of `twosome eval`; `Request` names them, and refuses what makes no sense."""
+    request = Request(**options)
+    torch.set_num_threads(request.threads)
+    return _own(request) if request.is_own_policy else _MAKERS[request.policy](request)
 
 
-def _saycan(
-    actor: Actor, env: str, env_kwargs: dict[str, Any], decisions: int | None, seed: int | None, *, greedy: bool
-) -> Evaluator:
+def _random(request: Request) -> Evaluator:
+    return Evaluator("random", Uniform(), *request.world(), {"policy": "random"})
+
+
+def _planner(request: Request) -> Evaluator:
+    return Evaluator("optimal planner", Planner(), *request.world(), {"policy": "planner"})
+
+
+def _own(request: Request) -> Evaluator:
+    """A policy of the user's own.
+
+    Raises:
+        ConfigError: it cannot be made without arguments, or is none.
+    """
+    name = request.policy
+    try:
+        policy = own_policy(name)()
+    except (TwosomeError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise ConfigError(
+            f"--policy {quote(name)} cannot be made: it {raised(error)}. Expected a class that is made without "
+            "arguments."
+        ) from error
+    identity = {"policy": name, "greedy": request.greedy}
+    return Evaluator(name, require_policy(policy), *request.world(), identity, request.greedy)
+
+
+def _saycan(request: Request) -> Evaluator:
     """An untrained model with an affordance learnt from random play in the same world."""
-    decisions = AFFORDANCE_DECISIONS if decisions is None else decisions
-    seed = 1 if seed is None else seed
+    env, env_kwargs = request.world()
+    named, config, actor = request.named_model(), request.config(), _untrained(request)
+    decisions = AFFORDANCE_DECISIONS if request.affordance_decisions is None else request.affordance_decisions
+    seed = 1 if request.affordance_seed is None else request.affordance_seed
     affordance = Affordance(env, seed=seed, env_kwargs=env_kwargs)
     experience = random_experience(env, decisions, seed, env_kwargs=env_kwargs)
     affordance.fit(experience)
     identity = {
+        "model": named,
+        **_loaded(request.loading),
+        **_random_init(named, config),
         "policy": "saycan",
         **_normalized(actor),
-        "greedy": greedy,
+        "greedy": request.greedy,
         "affordance": {
             "learnt_from": "random play",
             "decisions": experience.decisions,
@@ -150,7 +130,36 @@ def _saycan(
             "seed": seed,
         },
     }
-    return Evaluator("SayCan", SayCan(actor, affordance), env, env_kwargs, identity, greedy)
+    return Evaluator(f"{named}, SayCan", SayCan(actor, affordance), env, env_kwargs, identity, request.greedy)
+
+
+def _model(request: Request) -> Evaluator:
+    """A language model, trained in a run or untrained."""
+    config, named, run = request.config(), request.named_model(), request.run
+    random_init = _random_init(named, config)
+    identity: dict[str, Any]
+    if run is None or config is None or request.model is not None:
+        actor = _untrained(request)
+        name = f"{named}, {'random weights' if random_init else 'untrained'}"
+        identity = {"model": named, "adapter": None, **_loaded(request.loading)}
+    else:
+        actor, _, folder = load_run(run, request.checkpoint or "last")
+        name = f"{named}, trained"
+        learned = sha256(folder / LEARNED[config.tuning])
+        identity = {"model": named, "run": str(run), "checkpoint": folder.name, "adapter": learned}
+        identity |= {"tuning": "full"} if config.tuning == "full" else {}
+        actor.normalization = request.normalization or actor.normalization
+    identity = {"policy": "model", **identity, **random_init, **_normalized(actor), "greedy": request.greedy}
+    return Evaluator(name, actor, *request.world(), identity, request.greedy)
+
+
+_MAKERS: dict[str, Callable[[Request], Evaluator]] = {
+    "model": _model,
+    "random": _random,
+    "planner": _planner,
+    "saycan": _saycan,
+}
+"""How each policy that has a name of its own is made."""
 
 
 def _untrained(request: Request) -> Actor:

@@ -1,5 +1,7 @@
 """What is to be evaluated: the options of `twosome eval`, and what can be refused before a model is loaded."""
 
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -7,12 +9,36 @@ from typing import Any, Literal
 from twosome import models
 from twosome.config import TrainConfig
 from twosome.envs import text
-from twosome.errors import ConfigError
+from twosome.envs.checked import raised
+from twosome.envs.choices import check_choice
+from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
 from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
+
+_WITHOUT_MODEL = ("random", "planner")
+POLICIES = ("model", *_WITHOUT_MODEL, "saycan")
+
+
+def own_policy(name: str) -> Callable[[], Any]:
+    """The class that ``"module:Class"`` names; importing its module runs code, of whoever gives the command.
+
+    Raises:
+        ConfigError: there is no such class, or its module fails.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found: Callable[[], Any] = getattr(importlib.import_module(module), attribute)
+    except (TwosomeError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise ConfigError(
+            f"--policy {quote(name)} cannot be imported: Python {raised(error)}. Expected module:Class, a class in a "
+            "module of the current folder or of an installed package that is made without arguments."
+        ) from error
+    return found
 
 
 @dataclass(frozen=True)
@@ -45,7 +71,7 @@ class Request:
         config = self.config()
         env, env_kwargs = self.world()
         text.make_checked(env, **env_kwargs).close()
-        if self.policy in ("random", "planner"):
+        if self.policy in _WITHOUT_MODEL or self.is_own_policy:
             return
         if config is None and self.policy == "model" and self.model is None:
             raise ConfigError(
@@ -73,8 +99,13 @@ class Request:
         """Settings of the run, if one is given."""
         if self.run is None:
             return None
-        loads = self.policy not in ("random", "planner")
+        loads = self.policy not in _WITHOUT_MODEL and not self.is_own_policy
         return read_settings(RunDirectory.open(self.run), loads=loads, plays=self.env is None)
+
+    @property
+    def is_own_policy(self) -> bool:
+        """Whether the policy is a class of the user's."""
+        return ":" in self.policy
 
     def world(self) -> tuple[str, dict[str, Any]]:
         """The world to play in and its keyword arguments; by default those that the run was trained in."""
@@ -98,7 +129,12 @@ class Request:
             "--greedy": self.greedy or None,
         }
         flags = [flag for flag, value in given.items() if value is not None] + self.loading.flags()
-        if self.policy in ("random", "planner") and flags:
+        if self.is_own_policy:
+            own_policy(self.policy)
+            flags = [flag for flag in flags if flag != "--greedy"]
+        else:
+            check_choice("--policy", self.policy, POLICIES)
+        if (self.policy in _WITHOUT_MODEL or self.is_own_policy) and flags:
             raise ConfigError(f"{_named(flags)} nothing to --policy {self.policy}, which asks no language model.")
         learnt = {"--affordance-decisions": self.affordance_decisions, "--affordance-seed": self.affordance_seed}
         flags = [flag for flag, value in learnt.items() if value is not None]

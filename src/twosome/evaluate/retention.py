@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from twosome.errors import ConfigError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
-from twosome.policy.agent import Agent
+from twosome.policy.loading import load_run
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer, adapters_off
 from twosome.statistics import RESAMPLES, mcnemar, mean_drop_interval, middle_95
@@ -98,7 +98,7 @@ def retain(
     """
     config = check_retain(run, limit=limit, checkpoint=checkpoint, batch_size=batch_size, threads=threads)
     torch.set_num_threads(threads)
-    scorer = Agent.load(run, checkpoint).actor.scorer
+    scorer = load_run(run, checkpoint)[0].scorer
     folder = RunDirectory.open(run).checkpoint(checkpoint)
     answers = ask(scorer, tasks, limit=limit, batch_size=batch_size, progress=progress)
     choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]

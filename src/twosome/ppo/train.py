@@ -43,11 +43,11 @@ from twosome.extras import require_extras
 from twosome.launch import require_equal_shares
 from twosome.opening import Consent, consent_needed, granted, is_finished, open_checkpoint, read_settings
 from twosome.policy.actor import Actor
-from twosome.policy.agent import load_scorer
 from twosome.policy.calibration import Calibration, load_calibration, save_calibration
 from twosome.policy.critic import Critic, State, ValueHead
 from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.policy.lm import frozen_features, recompute_layers, trainable
+from twosome.policy.loading import load_scorer
 from twosome.policy.sharding import load_sharded_scorer
 from twosome.policy.tuning import begin_tuning, frozen_copy, load_tuned, save_tuned
 from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, save_critic, save_optimizers

@@ -1,0 +1,136 @@
+"""Putting the language model of a run, or of a saved agent, together again."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+
+from twosome.config import TrainConfig
+from twosome.errors import CheckpointError, RunError, quote
+from twosome.opening import Consent, granted, open_checkpoint, read_settings, require_code_consent
+from twosome.policy.actor import Actor
+from twosome.policy.calibration import Calibration, load_calibration, save_calibration
+from twosome.policy.fingerprint import model_files, require_same_model
+from twosome.policy.tuning import load_tuned, randomize, save_tuned
+from twosome.runs import RunDirectory, explain_write_errors, read_json, require_hashes, sha256, write_json
+from twosome.scoring import ActionScorer
+
+AGENT = "agent.json"
+"""What a saved agent is known by: its settings, and the hashes of its model's files and of its own."""
+
+
+def load_scorer(config: TrainConfig, device: str | None = None) -> ActionScorer:
+    """The language model that a run's settings name, before any training."""
+    scorer = ActionScorer.from_pretrained(
+        config.model,
+        dtype=config.dtype,
+        device=device or config.device,
+        quantization=config.quantization,
+        trust_remote_code=config.trust_remote_code,
+        prompt_format=config.prompt_format,
+        max_tokens_per_forward=config.max_tokens_per_forward,
+    )
+    if config.random_init:
+        randomize(scorer, config.seed)
+    return scorer
+
+
+def require_recorded_model(state: dict[str, Any], config: TrainConfig, *, allow_other_model: bool = False) -> None:
+    """Check that the model of a run is the one that a checkpoint's state.json has the hashes of, if it has.
+
+    Raises:
+        RunError: it is another, and neither the caller nor the command line allows one.
+    """
+    if recorded := state.get("model_files"):
+        require_same_model(recorded, config, allow_other=allow_other_model or granted().allow_other_model)
+
+
+def load_run(
+    run: Path,
+    checkpoint: str = "last",
+    *,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+    allow_other_model: bool = False,
+) -> tuple[Actor, TrainConfig, Path]:
+    """The policy of a run, its settings, and the folder of the checkpoint; see `twosome.Agent.load`.
+
+    Raises:
+        RunError: there is no such run, it wants to run code, or its settings, metrics or model have changed.
+        CheckpointError: there is no such checkpoint, or it is damaged.
+    """
+    directory = RunDirectory.open(run)
+    config = read_settings(directory, Consent(trust_remote_code=trust_remote_code), plays=False)
+    folder, state = open_checkpoint(directory, checkpoint, config)
+    require_recorded_model(state, config, allow_other_model=allow_other_model)
+    return _put_together(config, folder, device), config, folder
+
+
+def _put_together(config: TrainConfig, folder: Path, device: str | None, *, trained: bool = True) -> Actor:
+    """The model that the settings name, with what was learned."""
+    scorer = load_scorer(config, device)
+    # Loading the weights of a whole model puts another model into the scorer.
+    frozen = copy.copy(scorer) if config.asks_frozen_model and config.tuning == "full" else None
+    if trained:
+        load_tuned(scorer, config, folder, trainable=False)
+    calibration = Calibration()
+    if config.normalization == "learned":
+        load_calibration(calibration, folder)
+    return Actor(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `save_policy` wrote this folder."""
+    return (folder / AGENT).is_file()
+
+
+def save_policy(actor: Actor, config: TrainConfig, folder: Path) -> Path:
+    """Write a policy into a new or empty folder: settings, and what was learned if anything was.
+
+    Raises:
+        RunError: the folder holds something already, or cannot be written.
+    """
+    with explain_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if found := next(folder.iterdir(), None):
+            raise RunError(
+                f"{folder} is not empty: it holds {quote(found.name)}; expected a new or empty folder. Choose another, "
+                "or delete this one."
+            )
+        trained = config.tuning == "full" or isinstance(actor.scorer.model, PeftModel)
+        if trained:
+            save_tuned(actor.scorer, config, folder)
+        if config.normalization == "learned":
+            save_calibration(actor.calibration, folder)
+        content = {
+            "settings": config.to_json(),
+            "model_files": model_files(config),
+            "trained": trained,
+            "files": {file.name: sha256(file) for file in sorted(folder.iterdir())},
+        }
+        write_json(folder / AGENT, content)  # last, so that what was cut short is no agent
+    return folder
+
+
+def load_saved(
+    folder: Path, *, device: str | None = None, trust_remote_code: bool = False, allow_other_model: bool = False
+) -> tuple[Actor, TrainConfig]:
+    """What `save_policy` wrote.
+
+    Raises:
+        RunError: it wants to run code, or the model is another.
+        CheckpointError: it is damaged.
+    """
+    content = read_json(folder / AGENT)
+    kinds = {"settings": dict, "model_files": dict, "trained": bool, "files": dict}
+    if content.keys() != kinds.keys() or not all(isinstance(content[name], kind) for name, kind in kinds.items()):
+        raise CheckpointError(
+            f"the agent {folder} is damaged: its {AGENT} holds {quote(content)}; expected {', '.join(kinds)}. Save it "
+            "anew."
+        )
+    config = TrainConfig.from_json(content["settings"])
+    require_code_consent(config, trust_remote_code or granted().trust_remote_code, f"the agent in {folder}")
+    require_hashes(folder, content["files"], f"the agent {folder}", AGENT, "Save it anew.")
+    require_recorded_model(content, config, allow_other_model=allow_other_model)
+    return _put_together(config, folder, device, trained=content["trained"]), config
