@@ -68,7 +68,7 @@ ALLOWED = {
         "versions",
         "_malloc",
     },
-    "baselines": {"baselines", "config", "envs", "policy", "ppo", "rollout", "setting_types"},
+    "baselines": {"baselines", "config", "envs", "policy", "ppo", "rollout", "scoring", "setting_types"},
     "evaluate": {
         "evaluate",
         "baselines",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.checking import attempt, run_command
 from tests.fuzz.inputs import damaged, inputs, json_values, mutated, texts
-from twosome.baselines.config import MlpConfig
+from twosome.baselines.config import BaselineConfig
 from twosome.cli.train import parse_train
 from twosome.errors import TwosomeError
 from twosome.experiment import grid
@@ -83,7 +83,7 @@ def test_an_experiment_that_is_accepted_gives_each_run_a_folder_and_settings_tha
         assert read.output.resolve() in path.resolve().parents
     json.dumps(read.to_json())
     for cell in read.cells[:3]:
-        if isinstance(cell.config, MlpConfig):
+        if isinstance(cell.config, BaselineConfig):
             continue
         words = flags({"env": cell.config.env, "seed": cell.seed, "output": str(cell.path), **cell.given})
         assert parse_train(words).config == cell.config, words

@@ -1,7 +1,7 @@
 """Settings of the baselines that learn, apart from them so that they can be read and checked without torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from twosome.config import RANGES
 from twosome.errors import ConfigError
@@ -16,23 +16,44 @@ _RANGES = {
 
 
 @dataclass(frozen=True)
-class MlpConfig:
-    """Settings of PPO from scratch; the names are those of `TrainConfig`."""
+class BaselineConfig:
+    """What all baselines have; the names are those of `TrainConfig`."""
 
     env: str
-    """World to act in; its observations must have a "vector"."""
+    """World to act in."""
     total_steps: int
     """Budget in decisions, summed over the environments."""
     seed: int = 1
-    """Seed of the networks, the worlds and the sampling."""
-    learning_rate: float = 1e-3
-    """Of Adam for both networks, annealed linearly to 0."""
-    epochs: int = 4
-    """Passes over each rollout."""
+    """Seed of what is learned, the worlds and the sampling."""
     num_envs: int = 4
     """Environments that are stepped side by side (E)."""
     rollout_steps: int = 32
     """Decisions in each environment between two updates (T)."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, _RANGES)
+        if self.total_steps < self.batch_size:
+            raise refusal("total_steps", self.total_steps, f"at least one rollout of {self.batch_size} decisions")
+
+    @property
+    def batch_size(self) -> int:
+        """Decisions between two updates."""
+        return self.num_envs * self.rollout_steps
+
+    @property
+    def num_updates(self) -> int:
+        """Whole rollouts in the budget."""
+        return self.total_steps // self.batch_size
+
+
+@dataclass(frozen=True)
+class MlpConfig(BaselineConfig):
+    """Settings of PPO from scratch; the world's observations must have a "vector"."""
+
+    learning_rate: float = 1e-3
+    """Of Adam for both networks, annealed linearly to 0."""
+    epochs: int = 4
+    """Passes over each rollout."""
     minibatches: int = 4
     """Optimizer steps in each pass."""
     hidden: int = 64
@@ -49,27 +70,11 @@ class MlpConfig:
     """Advantages are divided by their spread over the rollout, but by no less than this."""
 
     def __post_init__(self) -> None:
-        check_settings(self, _RANGES)
-        batch = self.batch_size
-        self._require("total_steps", self.total_steps >= batch, f"at least one rollout of {batch} decisions")
-        if batch % self.minibatches:
+        super().__post_init__()
+        if self.batch_size % self.minibatches:
             raise ConfigError(
-                f"a rollout of {batch} decisions must divide into minibatches = {self.minibatches} parts."
+                f"a rollout of {self.batch_size} decisions must divide into minibatches = {self.minibatches} parts."
             )
-
-    @property
-    def batch_size(self) -> int:
-        """Decisions between two updates."""
-        return self.num_envs * self.rollout_steps
-
-    @property
-    def num_updates(self) -> int:
-        """Whole rollouts in the budget."""
-        return self.total_steps // self.batch_size
-
-    def _require(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            raise refusal(name, getattr(self, name), expected)
 
 
 @dataclass(frozen=True)
@@ -89,3 +94,16 @@ class SayCanConfig(MlpConfig):
     """What an action's joint log-probability is divided by (pmi: what is subtracted from it)."""
     greedy: bool = False
     """Take the best action, as in Ahn et al. (2022), in place of drawing one."""
+
+
+@runtime_checkable
+class Record(Protocol):
+    """Takes in how learning goes; what it is told becomes the run's metrics."""
+
+    def __call__(self, decisions: int, rollout: Any) -> None:
+        """After an update, with its rollout."""
+        ...
+
+    def summary(self, decisions: int, episodes: int) -> None:
+        """After all of the learning at once, where nobody played meanwhile."""
+        ...

@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from twosome.baselines.config import SayCanConfig
+from twosome.baselines.config import Record, SayCanConfig
 from twosome.baselines.ppo_mlp import VectorReader, tanh_network, train_mlp
 from twosome.envs import text
 from twosome.errors import ConfigError
 from twosome.observation import Observation
+from twosome.policy.actor import Actor
 from twosome.policy.base import Policy
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector, Rollout
+from twosome.scoring import ActionScorer
 
 
 @dataclass
@@ -167,3 +169,13 @@ def _product(said: NDArray[np.float64], log_can: NDArray[np.float64]) -> NDArray
     available = said > 0
     product = np.where(available, said * np.exp(log_can - log_can[available].max()), 0.0)
     return np.asarray(product / product.sum())
+
+
+def train_saycan(config: SayCanConfig, record: Record) -> SayCan:
+    """The untrained model with an affordance learned as the settings say; SayCan itself has not played yet."""
+    actor = Actor(ActionScorer.from_pretrained(config.model), config.normalization)
+    experience = experience_of(config)
+    affordance = Affordance(config.env, config.hidden, config.seed)
+    affordance.fit(experience)
+    record.summary(config.num_updates * config.batch_size, experience.episodes)
+    return SayCan(actor, affordance)

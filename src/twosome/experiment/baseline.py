@@ -1,7 +1,7 @@
 """A run of a baseline in a run directory like any other: `python -m twosome.experiment.baseline FOLDER SETTINGS`.
 
-PPO from scratch and SayCan learn with small networks that are quickly trained again, and are not kept: there are no
-checkpoints, a run that was interrupted begins anew, and who plays in the end is measured here.
+Baselines learn quickly what can be learned again, and it is not kept: there are no checkpoints, a run that was
+interrupted begins anew, and who plays in the end is measured here.
 """
 
 import json
@@ -14,23 +14,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from twosome.baselines.config import MlpConfig, SayCanConfig
-from twosome.baselines.ppo_mlp import train_mlp
-from twosome.baselines.saycan import Affordance, SayCan, experience_of
+from twosome.baselines.config import BaselineConfig
 from twosome.content import WINDOW
 from twosome.envs import text
 from twosome.errors import TwosomeError
 from twosome.evaluate.evaluator import Evaluator
-from twosome.experiment.settings import KINDS, recorded
-from twosome.policy.actor import Actor
-from twosome.policy.base import Policy
+from twosome.experiment.kind import BASELINES
+from twosome.experiment.settings import recorded
+from twosome.opening import Consent, grant
 from twosome.rollout import Episode, Rollout, episode_means
 from twosome.runs import EVALUATION, RunDirectory, explain_write_errors, write_json
-from twosome.scoring import ActionScorer
 from twosome.versions import hardware, versions
 
 
-def learn_and_measure(path: Path, config: MlpConfig, episodes: int, seed: int) -> None:
+def learn_and_measure(path: Path, config: BaselineConfig, episodes: int, seed: int) -> None:
     """Learn, and measure over fresh episodes; what an interrupted run left is removed first."""
     if path.exists():
         shutil.rmtree(path)
@@ -38,9 +35,9 @@ def learn_and_measure(path: Path, config: MlpConfig, episodes: int, seed: int) -
     settings = recorded(config)
     run = RunDirectory.create(path, {**settings, "gamma": gamma}, versions(config.env))
     with run.locked():
-        policy: Policy = _saycan(config, run) if isinstance(config, SayCanConfig) else train_mlp(config, Recorder(run))
+        policy = BASELINES.find(settings["kind"]).learn(config, Recorder(run))
         identity = {"policy": settings["kind"], "config": asdict(config)}
-        greedy = isinstance(config, SayCanConfig) and config.greedy
+        greedy = bool(getattr(config, "greedy", False))
         document = Evaluator(settings["kind"], policy, config.env, {}, identity, greedy).measure(episodes, seed)
         with explain_write_errors(path):
             write_json(path / EVALUATION, {**document, "hardware": hardware()})
@@ -67,33 +64,20 @@ class Recorder:
         )
         self._began = now
 
-
-def _saycan(config: SayCanConfig, run: RunDirectory) -> SayCan:
-    """The untrained model with an affordance; one row of metrics, without a return: SayCan has not played yet."""
-    began = time.perf_counter()
-    actor = Actor(ActionScorer.from_pretrained(config.model), config.normalization)
-    experience = experience_of(config)
-    affordance = Affordance(config.env, config.hidden, config.seed)
-    affordance.fit(experience)
-    run.append_metrics(
-        {
-            "update": 1,
-            "episodes": experience.episodes,
-            "decisions": config.num_updates * config.batch_size,
-            **episode_means([]),
-            "update_s": time.perf_counter() - began,
-        }
-    )
-    return SayCan(actor, affordance)
+    def summary(self, decisions: int, episodes: int) -> None:
+        """Write one row, without a return: nobody has played yet."""
+        seconds = time.perf_counter() - self._began
+        row = {"update": 1, "episodes": episodes, "decisions": decisions, **episode_means([])}
+        self._run.append_metrics({**row, "update_s": seconds})
 
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, learn, measure."""
     folder, settings = arguments
     content: dict[str, Any] = json.loads(settings)
-    config = KINDS[content["kind"]](**content["config"])
-    assert isinstance(config, MlpConfig)
+    grant(Consent(trust_env_module=content["trust_env_module"]))
     try:
+        config = BASELINES.find(content["kind"]).config(**content["config"])
         learn_and_measure(Path(folder), config, **content["evaluation"])
     except TwosomeError as error:
         sys.stderr.write(f"twosome: {error}\n")

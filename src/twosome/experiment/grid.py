@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from twosome.baselines.config import MlpConfig
 from twosome.documents import parse_toml, read_text, why_not_json, why_unusable
 from twosome.envs import text
-from twosome.envs.choices import check_choice
 from twosome.errors import ConfigError, TwosomeError, quote
-from twosome.experiment.measurement import Asked, measurement_of
+from twosome.experiment.kind import BASELINES
+from twosome.experiment.measurement import MEASUREMENTS, Asked
 from twosome.experiment.settings import (
-    KINDS,
+    TRAINED,
     Config,
+    config_class,
     configure,
     fields_of,
     require_known,
@@ -68,7 +68,7 @@ class Cell:
         env: the world, as the file names it.
         method: name of the method.
         seed: of the run.
-        kind: what the method is, a key of `KINDS`.
+        kind: what the method is, "twosome" or a baseline's.
         given: the settings that the file gives; presets fill in the others.
         config: all settings.
         path: the run directory.
@@ -267,10 +267,12 @@ class _Reader:
                 )
             where = f"[methods.{name}]"
             given = dict(_table(table, f"methods.{name}"))
-            kind = given.pop("kind", "twosome")
-            check_choice("kind", kind, tuple(KINDS))
+            kind = given.pop("kind", TRAINED)
+            if not isinstance(kind, str):
+                raise ConfigError(f"{where} gives kind = {quote(kind)}; expected a text, such as 'ppo-mlp'.")
+            config_class(kind)
             by_env = _table(given.pop("env", {}), f"methods.{name}.env")
-            also = _measurements([*self.also, *given.pop("also", [])] if kind == "twosome" else [])
+            also = _measurements([*self.also, *given.pop("also", [])] if kind == TRAINED else [])
             require_known(by_env, self.envs, f"[methods.{name}.env]")
             self._check_own(where, kind, given)
             for env, own in by_env.items():
@@ -311,7 +313,8 @@ class _Reader:
         with text.make_checked(env, **kwargs) as world:
             space: Any = world.env.observation_space
             has_planner = world.attribute("planner", None) is not None
-        readers = [method.kind for method in self.methods.values() if issubclass(KINDS[method.kind], MlpConfig)]
+        kinds = [method.kind for method in self.methods.values() if method.kind != TRAINED]
+        readers = [kind for kind in kinds if BASELINES.find(kind).reads_vector]
         if readers and "vector" not in space.spaces:
             raise ConfigError(f'{env} has no symbolic observation, "vector", which methods of kind {readers[0]} read.')
         policies = ["random", *(["planner"] if has_planner else [])]
@@ -345,7 +348,7 @@ def _measurements(names: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"also is {quote(names)}; expected a list of measurements, such as ['greedy'].")
     for name in names:
-        measurement_of(name)
+        MEASUREMENTS.find(name)
     return tuple(dict.fromkeys(names))
 
 
@@ -367,7 +370,7 @@ def _with_untrained(cells: list[Cell]) -> list[Cell]:
     marked: list[Cell] = []
     for cell in cells:
         way = tuple(getattr(cell.config, name, None) for name in asks)
-        marked.append(replace(cell, untrained=cell.kind == "twosome" and way not in seen))
+        marked.append(replace(cell, untrained=cell.kind == TRAINED and way not in seen))
         seen.add(way)
     return marked
 

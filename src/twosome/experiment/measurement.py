@@ -1,7 +1,5 @@
 """Further measurements of a finished run, each in a file of its own below `twosome.experiment.measurements`."""
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from twosome.config import TrainConfig
-from twosome.envs.choices import suggestion
-from twosome.errors import ConfigError, RunError, quote
-from twosome.opening import granted, require_consent
+from twosome.errors import RunError, quote
+from twosome.experiment.registry import Registry
 from twosome.report.numbers import Number
 from twosome.runs import read_json
 
@@ -41,35 +38,8 @@ class Measurement:
     check: Callable[[TrainConfig], None] = lambda config: None
 
 
-_known: dict[str, Measurement] = {}
-
-
-def register(name: str, measurement: Measurement) -> None:
-    """Make a measurement known by a name: of a file below `measurements`, or "MODULE:NAME" of a module elsewhere."""
-    _known[name] = measurement
-
-
-def measurement_of(name: str) -> Measurement:
-    """The measurement of a name.
-
-    Raises:
-        ConfigError: there is none.
-        RunError: it is in a module that may not be imported without consent.
-    """
-    package = importlib.import_module("twosome.experiment.measurements")
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
-    module_name, _, _ = name.rpartition(":")
-    if name not in _known and module_name and not any(known.startswith(f"{module_name}:") for known in _known):
-        require_consent(name, granted().trust_env_module, "the file", "measurement")
-        try:
-            importlib.import_module(module_name)
-        except ImportError as error:
-            raise ConfigError(f"the measurement {quote(name)} cannot be imported: {quote(str(error))}") from error
-    if name not in _known:
-        hint = suggestion(name, _known) or f" Expected one of {', '.join(_known)}, or MODULE:NAME of your own."
-        raise ConfigError(f"there is no measurement {quote(name)}.{hint}")
-    return _known[name]
+MEASUREMENTS = Registry[Measurement]("measurement", "twosome.experiment.measurements")
+register = MEASUREMENTS.register
 
 
 def path_of(run: Path, name: str) -> Path:
@@ -88,7 +58,7 @@ def is_done(name: str, asked: Asked) -> bool:
 
 def record(name: str, asked: Asked) -> list[str]:
     """The command as a file of the measurement says it, wherever the run lies."""
-    return measurement_of(name).command(Asked("RUN", asked.episodes, asked.seed, 1))
+    return MEASUREMENTS.find(name).command(Asked("RUN", asked.episodes, asked.seed, 1))
 
 
 def document(name: str, asked: Asked, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +68,7 @@ def document(name: str, asked: Asked, answer: Mapping[str, Any]) -> dict[str, An
         RunError: the command's answer lacks what the numbers are taken from.
     """
     try:
-        numbers = [number.to_json() for number in measurement_of(name).numbers(answer)]
+        numbers = [number.to_json() for number in MEASUREMENTS.find(name).numbers(answer)]
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise RunError(f"the measurement {quote(name)} printed a document without {quote(str(error))}.") from error
     return {"measurement": name, "asked": record(name, asked), "numbers": numbers, "document": answer}

@@ -6,26 +6,36 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
 
-from twosome.baselines.config import MlpConfig, SayCanConfig
+from twosome.baselines.config import BaselineConfig
 from twosome.config import TrainConfig, preset
 from twosome.envs import text
 from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError, quote
+from twosome.experiment.kind import BASELINES, kind_of
 from twosome.setting_types import misfit, words_of
 
-Config: TypeAlias = TrainConfig | MlpConfig
+Config: TypeAlias = TrainConfig | BaselineConfig
 
-KINDS: dict[str, type[Config]] = {"twosome": TrainConfig, "ppo-mlp": MlpConfig, "saycan": SayCanConfig}
-"""What a method may be: the language model trained by `twosome train`, two small networks from scratch, or the
-untrained language model with an affordance."""
+TRAINED = "twosome"
+"""The kind of method that `twosome train` trains."""
 
 FROM_THE_GRID = ("env", "seed", "output")
 """Fields that the grid fills in."""
 
 
+def config_class(kind: str) -> type[Config]:
+    """The settings of a kind of method.
+
+    Raises:
+        ConfigError: there is no such kind.
+        RunError: it is in a module that may not be imported without consent.
+    """
+    return TrainConfig if kind == TRAINED else BASELINES.find(kind).config
+
+
 def fields_of(kind: str) -> dict[str, Any]:
     """Names of the settings that a file may give to a kind of method, each with its type."""
-    return {name: hint for name, hint in get_type_hints(KINDS[kind]).items() if name not in FROM_THE_GRID}
+    return {name: hint for name, hint in get_type_hints(config_class(kind)).items() if name not in FROM_THE_GRID}
 
 
 def require_known(found: Iterable[str], known: Iterable[str], where: str) -> None:
@@ -78,18 +88,17 @@ def configure(kind: str, env: str, seed: int, given: Mapping[str, Any], output: 
     Raises:
         ConfigError: a value is out of range, or contradicts another.
     """
-    if issubclass(KINDS[kind], MlpConfig):
+    if kind != TRAINED:
         budget = preset(env)["total_steps"]
-        return KINDS[kind](**{"env": text.resolve(env), "seed": seed, "total_steps": budget, **given})
+        return config_class(kind)(**{"env": text.resolve(env), "seed": seed, "total_steps": budget, **given})
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return TrainConfig(env=text.resolve(env), seed=seed, output=output, **values)
 
 
 def recorded(config: Config) -> dict[str, Any]:
     """What the run's config.json says, without what is known only once the run has begun."""
-    if isinstance(config, MlpConfig):
-        (kind,) = (name for name, of_kind in KINDS.items() if of_kind is type(config))
-        return {"kind": kind, **dataclasses.asdict(config)}
+    if isinstance(config, BaselineConfig):
+        return {"kind": kind_of(config), **dataclasses.asdict(config)}
     content = config.to_json()
     del content["output"]
     return {name: value for name, value in content.items() if (name, value) != ("gamma", None)}

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from twosome import models
-from twosome.baselines.config import MlpConfig, SayCanConfig
+from twosome.baselines.config import BaselineConfig
 from twosome.config import TrainConfig
 from twosome.documents import parse_json
 from twosome.envs import text
 from twosome.errors import ConfigError, ModelError, RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Evaluation, Reference
-from twosome.experiment.measurement import is_done, measurement_of
+from twosome.experiment.measurement import MEASUREMENTS, is_done
 from twosome.experiment.settings import Config, recorded
 from twosome.files import open_to_read, require_no_link
 from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
@@ -31,7 +31,7 @@ def state_of(task: Cell | Reference) -> State:
     if not os.path.isfile(task.path / CONFIG):
         return "new"
     # A baseline is measured in one go with its training: its networks are not kept.
-    if isinstance(task.config, MlpConfig):
+    if isinstance(task.config, BaselineConfig):
         return "done" if is_measured(task.path / EVALUATION, task.evaluation) else "begun"
     if last_checkpoint(task.config) not in RunDirectory.open(task.path).checkpoints():
         return "begun"
@@ -114,9 +114,10 @@ def require_models(cells: Iterable[Cell]) -> None:
         ModelError: one is not.
     """
     for cell in cells:
-        if isinstance(cell.config, (TrainConfig, SayCanConfig)) and state_of(cell) != "done":
+        model = getattr(cell.config, "model", None)
+        if model is not None and state_of(cell) != "done":
             try:
-                models.locate(cell.config.model)
+                models.locate(model)
             except ModelError as error:
                 raise ModelError(f"{cell.method} on {cell.env}: {error}") from error
 
@@ -132,7 +133,7 @@ def require_measurable(cells: Iterable[Cell]) -> None:
         if isinstance(cell.config, TrainConfig) and cell.also and state_of(cell) != "done":
             for name in cell.also:
                 try:
-                    measurement_of(name).check(cell.config)
+                    MEASUREMENTS.find(name).check(cell.config)
                 except TwosomeError as error:
                     raise type(error)(f"{cell.method} on {cell.env}, also {quote(name)}: {error}") from error
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from twosome.baselines.config import MlpConfig
+from twosome.baselines.config import BaselineConfig
 from twosome.documents import parse_json
 from twosome.errors import RunError, TwosomeError, quote
 from twosome.experiment.grid import Cell, Reference
-from twosome.experiment.measurement import document, is_done, measurement_of, path_of
+from twosome.experiment.measurement import MEASUREMENTS, document, is_done, path_of
 from twosome.experiment.settings import flags
 from twosome.experiment.state import is_measured, state_of
 from twosome.files import open_to_append, open_to_read
@@ -85,12 +85,13 @@ class Worker:
             return
         if (state := state_of(task)) == "new":
             RunDirectory.require_free(task.path)
-        if isinstance(task.config, MlpConfig):
+        if isinstance(task.config, BaselineConfig):
             if state != "done":
                 settings = {
                     "kind": task.kind,
                     "config": asdict(task.config),
                     "evaluation": asdict(task.evaluation),
+                    "trust_env_module": self._consent.trust_env_module,
                 }
                 self._run(["twosome.experiment.baseline", str(task.path), json.dumps(settings)], task, claim)
             return
@@ -102,7 +103,7 @@ class Worker:
             self._measure([*run, "--model", task.config.model], task.path / UNTRAINED, task, claim)
         for name in task.also:
             if not is_done(name, task.asked):
-                words = [*measurement_of(name).command(task.asked), *self._consent.flags()]
+                words = [*MEASUREMENTS.find(name).command(task.asked), *self._consent.flags()]
                 self._write(path_of(task.path, name), document(name, task.asked, self._answer(words, task, claim)))
 
     def _train(self, cell: Cell, *, resume: bool, claim: int) -> None:

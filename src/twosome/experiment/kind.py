@@ -1,0 +1,44 @@
+"""Kinds of methods beside the language model that `twosome train` trains: baselines, each in a file below `kinds`."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twosome.baselines.config import BaselineConfig, Record
+from twosome.experiment.registry import Registry
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A kind of method.
+
+    Attributes:
+        config: its settings, which a file may give.
+        learn: learns with these settings, tells how it goes, and returns the `twosome.policy.base.Policy` of the end.
+        reads_vector: whether it needs worlds with the symbolic observation, "vector".
+    """
+
+    config: type[BaselineConfig]
+    learn: Callable[[Any, Record], Any]
+    reads_vector: bool = False
+
+
+BASELINES = Registry[Baseline]("kind of method", "twosome.experiment.kinds")
+register = BASELINES.register
+
+
+def later(place: str) -> Callable[[Any, Record], Any]:
+    """A function that is imported when it is called, "module:function": a file is checked without torch."""
+
+    def learn(config: Any, record: Record) -> Any:
+        module, _, name = place.partition(":")
+        return getattr(importlib.import_module(module), name)(config, record)
+
+    return learn
+
+
+def kind_of(config: BaselineConfig) -> str:
+    """What a file calls the kind of method that has these settings."""
+    (name,) = (name for name, baseline in BASELINES if baseline.config is type(config))
+    return name
