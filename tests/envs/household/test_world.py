@@ -11,7 +11,8 @@ from twosome.envs.household.graph import AT_HOME, IN_HAND, State
 from twosome.envs.household.oracle import Plan, shortest
 from twosome.envs.household.panel import panel_task
 from twosome.envs.household.tasks import TASKS, Task
-from twosome.envs.household.world import carry_out, perceive, possible, sensible
+from twosome.envs.household.view import perceive, possible, sensible
+from twosome.envs.household.world import carry_out
 
 GENERATED = {
     f"{panel} {i}": panel_task(panel, i)

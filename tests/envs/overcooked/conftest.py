@@ -13,7 +13,7 @@ from twosome.envs.overcooked import world
 from twosome.envs.overcooked.layout import FOOD_STARTS, Kitchen, make_kitchen
 from twosome.envs.overcooked.oracle import Plan
 from twosome.envs.overcooked.rewards import KitchenRewards
-from twosome.envs.overcooked.view import View, read_macro
+from twosome.envs.overcooked.view import View, perceive
 
 TRACES = sorted((Path(__file__).parents[2] / "traces").glob("overcooked_*.jsonl.gz"))
 
@@ -39,24 +39,20 @@ def trace(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 class Explored(NamedTuple):
     kitchen: Kitchen
     plan: Plan
-    by_observation: dict[tuple[int, ...], list[world.State]]
-
-    def views(self) -> Iterator[tuple[tuple[int, ...], View, list[world.State]]]:
-        for observation, states in self.by_observation.items():
-            yield observation, read_macro(self.kitchen, observation), states
+    by_view: dict[View, list[world.State]]
 
 
 @lru_cache(maxsize=16)
 def _explore(num_foods: int, task: str, layout: str) -> Explored:
     kitchen = make_kitchen(tuple(FOOD_STARTS)[:num_foods], task, layout)
     plan = Plan(kitchen, KitchenRewards(), 0.99, world.start(kitchen))
-    by_observation: dict[tuple[int, ...], list[world.State]] = {}
+    by_view: dict[View, list[world.State]] = {}
     for state in plan.states:
-        by_observation.setdefault(world.observe(kitchen, state), []).append(state)
-    return Explored(kitchen, plan, by_observation)
+        by_view.setdefault(perceive(kitchen, state), []).append(state)
+    return Explored(kitchen, plan, by_view)
 
 
 @pytest.fixture(scope="session")
 def explore() -> Callable[[int, str, str], Explored]:
-    """All states that can be reached in a kitchen, with the best actions, by observation."""
+    """All states that can be reached in a kitchen, with the best actions, by view."""
     return _explore

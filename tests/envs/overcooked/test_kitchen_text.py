@@ -6,9 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from twosome.envs import text
-from twosome.envs.overcooked.env import CHARSET, MAX_PHRASE, MAX_PROMPT
+from twosome.envs.overcooked.env import CHARSET, MAX_PHRASE, MAX_PROMPT, view_scenery
 from twosome.envs.overcooked.layout import TASKS
-from twosome.envs.overcooked.text import macro_text
 
 SOME_TASKS = ("onion salad", "lettuce-tomato salad", "lettuce-onion-tomato salad")
 KITCHENS = [
@@ -25,12 +24,12 @@ all_kitchens = pytest.mark.parametrize("name", KITCHENS, ids=str)
 def test_observations_that_call_for_different_actions_never_share_a_prompt(
     explore: Callable, name: tuple[int, str, str]
 ) -> None:
-    kitchen, plan, _ = explored = explore(*name)
+    kitchen, plan, by_view = explore(*name)
     called_for: dict[str, set[frozenset[int]]] = defaultdict(set)
-    for _, seen, states in explored.views():
+    for seen, states in by_view.items():
         always_best = frozenset.intersection(*(frozenset(plan.best(state)) for state in states))
         if always_best:
-            called_for[macro_text(kitchen, seen)[0]].add(always_best)
+            called_for[view_scenery(kitchen, seen).prompt].add(always_best)
     assert len(called_for) > 2
     for prompt, choices in called_for.items():
         for one, other in itertools.combinations(choices, 2):
@@ -39,9 +38,9 @@ def test_observations_that_call_for_different_actions_never_share_a_prompt(
 
 @pytest.mark.parametrize("name", SOME, ids=str)
 def test_every_text_fits_its_space_and_reads_on(explore: Callable, name: tuple[int, str, str]) -> None:
-    kitchen, _, _ = explored = explore(*name)
-    for _, seen, _ in explored.views():
-        prompt, phrases = macro_text(kitchen, seen)
+    kitchen, _, by_view = explore(*name)
+    for seen in by_view:
+        prompt, phrases = view_scenery(kitchen, seen)[2:]
         assert len(prompt) <= MAX_PROMPT
         assert len(prompt.split()) < 60
         assert prompt.startswith("You want to serve a")
@@ -60,9 +59,9 @@ def test_every_text_fits_its_space_and_reads_on(explore: Callable, name: tuple[i
 def test_what_is_in_the_bowl_is_said_whenever_the_bowl_is_in_view(
     explore: Callable, name: tuple[int, str, str]
 ) -> None:
-    kitchen, _, _ = explored = explore(*name)
-    for _, seen, _ in explored.views():
-        prompt, _ = macro_text(kitchen, seen)
+    kitchen, _, by_view = explore(*name)
+    for seen in by_view:
+        prompt = view_scenery(kitchen, seen).prompt
         assert ("bowl" in prompt) == (seen.plate is not None)
         if seen.plate is not None and not seen.in_plate:
             assert "the empty bowl" in prompt or "an empty bowl" in prompt

@@ -19,10 +19,10 @@ KITCHENS = [
 def test_hidden_actions_change_nothing_and_offered_ones_may_change_something(
     explore: Callable, name: tuple[int, str, str]
 ) -> None:
-    kitchen, _, by_observation = explored = explore(*name)
-    assert len(by_observation) > 3
-    for _, seen, states in explored.views():
-        offered = view.offered_macros(kitchen, seen)
+    kitchen, _, by_view = explore(*name)
+    assert len(by_view) > 3
+    for seen, states in by_view.items():
+        offered = [view.sensible(kitchen, seen, macro) for macro in kitchen.macros]
         assert any(offered)
         for action, is_offered in enumerate(offered):
             changes = any(world.run(kitchen, state, action).state != state for state in states)
@@ -31,10 +31,12 @@ def test_hidden_actions_change_nothing_and_offered_ones_may_change_something(
 
 @pytest.mark.slow
 def test_hidden_actions_change_nothing_in_the_largest_kitchen(explore: Callable) -> None:
-    kitchen, _, _ = explored = explore(3, "lettuce-tomato salad", "C")
-    for _, seen, states in explored.views():
-        for action, is_offered in enumerate(view.offered_macros(kitchen, seen)):
-            assert is_offered or all(world.run(kitchen, state, action).state == state for state in states)
+    kitchen, _, by_view = explore(3, "lettuce-tomato salad", "C")
+    for seen, states in by_view.items():
+        for action, macro in enumerate(kitchen.macros):
+            assert view.sensible(kitchen, seen, macro) or all(
+                world.run(kitchen, state, action).state == state for state in states
+            )
 
 
 @given(st.sampled_from(list(LAYOUTS)), st.lists(st.integers(0, 4), max_size=150))
@@ -51,17 +53,27 @@ def test_offered_moves_are_exactly_those_that_change_something(layout: str, move
         places = [place for place in (state.plate, *(f.place for f in state.foods)) if isinstance(place, tuple)]
         if len(places) > len(set(places)):
             break  # a vegetable came back to a counter that was taken meanwhile
-        seen = view.read_primitive(kitchen, world.recollect(kitchen, state, memory))
-        for action, is_offered in enumerate(view.offered_moves(kitchen, seen)):
-            assert is_offered == (world.run_primitive(kitchen, state, action).state != state)
+        seen = view.recall(kitchen, state.agent, memory)
+        for action in range(5):
+            assert view.sensible_move(kitchen, seen, action) == (
+                world.run_primitive(kitchen, state, action).state != state
+            )
 
 
-def test_what_is_read_is_what_is_there() -> None:
+@pytest.mark.parametrize("name", KITCHENS, ids=str)
+def test_a_view_knows_no_more_than_the_numbers_of_the_observation(
+    explore: Callable, name: tuple[int, str, str]
+) -> None:
+    kitchen, _, by_view = explore(*name)
+    assert len({tuple(view.vector(kitchen, seen)) for seen in by_view}) == len(by_view)
+
+
+def test_what_is_perceived_is_what_is_there() -> None:
     kitchen = make_kitchen(tuple(FOOD_STARTS), "lettuce-tomato salad")
     state = world.State((2, 1), (world.Food("plate", 3), world.Food((2, 0), 3), world.Food((2, 6), 0)), (1, 0))
-    seen = view.read_macro(kitchen, world.observe(kitchen, state))
+    seen = view.perceive(kitchen, state)
     assert seen.in_plate == (0,)
-    assert seen.foods[1] == view.Sight((2, 0), True, chopped=True)
+    assert seen.foods[1] == view.Sight((2, 0), strokes=1)
     assert seen.foods[2] is None
     assert seen.empty_handed
     assert view.board_beside(kitchen, seen) == 1

@@ -26,7 +26,8 @@ from twosome.envs.household.oracle import Plan, Planner
 from twosome.envs.household.panel import NUM_TRAIN, PANELS, check_index, panel_name, panel_size, panel_task
 from twosome.envs.household.schema import CHARSET, task_from_data
 from twosome.envs.household.tasks import TASKS, Task, is_success
-from twosome.envs.household.world import View, carry_out, perceive, sensible
+from twosome.envs.household.view import perceive, sensible, vector
+from twosome.envs.household.world import carry_out
 from twosome.errors import ConfigError, WorldError, quote
 
 CACHED_STATES = 16_384
@@ -59,42 +60,18 @@ class Rules:
         return after, is_success(self.task, after)
 
     def _scenery(self, state: State) -> Scenery:
-        view = perceive(self.task.scene, state)
+        seen = perceive(self.task.scene, state)
         phrases = [
-            words if sensible(self.task.scene, view, action) else ""
+            words if sensible(self.task.scene, seen, action) else ""
             for words, action in zip(self.phrases, self.task.actions, strict=True)
         ]
-        return scenery(vector(self.task, view), text.prompt(self.task, view), phrases)
+        return scenery(vector(self.task, seen), text.prompt(self.task, seen), phrases)
 
 
 @lru_cache(maxsize=1024)
 def rules_of(task: Task) -> Rules:
     """The shared `Rules` of a task."""
     return Rules(task)
-
-
-def vector(task: Task, view: View) -> NDArray[np.float32]:
-    """The symbolic observation: 0 or 1 for each of the task's features."""
-    index = task.scene.index
-    sets = {
-        "see": view.visible,
-        "close": view.close,
-        "hold": view.held,
-        "open": view.open,
-        "on": view.on,
-        "sat": view.sat,
-        "facing": view.facing,
-        "sitting": 1 << view.sitting if view.sitting >= 0 else 0,
-    }
-    entries = []
-    for kind, thing, holder in task.features:
-        if kind == "room":
-            entries.append(ROOMS[view.room] == thing)
-        elif kind == "in":
-            entries.append(view.holders[index[thing]] == index[holder])
-        else:
-            entries.append(bool(sets[kind] >> index[thing] & 1))
-    return np.array(entries, dtype=np.float32)
 
 
 class HouseholdEnv(World):

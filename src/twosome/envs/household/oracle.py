@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 from twosome.envs.household.graph import State, start_state
 from twosome.envs.household.tasks import Task, is_success
-from twosome.envs.household.world import carry_out, perceive, sensible
+from twosome.envs.household.view import perceive, sensible
+from twosome.envs.household.world import carry_out
 from twosome.errors import ConfigError
 
 MAX_STATES = 200_000

@@ -33,7 +33,7 @@ from twosome.envs.drawing import (
 from twosome.envs.household import furniture, sprites
 from twosome.envs.household.graph import AT_HOME, IN_HAND, ROOMS, Scene, State, Thing
 from twosome.envs.household.tasks import Task
-from twosome.envs.household.world import is_visible
+from twosome.envs.household.view import is_visible
 
 WIDTH, HEIGHT, CAPTION = 9.3, 7.8, 0.6
 ROOM_WIDTH, ROOM_HEIGHT, WALL = 4.5, 3.45, 0.1

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from twosome.envs.household.graph import ROOMS, Action, Scene, Thing
 from twosome.envs.household.tasks import Task
-from twosome.envs.household.world import View
+from twosome.envs.household.view import View
 
 ENDING = "Now you"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from twosome.envs.household.graph import AT_HOME, IN_HAND, NOWHERE, ROOMS, Action, State, Thing, start_state
 from twosome.envs.household.tasks import Task
-from twosome.envs.household.world import is_visible
+from twosome.envs.household.view import is_visible
 from twosome.errors import MissingExtraError
 
 VERSION = "2.3.0"

@@ -32,22 +32,27 @@ MAX_PROMPT, MAX_PHRASE = 600, 80
 
 
 @lru_cache(maxsize=1 << 16)
-def macro_scenery(kitchen: Kitchen, state: world.State) -> Scenery:
+def state_scenery(kitchen: Kitchen, state: world.State) -> Scenery:
     """What a state looks like to a cook who chooses macro-actions."""
-    return _described(kitchen, world.observe(kitchen, state))
+    return view_scenery(kitchen, view.perceive(kitchen, state))
 
 
 @lru_cache(maxsize=1 << 16)
-def _described(kitchen: Kitchen, vector: tuple[int, ...]) -> Scenery:
-    prompt, phrases = text.macro_text(kitchen, view.read_macro(kitchen, vector))
-    return scenery(np.array(vector, dtype=np.int64), prompt, phrases)
+def view_scenery(kitchen: Kitchen, seen: view.View) -> Scenery:
+    """What a view looks like to a cook who chooses macro-actions."""
+    phrases = [
+        text.phrase(kitchen, seen, macro) if view.sensible(kitchen, seen, macro) else "" for macro in kitchen.macros
+    ]
+    return scenery(view.vector(kitchen, seen), text.prompt(kitchen, seen), phrases)
 
 
 @lru_cache(maxsize=1 << 16)
-def primitive_scenery(kitchen: Kitchen, vector: tuple[float, ...]) -> Scenery:
-    """What the observation of single steps looks like."""
-    prompt, phrases = text.primitive_text(kitchen, view.read_primitive(kitchen, vector))
-    return scenery(np.array(vector, dtype=np.float64), prompt, phrases)
+def recalled_scenery(kitchen: Kitchen, seen: view.View) -> Scenery:
+    """What a view looks like to a cook who chooses single steps."""
+    phrases = [
+        phrase if view.sensible_move(kitchen, seen, move) else "" for move, phrase in enumerate(text.MOVE_PHRASES)
+    ]
+    return scenery(view.recalled_vector(kitchen, seen), text.recalled_prompt(kitchen, seen), phrases)
 
 
 class KitchenEnv(World):
@@ -167,8 +172,8 @@ class KitchenEnv(World):
 
     def _scenery(self) -> Scenery:
         if self._memory is None:
-            return macro_scenery(self.kitchen, self._state)
-        return primitive_scenery(self.kitchen, world.recollect(self.kitchen, self._state, self._memory))
+            return state_scenery(self.kitchen, self._state)
+        return recalled_scenery(self.kitchen, view.recall(self.kitchen, self._state.agent, self._memory))
 
     def _draw(self, mode: str) -> NDArray[np.uint8] | str:
         return (render.ansi if mode == "ansi" else render.rgb_array)(self.kitchen, self._state)

@@ -11,20 +11,11 @@ where it is not in its place.
 from collections.abc import Sequence
 
 from twosome.envs.overcooked.layout import DELIVERY, ISLAND_COLUMN, Cell, Kitchen, Macro, distance
-from twosome.envs.overcooked.view import View, board_beside, offered_macros, offered_moves, raw_food_beside
+from twosome.envs.overcooked.view import View, board_beside, raw_food_beside
 from twosome.envs.overcooked.world import dish_name
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 BOARD_NAMES = {1: ("the cutting board",), 2: ("the first cutting board", "the second cutting board")}
-
-
-def macro_text(kitchen: Kitchen, view: View) -> tuple[str, tuple[str, ...]]:
-    """The prompt and one phrase for each macro-action, `""` where it is not offered."""
-    offered = offered_macros(kitchen, view)
-    phrases = (
-        _phrase(kitchen, view, macro) if offer else "" for macro, offer in zip(kitchen.macros, offered, strict=True)
-    )
-    return prompt(kitchen, view), tuple(phrases)
 
 
 def prompt(kitchen: Kitchen, view: View) -> str:
@@ -117,7 +108,7 @@ def _board_name(kitchen: Kitchen, board: int) -> str:
     return BOARD_NAMES[len(kitchen.boards)][board]
 
 
-def _phrase(kitchen: Kitchen, view: View, macro: Macro) -> str:
+def phrase(kitchen: Kitchen, view: View, macro: Macro) -> str:
     """The words for a macro-action in this view."""
     if macro.kind == "food":
         return _fetch_phrase(kitchen, view, macro.food)
@@ -179,14 +170,7 @@ MOVE_PHRASES = ("step to the right", "step down", "step to the left", "step up",
 NUMBERS = ("no steps", "one step", "two steps", "three steps", "four steps", "five steps", "six steps")
 
 
-def primitive_text(kitchen: Kitchen, view: View) -> tuple[str, tuple[str, ...]]:
-    """The prompt and one phrase for each primitive action, `""` where it is not offered."""
-    offered = offered_moves(kitchen, view)
-    phrases = tuple(phrase if offer else "" for phrase, offer in zip(MOVE_PHRASES, offered, strict=True))
-    return _primitive_prompt(kitchen, view), phrases
-
-
-def _primitive_prompt(kitchen: Kitchen, view: View) -> str:
+def recalled_prompt(kitchen: Kitchen, view: View) -> str:
     """What is wanted, the way to everything, what is in hand; then an unfinished sentence."""
     sentences = [f"You want to serve {salad(kitchen)}."]
     for i, name in enumerate(kitchen.foods):

@@ -1,18 +1,21 @@
-"""What an observation says: which things are in view and where, and which actions could change something.
+"""What the cook perceives of a state, and what follows: the symbolic observation, and which actions make sense.
 
-Everything here is computed from the observation vector, so that text and mask never know more than the
-cook does.
+`perceive` turns a state into a `View`, which is all that the prompt, the mask and the symbolic observation may depend
+on; with single steps it is `recall`, from memory. So text and mask never know more than the cook does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from twosome.envs.overcooked.layout import (
     DELIVERY,
-    MOVE_NAMES,
     PLATE_START,
     SIZE,
     STAY,
+    TASKS,
     Cell,
     Kitchen,
     Macro,
@@ -20,22 +23,29 @@ from twosome.envs.overcooked.layout import (
     step_to,
     ways,
 )
+from twosome.envs.overcooked.world import CHOPPED, Memory, State, food_cell, plate_cell
 
-NOWHERE: Cell = (0, 0)
-"""How the observation writes "not in view"; the corner can never hold anything."""
+UNSEEN: Cell = (0, 0)
+"""How the symbolic observation writes "not in view"; the corner can never hold anything."""
 
 
 class Sight(NamedTuple):
     """One thing the cook knows the place of."""
 
     cell: Cell
-    in_view: bool
-    """False for what is only remembered, which happens in the observation of single steps."""
-    chopped: bool = False
+    strokes: float = 0.0
+    """Share of the strokes of the knife that a vegetable needs and has had; fades in memory."""
+    in_view: bool = True
+    """False for what is only remembered, which happens with single steps."""
+
+    @property
+    def chopped(self) -> bool:
+        """Whether it is known to be ready for the salad."""
+        return self.strokes == 1
 
 
 class View(NamedTuple):
-    """An observation, read."""
+    """What the cook perceives."""
 
     agent: Cell
     foods: tuple[Sight | None, ...]
@@ -73,52 +83,63 @@ class View(NamedTuple):
         return next((i for i, food in enumerate(self.foods) if food and food.cell == cell), None)
 
 
-def read_macro(kitchen: Kitchen, vector: Sequence[int]) -> View:
-    """The view that an observation of macro-actions describes.
+def perceive(kitchen: Kitchen, state: State) -> View:
+    """The view of a state; two states with one view cannot be told apart by the cook."""
+    agent = state.agent
+    cells = [food_cell(state, i) for i in range(len(state.foods))]
+    foods = (
+        Sight(cell, food.chops / CHOPPED) if kitchen.sees(agent, cell) else None
+        for cell, food in zip(cells, state.foods, strict=True)
+    )
+    plate = plate_cell(state)
+    return View(agent, tuple(foods), Sight(plate) if kitchen.sees(agent, plate) else None)
 
-    Args:
-        kitchen: where the observation was made.
-        vector: as `world.observe` returns it.
+
+def recall(kitchen: Kitchen, agent: Cell, memory: Memory) -> View:
+    """The view of a cook who chooses single steps: what is out of view is remembered."""
+    foods = (
+        Sight(cell, strokes, kitchen.sees(agent, cell))
+        for cell, strokes in zip(memory.foods, memory.counters, strict=True)
+    )
+    return View(agent, tuple(foods), Sight(memory.plate, in_view=kitchen.sees(agent, memory.plate)))
+
+
+def vector(kitchen: Kitchen, view: View) -> NDArray[np.int64]:
+    """The symbolic observation: rows, columns and strokes of everything in view, zeros for the rest.
+
+    Layout: row, column, strokes of each vegetable; row, column of the plate, of each board, of the hatch and
+    of the cook; the task as one-hot code of length 7.
     """
-    n = len(kitchen.foods)
-    foods = []
-    for row, col, chops in (vector[3 * i : 3 * i + 3] for i in range(n)):
-        foods.append(None if (row, col) == NOWHERE else Sight((row, col), True, chops == 3))
-    cell = (vector[3 * n], vector[3 * n + 1])
-    agent_at = 3 * n + 4 + 2 * len(kitchen.boards)
-    agent = (vector[agent_at], vector[agent_at + 1])
-    return View(agent, tuple(foods), None if cell == NOWHERE else Sight(cell, True))
+    entries: list[int] = []
+    for food in view.foods:
+        entries += [*food.cell, round(food.strokes * CHOPPED)] if food else [*UNSEEN, 0]
+    entries += view.plate.cell if view.plate else UNSEEN
+    for cell in (*kitchen.boards, DELIVERY):
+        entries += cell if kitchen.sees(view.agent, cell) else UNSEEN
+    return np.array([*entries, *view.agent, *_task(kitchen)], dtype=np.int64)
 
 
-def read_primitive(kitchen: Kitchen, vector: Sequence[float]) -> View:
-    """The view that an observation of single steps describes; places out of view are remembered ones.
+def recalled_vector(kitchen: Kitchen, view: View) -> NDArray[np.float64]:
+    """The symbolic observation of single steps: laid out as `vector`, all of it from memory, scaled to 0..1."""
+    entries: list[float] = []
+    for food in filter(None, view.foods):
+        entries += [food.cell[0] / SIZE, food.cell[1] / SIZE, food.strokes]
+    plate = view.plate.cell if view.plate else UNSEEN
+    for row, col in (plate, *kitchen.boards, DELIVERY, view.agent):
+        entries += [row / SIZE, col / SIZE]
+    return np.array([*entries, *_task(kitchen)], dtype=np.float64)
 
-    Args:
-        kitchen: where the observation was made.
-        vector: as `world.recollect` returns it.
+
+def _task(kitchen: Kitchen) -> Iterator[int]:
+    """The task as one-hot code."""
+    return (int(task == kitchen.task) for task in TASKS)
+
+
+def sensible(kitchen: Kitchen, view: View, macro: Macro) -> bool:
+    """Whether a macro-action is offered: it could change something, as far as the view tells.
+
+    One always is: the first board and the hatch can be walked to in every layout, and nobody stands beside both.
     """
-    n = len(kitchen.foods)
-
-    def cell_at(i: int) -> Cell:
-        return round(vector[i] * SIZE), round(vector[i + 1] * SIZE)
-
-    agent = cell_at(3 * n + 4 + 2 * len(kitchen.boards))
-    # The counter of an unseen vegetable fades, so that only "never touched" can be told from it.
-    foods = (Sight(c := cell_at(3 * i), kitchen.sees(agent, c), vector[3 * i + 2] == 1) for i in range(n))
-    plate = cell_at(3 * n)
-    return View(agent, tuple(foods), Sight(plate, kitchen.sees(agent, plate)))
-
-
-def offered_macros(kitchen: Kitchen, view: View) -> tuple[bool, ...]:
-    """Which macro-actions could change something, as far as the view tells; True is offered.
-
-    At least one always is: the first board and the hatch can be walked to in every layout, and nobody
-    stands beside both.
-    """
-    return tuple(_may_change(kitchen, view, macro) for macro in kitchen.macros)
-
-
-def _may_change(kitchen: Kitchen, view: View, macro: Macro) -> bool:
     if macro.kind == "chop":
         return view.empty_handed and raw_food_beside(kitchen, view) is not None
     if macro.kind == "counter":
@@ -208,21 +229,15 @@ def _bump_changes(view: View, cell: Cell) -> bool:
     return held is None
 
 
-def offered_moves(kitchen: Kitchen, view: View) -> tuple[bool, ...]:
-    """Which of the five primitive actions change something; True is offered.
+def sensible_move(kitchen: Kitchen, view: View, move: int) -> bool:
+    """Whether one of the five primitive actions is offered: it changes something.
 
     Walls and everything beside the cook are always in view, so this is exact. Staying changes nothing and
     is never offered; there is always a floor cell beside the cook.
     """
-    offered = []
-    for move in range(len(MOVE_NAMES)):
-        cell = step_to(view.agent, move)
-        if move == STAY:
-            offered.append(False)
-        elif cell in kitchen.floor:
-            offered.append(True)
-        elif cell == DELIVERY:
-            offered.append(not view.empty_handed)
-        else:
-            offered.append(_bump_changes(view, cell))
-    return tuple(offered)
+    cell = step_to(view.agent, move)
+    if move == STAY:
+        return False
+    if cell in kitchen.floor:
+        return True
+    return not view.empty_handed if cell == DELIVERY else _bump_changes(view, cell)

@@ -1,7 +1,7 @@
 """The rules of the kitchen: pure functions on frozen data, for one cook.
 
-`tick` is one primitive step, `run` one action of either kind, `observe` and `remember` what the cook
-knows. There is no facing: moving towards a solid cell is how one acts on it.
+`tick` is one primitive step, `run` one action of either kind, `remember` what the cook keeps in mind; what it sees is
+in `view.py`. There is no facing: moving towards a solid cell is how one acts on it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,6 @@ from twosome.envs.overcooked.layout import (
     PLATE_START,
     SIZE,
     STAY,
-    TASKS,
     Cell,
     Kitchen,
     Macro,
@@ -273,24 +272,8 @@ def is_over(outcome: Outcome) -> bool:
     return outcome.events[-1] == "correct"
 
 
-@lru_cache(maxsize=1 << 16)
-def observe(kitchen: Kitchen, state: State) -> tuple[int, ...]:
-    """What the cook sees: rows, columns and strokes of everything in view, zeros for the rest.
-
-    Layout: row, column, strokes of each vegetable; row, column of the plate, of each board, of the hatch and
-    of the cook; the task as one-hot code of length 7.
-    """
-    entries: list[int] = []
-    for i, food in enumerate(state.foods):
-        cell = food_cell(state, i)
-        entries += [*cell, food.chops] if kitchen.sees(state.agent, cell) else [0, 0, 0]
-    for cell in (plate_cell(state), *kitchen.boards, DELIVERY, state.agent):
-        entries += cell if kitchen.sees(state.agent, cell) else (0, 0)
-    return (*entries, *(int(task == kitchen.task) for task in TASKS))
-
-
 class Memory(NamedTuple):
-    """What is believed about the things that move; the observation of single steps is made of it."""
+    """What is believed about the things that move; single steps are chosen by it."""
 
     foods: tuple[Cell, ...]
     counters: tuple[float, ...]
@@ -321,16 +304,6 @@ def remember(kitchen: Kitchen, memory: Memory, state: State) -> Memory:
 def _recall(kitchen: Kitchen, state: State, remembered: Cell, first: Cell) -> Cell:
     """Where an unseen thing is believed to be: where it was, or at its start if it is plainly not there."""
     return first if kitchen.sees(state.agent, remembered) else remembered
-
-
-def recollect(kitchen: Kitchen, state: State, memory: Memory) -> tuple[float, ...]:
-    """The observation of single steps: the layout of `observe`, from memory, scaled to 0..1."""
-    entries: list[float] = []
-    for cell, counter in zip(memory.foods, memory.counters, strict=True):
-        entries += [cell[0] / SIZE, cell[1] / SIZE, counter]
-    for row, col in (memory.plate, *kitchen.boards, DELIVERY, state.agent):
-        entries += [row / SIZE, col / SIZE]
-    return (*entries, *(float(task == kitchen.task) for task in TASKS))
 
 
 def to_json(state: State) -> dict[str, Any]:
