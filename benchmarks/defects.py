@@ -5,7 +5,7 @@
 
 The page is handed a packed scorer (`twosome.bench.page`), which computes the same sooner. Learning rates are annealed
 over the whole budget of 10,000 decisions, wherever a run is left. Results are written as they come, and what is
-there already is not run again; benchmarks/results/defects.json.
+there already is not run again; benchmarks/results/defects-page.json.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from benchmarks.pages.files import RESULTS, WORLDS, load, write
 from twosome import minimal
 from twosome.bench.page import packed_score
 from twosome.content import WINDOW
+from twosome.envs import text
 from twosome.report.curve import decisions_to
 from twosome.report.numbers import Number
 from twosome.rollout import EpisodeCounter
@@ -37,7 +38,8 @@ Curve = list[tuple[int, float | None]]
 
 def learn(env: str, mistakes: frozenset[str], seed: int, decisions: int) -> Curve:
     """Train on the page with some mistakes, for the first so many decisions."""
-    config = minimal.Config(env=f"twosome/{env}-v0", seed=seed, published=mistakes)
+    name = f"twosome/{env}-v0"
+    config = minimal.Config(env=name, seed=seed, gamma=text.gamma_of(name, {}), published=mistakes)
     counters = [EpisodeCounter() for _ in range(config.num_envs)]
     returns: deque[float] = deque(maxlen=WINDOW)
     curve: Curve = []
@@ -70,7 +72,7 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=2560, help="of each run; at most 10,000")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    known = list(load("defects").numbers) if (RESULTS / "defects.json").exists() else []
+    known = list(load("defects-page").numbers) if (RESULTS / "defects-page.json").exists() else []
     planned = (row for row in load("methods").numbers if (row.what, row.method) == ("return", "planner"))
     optimum = {row.world: row.mean for row in planned}
     for seed, env, method in itertools.product(options.seeds, options.envs, METHODS):
@@ -81,7 +83,7 @@ def main() -> None:
         curve = learn(env, METHODS[method], seed, options.decisions)
         print(f"{env} {method} seed {seed}: {curve[-1][1]}, {time.perf_counter() - began:.0f} s", flush=True)
         known += numbers(*where, curve, optimum[env] or np.inf)
-        write("defects", known)
+        write("defects-page", known)
 
 
 if __name__ == "__main__":

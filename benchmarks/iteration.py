@@ -1,11 +1,11 @@
-"""How fast a whole training iteration is, against a loop as the paper's published settings describe it.
+"""How fast a whole training iteration is, against the method in plain lines, `twosome.minimal`.
 
     python -m benchmarks.iteration
 
 Both collect, estimate, improve the critic and improve the policy with the same model, world and seed, an iteration of
-ours and one of the reference's in turn (`twosome.bench.reference` says what the reference does). The policy's early
-stop is off for both, so that both do all their minibatches. With the 58M model an iteration of the reference takes
-minutes, so its rollouts have 4 x 8 decisions and one policy step, with the same minibatches of 4 decisions.
+ours and one of the page's in turn; the page passes every action of every decision through the model by itself, and
+remembers nothing. The policy's early stop is off for both, so that both do all their minibatches. With the 58M model an
+iteration of the page takes many minutes, so its rollouts have 4 x 8 decisions.
 
 Each variant runs in a process of its own. The result, with the shares of the phases of ours, goes to
 benchmarks/results/iteration.json.
@@ -35,7 +35,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"model": "hearth", "env": "TomatoLettuceSalad", "threads": 1, "iterations": 4},
     {"model": "58M", "env": "TomatoLettuceSalad", "threads": 1, "iterations": 2, "rollout_steps": 8},
 )
-SMALL = {"rollout_steps": 8, "policy_minibatches": 1}
+SMALL = {"rollout_steps": 8}
 
 
 def config(variant: dict[str, Any], folder: Path) -> TrainConfig:
@@ -84,13 +84,13 @@ def numbers(row: dict[str, Any]) -> Iterator[Number]:
     threads = f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}"
     world, n = f"`{row['env']}`, {row['model']}, {threads}", row["iterations"]
     yield Number("decisions", world, mean=row["decisions"])
-    for method in ("ours", "reference"):
+    for method in ("ours", "page"):
         low, middle, high = row[method]["wall_s"]
         yield Number("seconds", world, method, None, middle, (low, high), n)
         yield Number("peak MiB", world, method, mean=row[method]["peak_mib"])
     for clock, told in (("wall", ""), ("processor", ", processor time")):
-        low, middle, high = row["reference/ours"][clock]
-        yield Number(f"reference / ours{told}", world, "", None, middle, (low, high), n)
+        low, middle, high = row["page/ours"][clock]
+        yield Number(f"page / ours{told}", world, "", None, middle, (low, high), n)
     for phase, parts in row["phases_s"].items():
         yield from (Number(f"seconds of {phase}", world, part, mean=seconds) for part, seconds in parts.items())
     if "loss_differences" in row:
@@ -114,10 +114,8 @@ def main() -> None:
         began = time.perf_counter()
         print(" ".join(f"{name}={value}" for name, value in (VARIANTS[index] | own).items()), flush=True)
         rows.append(measure_apart(index))
-        low, middle, high = rows[-1]["reference/ours"]["wall"]
-        print(
-            f"  reference/ours {middle:.1f} ({low:.1f} to {high:.1f}), {time.perf_counter() - began:.0f} s", flush=True
-        )
+        low, middle, high = rows[-1]["page/ours"]["wall"]
+        print(f"  page/ours {middle:.1f} ({low:.1f} to {high:.1f}), {time.perf_counter() - began:.0f} s", flush=True)
         write("iteration", [number for row in rows for number in numbers(row)])
 
 

@@ -142,7 +142,7 @@ def _with_power(panel: Axes, sizes: Sequence[float], costs: Sequence[float], pow
 
 def iteration() -> Figure:
     """Where the time of an iteration of ours goes: a bar for each phase, for the smallest and the largest variant."""
-    numbers = Selection(["iteration"])
+    numbers = Selection(["iteration-padded"])
     variants = [world for world in numbers.values("world") if world.startswith("`TomatoLettuceSalad`")]
     chosen = list(dict.fromkeys((variants[0], variants[-1])))
     phases = [what for what in numbers.values("what") if what.startswith("seconds of ")]

@@ -14,11 +14,12 @@ COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "
 
 ALLOWED = {
     "": set(),
-    "__init__": {"agent", "config", "decision", "envs", "ppo", "scoring"},
+    "__init__": {"agent", "algorithms", "config", "decision", "envs", "ppo", "scoring"},
     "__main__": {"cli"},
     "_malloc": set(),
     "agent": {"config", "envs", "evaluate", "play", "policy", "rollout"},
-    "config": {"json_argument", "machine", "setting_types"},
+    "algorithms": set(),
+    "config": {"algorithms", "json_argument", "machine", "setting_types"},
     "console": set(),
     "content": {"config", "runs"},
     "decision": set(),
@@ -50,6 +51,7 @@ ALLOWED = {
     "rollout": {"envs", "policy"},
     "ppo": {
         "ppo",
+        "algorithms",
         "estimate",
         "distributed",
         "play",
@@ -136,6 +138,7 @@ WITHOUT = {
     "experiment": {"torch", "transformers", "peft", "gymnasium"},
     "runs": {"torch", "transformers", "peft", "gymnasium"},
     "opening": {"torch", "transformers", "peft", "gymnasium"},
+    "algorithms": {"torch", "transformers", "peft", "gymnasium"},
     "config": {"torch", "transformers", "peft", "gymnasium"},
     "symptoms": {"torch", "transformers", "peft", "gymnasium"},
     "scoring": {"gymnasium"},

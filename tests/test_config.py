@@ -116,6 +116,13 @@ def test_a_folder_may_be_given_as_text():
         assert TrainConfig(output="runs/x").folder == Path("runs/x")
 
 
+def test_a_run_from_before_is_read_if_it_was_made_without_the_published_codes_mistakes():
+    content = TrainConfig().to_json()
+    assert TrainConfig.from_json({**content, "defects": []}) == TrainConfig()
+    with pytest.raises(ConfigError, match=r"defects \['shared-clip'\].* twosome.minimal --published"):
+        TrainConfig.from_json({**content, "defects": ["shared-clip"]})
+
+
 def test_an_unknown_setting_in_a_file_gets_a_suggestion():
     content = TrainConfig().to_json()
     content["actor_rl"] = content.pop("actor_lr")
@@ -142,7 +149,7 @@ def test_updates_are_the_whole_rollouts_that_the_budget_pays_for():
     [
         ("preset='papre'", "default"),
         ("normalization='wrod'", "none, token, word"),
-        ("defects='shared-clip'", "('padded-critic',)"),
+        ("algorithm='pop'", "Did you mean 'ppo'"),
         ("lora_targets='q_proj'", "('q_proj',)"),
     ],
 )
@@ -188,7 +195,10 @@ for _ in range(100):
         ({"env_kwargs": {"a": 10**5000}}, "--env-kwargs .* more than 64 bits"),
         ({"env_kwargs": NESTED}, "--env-kwargs .* nested"),
         ({"env_kwargs": {"a": "\ud800"}}, "--env-kwargs .* not Unicode"),
-        ({"defects": [{}]}, "--defects .* some of padded-critic"),
+        ({"defects": [{}]}, "the settings name the defects .* expected none"),
+        ({"algorithm": "x" * 5000}, "--algorithm is 'x.*Expected one of ppo, poad, grpo"),
+        ({"algorithm": "no\nmodule:x"}, "--algorithm is .*expected a name"),
+        ({"algorithm": {}}, "--algorithm is {}; expected a text"),
         ({"x" * 5000: 1}, "the settings name"),
     ],
     ids=lambda value: "" if isinstance(value, str) else next(iter(value))[:20],

@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # the command is to be ready for Ctrl-C before `typing` i
 if TYPE_CHECKING:
     from twosome import envs as envs
     from twosome.agent import Agent as Agent
+    from twosome.algorithms import register_algorithm as register_algorithm
     from twosome.config import TrainConfig as TrainConfig
     from twosome.decision import Decision as Decision
     from twosome.envs.text_env import TextEnv as TextEnv
@@ -33,6 +34,7 @@ _LAZY = {
     "TextEnv": "twosome.envs.text_env",
     "TrainConfig": "twosome.config",
     "Turn": "twosome.envs.text_env",
+    "register_algorithm": "twosome.algorithms",
     "resume": "twosome.ppo.train",
     "train": "twosome.ppo.train",
 }
@@ -46,6 +48,7 @@ __all__ = [
     "Turn",
     "__version__",
     "envs",
+    "register_algorithm",
     "resume",
     "train",
 ]

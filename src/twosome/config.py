@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from twosome import models
+from twosome.algorithms import has_critic, require_algorithm
 from twosome.errors import ConfigError, quote
 from twosome.json_argument import JsonObject
 from twosome.machine import threads_for_a_model
 from twosome.setting_types import LARGEST, MOST_THREADS, Range, check_settings, refusal
-
-Defect = Literal["padded-critic", "minibatch-advantages", "shared-clip", "timeouts-terminal", "half-precision"]
 
 # Settings for the embedded model, tuned on TomatoSalad and TomatoLettuceSalad; see docs/training.md.
 _DEFAULT: dict[str, Any] = {
@@ -180,9 +179,10 @@ class TrainConfig:
     """For learned: the share of a phrase's log-probability without a situation that is subtracted at the start."""
     calibration_lr: float = 0.02
     """For learned: learning rate of log temperature and prior's weight (Adam), annealed linearly to 0; 0: fixed."""
-    algorithm: Literal["ppo", "poad", "grpo"] = "ppo"
+    algorithm: str = "ppo"
     """What credit goes to: actions, judged by a critic (ppo), or by equal decisions, without one (grpo, to which the
-    settings of critic and GAE mean nothing); or the choices among tokens that make up an action (poad)."""
+    settings of critic and GAE mean nothing); or the choices among tokens that make up an action (poad). Your own:
+    the name that it is registered under, or MODULE:NAME to import it."""
     seed: int = 1
     """Seed of the adapters, the value head, the worlds and the sampling."""
     total_steps: int = _from_preset()
@@ -228,8 +228,6 @@ class TrainConfig:
     """Decisions during which only the value head learns."""
     warm_start_episodes: int = 0
     """Episodes of the world's planner to imitate before the first update; with --total-steps 0 that is all."""
-    defects: tuple[Defect, ...] = ()
-    """Mistakes of the paper's published code to repeat, so that their effect can be measured; see docs/methods.md."""
 
     tuning: Literal["lora", "full"] = "lora"
     """What is trained: low-rank adapters on the frozen model, or all its weights, in float32."""
@@ -287,7 +285,6 @@ class TrainConfig:
         self._require("env", len(self.env.encode()) <= _LONGEST_ENV, f"a name of at most {_LONGEST_ENV} bytes")
         self._check_sharding()
         self._check_divisions()
-        self._check_defects()
         self._check_algorithm()
         self._check_weights()
 
@@ -316,35 +313,12 @@ class TrainConfig:
                 f"{self.value_minibatches}. Change one of them."
             )
 
-    def _check_defects(self) -> None:
-        size = self.batch_size // self.policy_minibatches
-        if "minibatch-advantages" in self.defects and size % 4:
-            raise ConfigError(
-                f"--defects minibatch-advantages normalizes 4 decisions at a time, and a policy minibatch has {size}. "
-                "Change --policy-minibatches or the size of the rollout."
-            )
-
     def _check_algorithm(self) -> None:
+        require_algorithm(self.algorithm)
         ok = self.critic_warmup_steps < max(1, self.total_steps)
         self._require("critic_warmup_steps", ok, "less than --total-steps, or no policy is learned")
-        if self.algorithm == "grpo":
-            ok = self.critic_warmup_steps == 0
-            self._require("critic_warmup_steps", ok, "0, since --algorithm grpo has no critic")
-            self._refuse_defects(
-                {"padded-critic", "minibatch-advantages", "shared-clip", "timeouts-terminal"},
-                "concerns the critic or its advantages, which --algorithm grpo does not have",
-            )
-        if self.algorithm == "poad":
-            self._refuse_defects(
-                {"padded-critic", "minibatch-advantages"},
-                "concerns a batch of whole decisions, which --algorithm poad does not have: its critic and its "
-                "advantages are about the choices in them",
-            )
-
-    def _refuse_defects(self, refused: set[Defect], reason: str) -> None:
-        other = [defect for defect in self.defects if defect in refused]
-        if other:
-            raise ConfigError(f"--defects {' '.join(other)} {reason}. Leave it out, or use --algorithm ppo.")
+        ok = self.critic_warmup_steps == 0 or has_critic(self.algorithm)
+        self._require("critic_warmup_steps", ok, f"0, since --algorithm {self.algorithm} has no critic")
 
     def _check_weights(self) -> None:
         """Settings that need the model's own weights, or weights that stay."""
@@ -373,6 +347,11 @@ class TrainConfig:
     def asks_frozen_model(self) -> bool:
         """Whether phrases are scored without a situation too, by the model as it was before training."""
         return self.normalization in ("pmi", "learned")
+
+    @property
+    def learns_normalization(self) -> bool:
+        """Whether temperature and prior's weight are learned."""
+        return self.normalization == "learned"
 
     @property
     def batch_size(self) -> int:
@@ -409,6 +388,7 @@ class TrainConfig:
             ConfigError: a setting is unknown.
         """
         known = {f.name for f in dataclasses.fields(cls)}
+        content = _without_defects(content)
         for name in content:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
@@ -420,3 +400,20 @@ class TrainConfig:
         if isinstance(output := content.get("output"), str):
             values["output"] = Path(output)
         return cls(**values)
+
+
+def _without_defects(content: dict[str, Any]) -> dict[str, Any]:
+    """Settings from before the published code's mistakes had a page of their own.
+
+    Raises:
+        ConfigError: the run was made with some.
+    """
+    if "defects" not in content:
+        return content
+    if content["defects"] != []:
+        raise ConfigError(
+            f"the settings name the defects {quote(content['defects'])}; expected none, since training has no mistakes "
+            "to switch on any more. python -m twosome.minimal --published trains with them; an earlier version of "
+            "twosome reads this run."
+        )
+    return {name: value for name, value in content.items() if name != "defects"}

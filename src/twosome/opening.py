@@ -44,7 +44,8 @@ class RunConsent:
     """Flags about what a run came with; for commands that have --trust-remote-code already."""
 
     trust_env_module: bool = False
-    """Import the module that registers the world, if a run or a file names one. Only for sources you trust."""
+    """Import the modules that register the world and the algorithm, if a run or a file names any. Only for sources you
+    trust."""
     allow_other_model: bool = False
     """Take a run's model as it is now, also if it is not the one that the run was trained on."""
 
@@ -79,7 +80,12 @@ def granted() -> Consent:
 
 
 def read_settings(
-    run: RunDirectory, consent: Consent | None = None, *, loads: bool = True, plays: bool = True
+    run: RunDirectory,
+    consent: Consent | None = None,
+    *,
+    loads: bool = True,
+    plays: bool = True,
+    trains: bool = False,
 ) -> TrainConfig:
     """The settings of a run, once what they would load is consented to.
 
@@ -88,6 +94,7 @@ def read_settings(
         consent: what the caller allows, beside the command line.
         loads: whether the run's model will be loaded.
         plays: whether the run's own world will be made.
+        trains: whether the run will go on, by its own algorithm.
 
     Raises:
         ConfigError: a setting is unknown or out of range.
@@ -99,6 +106,8 @@ def read_settings(
         require_code_consent(config, consent.trust_remote_code, f"the run in {run.path}")
     if plays:
         require_consent(config.env, consent.trust_env_module, f"the run in {run.path}")
+    if trains:
+        require_consent(config.algorithm, consent.trust_env_module, f"the run in {run.path}", "algorithm")
     return config
 
 
@@ -131,7 +140,8 @@ def require_consent(env: str, consented: bool, whose: str, what: str = "world") 
 
 def consent_needed(config: TrainConfig) -> str:
     """The flags, each after a blank, without which a run of these settings cannot be opened by another command."""
-    needed = Consent(trust_env_module=":" in config.env, trust_remote_code=config.trust_remote_code)
+    imports = ":" in config.env or ":" in config.algorithm
+    needed = Consent(trust_env_module=imports, trust_remote_code=config.trust_remote_code)
     return "".join(f" {flag}" for flag in needed.flags())
 
 

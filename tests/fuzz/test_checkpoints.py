@@ -115,14 +115,14 @@ def test_a_run_with_a_damaged_checkpoint_is_refused_or_goes_on_from_exactly_that
 def assert_is(trainer: Trainer, checkpoint: Path) -> None:
     """The trainer stands where the checkpoint's files say."""
     state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8-sig"))  # a mark of order is skipped
-    assert trainer.update == state["update"]
-    assert trainer.env_steps == state["env_steps"]
-    assert trainer.num_episodes == state["num_episodes"]
-    assert trainer.metrics_bytes == state["metrics_bytes"]
-    assert trainer.best_checkpoint == state["best_checkpoint"]
-    assert trainer.best_return == (-np.inf if state["best_return"] is None else state["best_return"])
+    assert trainer.state.update == state["update"]
+    assert trainer.state.env_steps == state["env_steps"]
+    assert trainer.state.num_episodes == state["num_episodes"]
+    assert trainer.state.metrics_bytes == state["metrics_bytes"]
+    assert trainer.state.best_checkpoint == state["best_checkpoint"]
+    assert trainer.state.best_return == (-np.inf if state["best_return"] is None else state["best_return"])
     assert trainer.rng.bit_generator.state == state["rng"]
-    assert len(trainer.recent) == len(state["recent"])
+    assert len(trainer.state.recent) == len(state["recent"])
     worlds = json.loads(json.dumps(trainer.collector.state()))
     assert worlds == {name: state["worlds"][name] for name in worlds}
     files = {name: load_file(checkpoint / name) for name in TENSORS}

@@ -25,7 +25,7 @@ FULL: dict[str, Any] = {
     "settings": {"total_steps": 1536, "num_envs": 4, "env_kwargs": {}},
     "env": {"TomatoSalad": {"gamma": 0.9, "env_kwargs": {"layout": "A"}}},
     "methods": {
-        "word": {"normalization": "word", "lora_targets": ["q_proj", "v_proj"], "defects": ["shared-clip"]},
+        "word": {"normalization": "word", "lora_targets": ["q_proj", "v_proj"]},
         "none": {"kind": "twosome", "actor_lr": 1e-3, "env": {"FoodPreparation": {"actor_lr": 1e-4, "seed": 1}}},
     },
     "evaluation": {"episodes": 100, "seed": 10_000},

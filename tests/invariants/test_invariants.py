@@ -62,11 +62,11 @@ def trajectory_of(trainer: Trainer) -> list[dict[str, Any]]:
         return remembering
 
     trainer.collector.collect = remember("rollout", trainer.collector.collect)  # type: ignore[method-assign]
-    trainer.estimate = remember("estimates", trainer.estimate)  # type: ignore[method-assign]
+    trainer.estimate = remember("credit", trainer.estimate)  # type: ignore[method-assign]
     found = []
     for _ in range(UPDATES):
         metrics = trainer.step()
-        rollout, (*_, estimates) = seen["rollout"], seen["estimates"]
+        rollout, credit = seen["rollout"], seen["credit"]
         decisions = [decision for row in rollout.decisions for decision in row]
         found.append(
             {
@@ -74,7 +74,7 @@ def trajectory_of(trainer: Trainer) -> list[dict[str, Any]]:
                 "actions": [d.actions[i] for d, i in zip(decisions, rollout.actions.flatten(), strict=True)],
                 "logp": rollout.logp.flatten().tolist(),
                 "rewards": rollout.rewards.flatten().tolist(),
-                "advantages": estimates.advantages.flatten().tolist(),
+                "advantages": (credit.returns - credit.values).tolist(),
                 "adapter_norms": [parameter.detach().norm().item() for parameter in trainable(trainer.scorer.model)],
                 **{name: metrics[name] for name in LOSSES},
             }

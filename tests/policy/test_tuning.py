@@ -40,18 +40,18 @@ def finished(tmp_path_factory) -> Path:
 def test_all_weights_learn_and_the_critic_goes_on_reading_the_model_as_it_was(config):
     trainer = Trainer(config)
     before = {name: value.clone() for name, value in trainer.scorer.model.named_parameters()}
-    features = trainer._read_features([START.prompt])
+    features = trainer.critic._read([START.prompt])
     trainer.step()
     changed = {name for name, value in trainer.scorer.model.named_parameters() if not torch.equal(before[name], value)}
     assert changed == set(before)
-    assert torch.equal(trainer._read_features([START.prompt]), features)
+    assert torch.equal(trainer.critic._read([START.prompt]), features)
     assert not any(parameter.requires_grad for parameter in trainer.frozen.model.parameters())
 
 
 def test_a_run_begins_as_the_model_is(config):
     tuned, adapted = Trainer(config), Trainer(replace(config, tuning="lora"))
     assert np.allclose(tuned.actor.probabilities([START])[0], adapted.actor.probabilities([START])[0], atol=1e-6)
-    assert torch.equal(tuned._read_features([START.prompt]), adapted._read_features([START.prompt]))
+    assert torch.equal(tuned.critic._read([START.prompt]), adapted.critic._read([START.prompt]))
 
 
 def test_a_checkpoint_is_a_whole_model_for_transformers_and_for_twosome(finished):

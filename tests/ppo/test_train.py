@@ -18,7 +18,8 @@ from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import CheckpointError, DivergedError, RunError, WorldError
 from twosome.policy.lm import trainable
-from twosome.ppo.train import RestartedEpisodesWarning, Trainer, resume, train
+from twosome.ppo.state import RestartedEpisodesWarning
+from twosome.ppo.train import Trainer, resume, train
 from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory
 

@@ -1,4 +1,4 @@
-"""A whole training iteration, ours and the reference's in turn, with the same model, world and seed."""
+"""A whole training iteration, the trainer's and the page's in turn, with the same model, world and seed."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from twosome.bench.compare import ratio_by_clock, seconds
 from twosome.bench.memory import peak_mib
-from twosome.bench.reference import ReferenceLoop
+from twosome.bench.page import PageLoop
 from twosome.config import TrainConfig
 from twosome.ppo.train import Trainer
 from twosome.statistics import quartiles
@@ -20,11 +20,9 @@ def compare_iterations(config: TrainConfig, iterations: int, report: Callable[[s
     The policy's early stop is best switched off in the config (``target_kl=0``), so that both do all their
     minibatches. Each loop runs one iteration beforehand, which its peak memory is taken from.
     """
-    loops: dict[str, Trainer | ReferenceLoop] = {
-        "ours": Trainer(config),
-        "reference": ReferenceLoop(Trainer(config)),
-    }
-    device = loops["ours"].scorer.device
+    trainer = Trainer(config)
+    loops: dict[str, Trainer | PageLoop] = {"ours": trainer, "page": PageLoop(config)}
+    device = trainer.scorer.device
     peaks = {}
     for name, loop in loops.items():
         began = time.perf_counter()
@@ -45,15 +43,11 @@ def compare_iterations(config: TrainConfig, iterations: int, report: Callable[[s
             }
             for name in loops
         },
-        "reference/ours": ratio_by_clock(times["reference"], times["ours"]),
+        "page/ours": ratio_by_clock(times["page"], times["ours"]),
     }
 
 
 def loss_differences(config: TrainConfig) -> dict[str, float]:
-    """How far the losses of a first iteration are apart where the algorithms coincide, relative to ours.
-
-    Advantages are normalized over the rollout by both. Where the rollout cuts an episode off, the estimates differ.
-    """
-    ours = Trainer(config).step()
-    theirs = ReferenceLoop(Trainer(config), minibatch_advantages=False).step()
+    """How far the losses of a first iteration are apart, relative to ours."""
+    ours, theirs = Trainer(config).step(), PageLoop(config).step()
     return {name: abs(ours[name] - theirs[name]) / max(abs(ours[name]), 1e-12) for name in LOSSES}

@@ -1,4 +1,4 @@
-"""`twosome.minimal`, the method on one page, with a scorer that makes it bearable."""
+"""`twosome.minimal`, the method on one page, measured: with a scorer that makes it bearable, and beside the trainer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from twosome import minimal, models
+from twosome.config import TrainConfig
 from twosome.decision import Decision
+from twosome.envs import text
 from twosome.scoring import ActionScorer
 
 
@@ -31,3 +34,30 @@ def packed_score() -> Callable[..., list[Tensor]]:
         return [known[decision] for decision in decisions]
 
     return score
+
+
+class PageLoop:
+    """The page's loop, an update at a time, with a trainer's model, world, seed and budget.
+
+    Args:
+        config: of the trainer, with as many minibatches of the policy as of the value.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        page = minimal.Config(
+            env=config.env,
+            model=str(models.locate(config.model)),
+            normalization=config.normalization,
+            seed=config.seed,
+            total_steps=config.total_steps,
+            num_envs=config.num_envs,
+            rollout_steps=config.rollout_steps,
+            minibatches=config.policy_minibatches,
+            gamma=text.gamma_of(config.env, config.env_kwargs),
+            target_kl=config.target_kl,
+        )
+        self._updates = minimal.train(page)
+
+    def step(self) -> dict[str, Any]:
+        """One update: collect, estimate, improve. What the page says of it."""
+        return next(self._updates)

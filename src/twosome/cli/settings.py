@@ -36,7 +36,6 @@ GROUPS = {
         "gae_lambda",
         "warm_start_episodes",
         "critic_warmup_steps",
-        "defects",
     ),
     "PPO": (
         "actor_lr",

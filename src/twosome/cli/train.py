@@ -51,7 +51,7 @@ class Train:
     ray_workers: int = 0
     """Train on so many workers of a Ray cluster (needs the extra `ray`), and go on when one is lost; 0: here."""
     trust_env_module: bool = False
-    """With --resume: import the module that registers the run's world. Only for sources you trust."""
+    """With --resume: import the modules that register the run's world and algorithm. Only for sources you trust."""
     allow_other_model: bool = False
     """With --resume: take the model as it is now, also if it is not the one that the run was trained on."""
     no_show: bool = False
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
                 "leave out the other settings, or begin a new run with them."
             )
         run = RunDirectory.open(options.resume)
-        config = read_settings(run)
+        config = read_settings(run, trains=True)
         if is_finished(run, config):
             return _say_finished(options.resume, config, as_json=options.json)
     elif options.trust_env_module or options.allow_other_model:

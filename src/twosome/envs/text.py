@@ -41,6 +41,7 @@ from gymnasium.envs import registration
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
+from twosome.envs import callables
 from twosome.envs.checked import CheckedEnv, Fits, Place, close, limit_prompts, raised
 from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError, MissingExtraError, TwosomeError, WorldError, quote
@@ -139,6 +140,8 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     if ":" in name:
         _import(module, name)
     spec = gymnasium.registry.get(env_id)
+    if spec is None and callables.is_callable(env_id):
+        raise callables.not_here(env_id)
     if spec is None:
         found = f"the module {quote(module)} registers no {quote(env_id)}" if module else ""
         raise WorldError(_unknown(name, found))

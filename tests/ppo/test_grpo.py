@@ -1,17 +1,17 @@
 """Advantages among equal decisions, against answers that can be worked out by hand; and a policy learns from them."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 import tests.worlds
+from tests.unchecked import types_unchecked
 from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import ConfigError
-from twosome.ppo.groups import estimate_in_groups, relative_to_group
+from twosome.ppo.credit.algorithm import no_values
+from twosome.ppo.credit.grpo import Grpo, relative_to_group, returns_to_go
 from twosome.ppo.train import train
 from twosome.rollout import Rollout
 from twosome.runs import RunDirectory
@@ -50,9 +50,11 @@ def test_a_return_counts_macro_actions_and_ends_with_its_episode_and_with_the_ro
         terminated=column([[False], [True], [False], [False]]),
         truncated=np.zeros((4, 1), bool),
     )
-    found = estimate_in_groups(rollout, gamma=0.9, std_floor=0.0)
-    assert torch.allclose(found.returns[:, 0], torch.tensor([0.9**2, 1.0, 0.5 * 0.9**3, 0.5]))
-    assert torch.allclose(found.advantages[:, 0], torch.tensor([1.0, 1, -1, -1]))
+    assert torch.allclose(returns_to_go(rollout, 0.9)[:, 0], torch.tensor([0.9**2, 1.0, 0.5 * 0.9**3, 0.5]))
+    with types_unchecked():
+        algorithm = Grpo(TrainConfig(advantage_std_floor=0.0), gamma=0.9, scorer=None)  # it asks for no tokens
+    credit = algorithm.credit(rollout, no_values)
+    assert torch.allclose(credit.advantages, torch.tensor([1.0, 1, -1, -1]))
 
 
 def test_the_best_action_is_learnt_without_a_critic(tmp_path):
@@ -65,7 +67,5 @@ def test_the_best_action_is_learnt_without_a_critic(tmp_path):
 
 
 def test_what_needs_a_critic_is_refused():
-    config = TrainConfig(algorithm="grpo", defects=("half-precision",))
-    for other in ({"defects": ("shared-clip",)}, {"critic_warmup_steps": 128}):
-        with pytest.raises(ConfigError, match="grpo"):
-            replace(config, **other)
+    with pytest.raises(ConfigError, match="--critic-warmup-steps is 128; expected 0, since --algorithm grpo"):
+        TrainConfig(algorithm="grpo", critic_warmup_steps=128)

@@ -17,9 +17,9 @@ from twosome import ActionScorer
 from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.errors import ConfigError
 from twosome.policy.lm import frozen_features
-from twosome.ppo.decomposition import branchings, choice_log_probs, decompose, estimate_choices, whole_actions
+from twosome.ppo.credit.choices import choice_log_probs, estimate_choices, whole_actions
+from twosome.ppo.credit.poad import branchings, decompose
 from twosome.ppo.gae import estimate_advantages
 from twosome.ppo.loss import path_policy_loss, policy_loss
 from twosome.ppo.train import Trainer, train
@@ -265,10 +265,3 @@ def test_the_best_action_is_learnt_choice_by_choice(tmp_path):
     assert rows[-1]["return_mean"] > 0.9 > rows[0]["return_mean"]
     start = tests.worlds.decision("You have decided 0 times. Now you", 0)
     assert Agent.load(path).distribution(start)[0] > 0.9
-
-
-def test_what_concerns_whole_decisions_is_refused():
-    TrainConfig(algorithm="poad", defects=("half-precision", "shared-clip", "timeouts-terminal"))
-    for defect in ("padded-critic", "minibatch-advantages"):
-        with pytest.raises(ConfigError, match=f"--defects {defect} .* --algorithm poad"):
-            TrainConfig(algorithm="poad", defects=(defect,))

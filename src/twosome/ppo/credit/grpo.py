@@ -26,25 +26,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from twosome.ppo.gae import Estimates, estimate_advantages
+from twosome.ppo.credit.algorithm import Algorithm, Credit, ValuesOf, outcome
+from twosome.ppo.credit.choices import whole_actions
+from twosome.ppo.gae import estimate_advantages
 from twosome.rollout import Rollout
 
 
-def estimate_in_groups(rollout: Rollout, *, gamma: float, std_floor: float) -> Estimates:
-    """Advantages among equal decisions, and the discounted returns to go from which they come, both T x E."""
-    nothing = torch.zeros(rollout.rewards.shape)
-    returns = estimate_advantages(
-        torch.from_numpy(rollout.rewards),
-        torch.from_numpy(rollout.durations),
-        nothing,
-        nothing,
-        torch.from_numpy(rollout.terminated),
-        torch.from_numpy(rollout.truncated),
-        gamma=gamma,
-        gae_lambda=1.0,
-    ).returns
-    decisions = [decision for row in rollout.decisions for decision in row]
-    return Estimates(relative_to_group(returns.flatten(), decisions, std_floor).view_as(returns), returns)
+class Grpo(Algorithm):
+    """Credit for whole actions, judged by equal decisions, without a critic."""
+
+    def credit(self, rollout: Rollout, values_of: ValuesOf) -> Credit:
+        """Returns to go, relative to those of equal decisions."""
+        returns = returns_to_go(rollout, self.gamma).flatten()
+        decisions = [decision for row in rollout.decisions for decision in row]
+        return Credit(whole_actions(rollout), relative_to_group(returns, decisions, self.config.advantage_std_floor))
+
+
+def returns_to_go(rollout: Rollout, gamma: float) -> Float[Tensor, "T E"]:
+    """Discounted rewards from each decision on, to the end of its episode or of the rollout."""
+    rewards, durations, terminated, truncated = outcome(rollout)
+    nothing = torch.zeros(rewards.shape)
+    ends = (terminated, truncated)
+    return estimate_advantages(rewards, durations, nothing, nothing, *ends, gamma=gamma, gae_lambda=1.0).returns
 
 
 def relative_to_group(

@@ -1,0 +1,112 @@
+"""What an algorithm is: a rollout in, credit for each choice out, and the loss that it enters."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from twosome.config import TrainConfig
+from twosome.errors import ConfigError
+from twosome.policy.critic import State
+from twosome.ppo.credit.choices import Choices
+from twosome.ppo.loss import PolicyLoss, path_policy_loss
+from twosome.rollout import Rollout
+from twosome.scoring import ActionScorer
+
+ValuesOf = Callable[[Sequence[State]], Float[Tensor, " N"]]
+"""The critic's value of each state, on the CPU, without gradients."""
+
+
+@dataclass(frozen=True)
+class Credit:
+    """What a rollout says about the N choices in it.
+
+    Attributes:
+        choices: what credit goes to: whole actions, or the choices that make up an action.
+        advantages: of each choice, as the loss takes it: normalized, where it is to be.
+        values: the critic's before each choice; None without a critic.
+        returns: what the critic is to learn for each choice; None without a critic.
+    """
+
+    choices: Choices
+    advantages: Float[Tensor, " N"]
+    values: Float[Tensor, " N"] | None = None
+    returns: Float[Tensor, " N"] | None = None
+
+
+class Algorithm(ABC):
+    """Gives credit for what happened in a rollout; made once for a run.
+
+    Args:
+        config: the settings of the run.
+        gamma: discount per primitive step.
+        scorer: knows the tokens of a decision.
+    """
+
+    def __init__(self, config: TrainConfig, gamma: float, scorer: ActionScorer) -> None:
+        self.config = config
+        self.gamma = gamma
+        self.scorer = scorer
+
+    @abstractmethod
+    def credit(self, rollout: Rollout, values_of: ValuesOf) -> Credit:
+        """The credit of each choice in a rollout.
+
+        Args:
+            rollout: T decisions in each of E environments, with what followed. Its arrays are T x E; flat tensors
+                have the first step of all environments first.
+            values_of: asks the critic; an algorithm that is registered without one must not.
+        """
+
+    def loss(
+        self,
+        log_policy: Float[Tensor, "B A"],
+        new_logp: Float[Tensor, "B J"],
+        old_logp: Float[Tensor, "B J"],
+        advantages: Float[Tensor, "B J"],
+        *,
+        entropy_coef: float,
+    ) -> PolicyLoss:
+        """The loss of a minibatch of the policy, by default PPO's clipped surrogate; see `path_policy_loss`."""
+        rest = (new_logp, old_logp, advantages)
+        return path_policy_loss(log_policy, *rest, clip=self.config.clip, entropy_coef=entropy_coef)
+
+
+def outcome(rollout: Rollout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Rewards, durations, and where episodes ended and were cut off, as tensors, T x E."""
+    arrays = (rollout.rewards, rollout.durations, rollout.terminated, rollout.truncated)
+    rewards, durations, terminated, truncated = map(torch.from_numpy, arrays)
+    return rewards, durations, terminated, truncated
+
+
+def require_credit(credit: Credit, name: str, *, critic: bool) -> None:
+    """Check what an algorithm has returned, which anybody may have written.
+
+    Raises:
+        ConfigError: a part is missing, is not there for this algorithm, or is of another shape.
+    """
+    expected = (len(credit.choices.states),)
+    wanted = {"advantages": True, "values": critic, "returns": critic}
+    for part, is_wanted in wanted.items():
+        tensor = getattr(credit, part)
+        found = None if tensor is None else tuple(tensor.shape)
+        if found != (expected if is_wanted else None):
+            raise ConfigError(
+                f"the algorithm {name!r}, registered with critic={critic}, gives credit whose {part} have the shape "
+                f"{found}; expected {expected if is_wanted else 'none'}, one for each choice of the rollout."
+            )
+
+
+def no_values(states: Sequence[State]) -> Float[Tensor, " N"]:
+    """Stands for the critic where there is none.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(
+        f"an algorithm that is registered with critic=False asks for the values of {len(states)} states; expected not "
+        "to. Register it with critic=True, or leave the values alone."
+    )
