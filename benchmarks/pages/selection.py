@@ -16,6 +16,7 @@ class Selection:
     def __init__(self, names: Iterable[str]) -> None:
         self._files = [load(name) for name in names]
         self._numbers = [number for file in self._files for number in file.numbers]
+        self._used: dict[Number, None] = {}
         self._by_keys: dict[tuple[str, ...], dict[tuple[Any, ...], list[Number]]] = {}
 
     def find(self, **wanted: Any) -> list[Number]:
@@ -26,30 +27,33 @@ class Selection:
             for number in self._numbers:
                 index.setdefault(tuple(getattr(number, key) for key in keys), []).append(number)
             self._by_keys[keys] = index
-        return self._by_keys[keys].get(tuple(wanted.values()), [])
+        found = self._by_keys[keys].get(tuple(wanted.values()), [])
+        self._used.update(dict.fromkeys(found))
+        return found
 
     def values(self, key: str, **wanted: Any) -> list[Any]:
         """Every value of a key among numbers with these other keys, in the order in which they are first met."""
-        found = self.find(**wanted)
+        found = [number for number in self._numbers if all(getattr(number, k) == v for k, v in wanted.items())]
         return [value for value in dict.fromkeys(getattr(number, key) for number in found) if value is not None]
 
     def told(self) -> dict[str, str]:
-        """What a note can say of where the numbers come from."""
+        """What a note can say of where the numbers come from that were found."""
         seconds = [number.mean for number in self._numbers if number.what == "seconds" and number.mean is not None]
-        seeds = sorted({number.seed for number in self._numbers if number.seed is not None})
+        seeds = sorted({number.seed for number in self._used if number.seed is not None})
+        used = [(file, [number for number in file.numbers if number in self._used]) for file in self._files]
         return {
-            "source": _source(self._files[0], with_commands=True),
-            "made": "; ".join(_source(file, with_commands=False) for file in self._files),
+            "source": "; ".join(_source(file, numbers, with_commands=True) for file, numbers in used if numbers),
+            "made": "; ".join(_source(file, numbers, with_commands=False) for file, numbers in used if numbers),
             "runs": str(len(seconds)),
             "hours": f"{sum(seconds) / 3600:.2f}",
             "seeds": ", ".join(map(str, seeds)),
         }
 
 
-def _source(file: Results, *, with_commands: bool) -> str:
-    """Commands, date, commits and machine of a file."""
-    commands = dict.fromkeys(f"`{number.command or file.command}`" for number in file.numbers) if with_commands else ()
-    commits = dict.fromkeys(_short(number.commit or file.commit) for number in file.numbers)
+def _source(file: Results, numbers: list[Number], *, with_commands: bool) -> str:
+    """Commands, date, commits and machine of some numbers of a file."""
+    commands = dict.fromkeys(f"`{number.command or file.command}`" for number in numbers) if with_commands else ()
+    commits = dict.fromkeys(_short(number.commit or file.commit) for number in numbers)
     threads = f", threads: {file.hardware['threads']}" if "threads" in file.hardware else ""
     return f"{', '.join([*commands, file.date])}, commit {', '.join(commits)}, {file.hardware['cpu']}{threads}"
 

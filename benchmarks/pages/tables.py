@@ -146,6 +146,7 @@ SHOWN = {
     "max": lambda found, column: _told(_numbers(found).max(), column),
     "iqm": lambda found, column: _told(float(iqm(_numbers(found))), column),
     "iqm interval": _iqm_interval,
+    "verdict": lambda found, column: verdict(_only(found).interval or (-np.inf, np.inf)),
     "verdicts": _verdicts,
 }
 """What a column may show of the numbers that its cell finds."""

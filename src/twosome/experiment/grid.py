@@ -91,7 +91,8 @@ class Cell:
     @property
     def asked(self) -> Asked:
         """What its further measurements are asked for."""
-        return Asked(str(self.path), self.evaluation.episodes, self.evaluation.seed, self.threads)
+        model = str(getattr(self.config, "model", ""))
+        return Asked(str(self.path), model, self.evaluation.episodes, self.evaluation.seed, self.threads)
 
     @property
     def label(self) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from twosome.runs import read_json
 
 @dataclass(frozen=True)
 class Asked:
-    """What a measurement is asked for: of which run, over how many episodes from which seed on, with what threads."""
+    """What a measurement is asked for: of which run and model, over which episodes, with how many threads."""
 
     run: str
+    model: str
     episodes: int
     seed: int
     threads: int
@@ -58,7 +59,7 @@ def is_done(name: str, asked: Asked) -> bool:
 
 def record(name: str, asked: Asked) -> list[str]:
     """The command as a file of the measurement says it, wherever the run lies."""
-    return MEASUREMENTS.find(name).command(Asked("RUN", asked.episodes, asked.seed, 1))
+    return MEASUREMENTS.find(name).command(replace(asked, run="RUN", threads=1))
 
 
 def document(name: str, asked: Asked, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,11 @@ def _command(asked: Asked, *, panel: Panel) -> list[str]:
 
 def _numbers(document: Mapping[str, Any], *, panel: Panel) -> Iterator[Number]:
     """The task in place of the world; who is not the trained run is named in place of the method."""
+    untrained = f"untrained, {document['players']['untrained']['normalization']}"
+    names = {"trained": "", "untrained": untrained}
     for task, row in rows(document):
         for who in document["players"]:
-            method, n = "" if who == "trained" else who, row[who].get("episodes", document["episodes_per_task"])
+            method, n = names.get(who, who), row[who].get("episodes", document["episodes_per_task"])
             for name, mean in (("success", "success_rate"), ("return", "return_mean")):
                 interval = row[who].get(f"{name}_ci95")
                 span = None if interval is None else (interval[0], interval[1])

@@ -25,6 +25,7 @@ def _numbers(document: Mapping[str, Any]) -> Iterator[Number]:
         told = name.removeprefix("hearth_").replace("_", " ")
         unit = "perplexity" if "ratio" in task else "accuracy"
         yield Number(f"{told}: {unit}", mean=task["trained"], n=task["items"])
+        yield Number(f"{told}: {unit}", method="untrained", mean=task["base"], n=task["items"])
 
 
 def _check(config: TrainConfig) -> None:
