@@ -155,7 +155,13 @@ def decision(prompt: str, count: int) -> Decision:
 
 def counting_run(path: Path, **settings: Any) -> TrainConfig:
     """Settings of a short run in `Counting`: three updates of 2 x 16 decisions, unless the settings say otherwise."""
-    short = {"num_envs": 2, "rollout_steps": 16, "total_steps": 96, "policy_minibatches": 2, "value_minibatches": 2}
+    short: dict[str, Any] = {
+        "num_envs": 2,
+        "rollout_steps": 16,
+        "total_steps": 96,
+        "policy_minibatches": 2,
+        "value_minibatches": 2,
+    }
     if settings.get("model", "hearth") != "hearth":
         short |= {"preset": "default", "threads": 1}
     return TrainConfig(env="twosome-tests/Counting-v0", output=path, **{**short, **settings})

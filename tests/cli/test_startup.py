@@ -52,6 +52,8 @@ def test_help_loads_neither_a_models_libraries_nor_gymnasium_and_numpy(arguments
 RUN_COMMANDS = ("eval", "generalize", "report", "retain", "show")
 NEEDED = {
     "doctor": ["TomatoSalad"],
+    "check-env": ["TomatoSalad"],
+    "new-env": ["pantry"],
     "score": ["You wait. Now you", "go"],
     "experiment": ["x.toml"],
     **{name: ["x"] for name in RUN_COMMANDS},
@@ -82,6 +84,11 @@ NEEDED = {
         (["eval", "--model", "hearth", "--episodes", "0"], "--episodes"),
         (["score", "--model", "./no-such-model", "You wait. Now you", "go"], "no-such-model"),
         (["score", "You wait. Now you", ""], "empty"),
+        (["check-env", "TomatoSald"], "TomatoSalad"),
+        (["check-env", "TomatoSald", "--model", "hearth"], "TomatoSalad"),
+        (["check-env", "TomatoSalad", "--model", "./no-such-model"], "no-such-model"),
+        (["check-env", "TomatoSalad", "--steps", "0"], "--steps"),
+        (["new-env", "Pantry"], "small letters"),
         (["bench", "--model", "./no-such-model"], "no-such-model"),
         (["bench", "--actions", "0"], "--actions"),
         (["generalize", "no-such-run", "--episodes", "1"], "--episodes"),

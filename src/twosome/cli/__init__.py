@@ -16,6 +16,8 @@ COMMANDS = {
     "doctor": "look at a world as a model reads it, before a run",
     "bench": "how fast scoring is on this machine, beside other ways of computing the same",
     "envs": "list the worlds",
+    "new-env": "write an environment of your own to begin with, and its test",
+    "check-env": "everything that is wrong with an environment of your own",
 }
 
 
@@ -62,7 +64,7 @@ def _run(words: list[str]) -> int:
     if words[0] not in COMMANDS:
         complain(_no_command(words[0]))
         return 2
-    command = importlib.import_module(f"twosome.cli.{words[0]}")
+    command = importlib.import_module(f"twosome.cli.{words[0].replace('-', '_')}")
     try:
         code: int = command.main(words[1:])
     except TwosomeError as error:

@@ -30,7 +30,7 @@ import difflib
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -269,15 +269,20 @@ def resolve(name: str) -> str:
         return name
     if colon and match["version"] is None:
         _import(module, name)
-    return module + colon + _registered(bare)
+    return module + colon + _registered(bare, (None, NAMESPACE) if colon else (NAMESPACE, None))
 
 
-def _registered(name: str) -> str:
-    """The registered id that a name without module stands for; the name itself if there is none."""
+def _registered(name: str, namespaces: Sequence[str | None]) -> str:
+    """The registered id that a name stands for; the name itself if there is none.
+
+    Args:
+        name: without module.
+        namespaces: where to look for one without namespace, in this order.
+    """
     if name in gymnasium.registry:
         return name
     namespace, bare, version = registration.parse_env_id(name)
-    for space in (NAMESPACE, None) if namespace is None else (namespace,):
+    for space in namespaces if namespace is None else (namespace,):
         newest = registration.find_highest_version(space, bare) if version is None else version
         env_id = registration.get_env_id(space, bare, newest)
         if env_id in gymnasium.registry:
@@ -423,10 +428,18 @@ def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 
         step = checked.step(int(rng.choice(decision.available)))
         decision = step.decision or checked.reset()
     if hasattr(env.unwrapped, "get_state"):
-        _check_restoring(env)
+        check_restoring(env)
 
 
-def _check_restoring(env: gymnasium.Env[Any, Any]) -> None:
+def check_restoring(env: gymnasium.Env[Any, Any]) -> None:
+    """See whether an environment goes on from a saved state as it went on before.
+
+    Args:
+        env: one with `get_state`, `set_state` and `observation`, in an episode.
+
+    Raises:
+        WorldError: it does not.
+    """
     checked = CheckedEnv(env.unwrapped)
     saved, before = json.loads(json.dumps(checked.get_state())), checked.observe()
     went_on = _play_on(checked)
