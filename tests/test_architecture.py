@@ -10,7 +10,19 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "twosome"
 
 # Modules directly below twosome that anybody may import: they depend on nothing but each other.
-COMMON = {"", "console", "errors", "decision", "documents", "extras", "files", "models", "observation", "statistics"}
+COMMON = {
+    "",
+    "console",
+    "errors",
+    "decision",
+    "documents",
+    "extras",
+    "files",
+    "models",
+    "observation",
+    "setting_types",
+    "statistics",
+}
 
 ALLOWED = {
     "": set(),
@@ -19,7 +31,7 @@ ALLOWED = {
     "_malloc": set(),
     "agent": {"config", "envs", "evaluate", "play", "policy", "rollout"},
     "algorithms": set(),
-    "config": {"algorithms", "json_argument", "machine", "setting_types"},
+    "config": {"algorithms", "json_argument", "machine"},
     "console": set(),
     "content": {"config", "runs"},
     "decision": set(),
@@ -70,7 +82,7 @@ ALLOWED = {
         "versions",
         "_malloc",
     },
-    "baselines": {"baselines", "config", "envs", "policy", "ppo", "rollout", "scoring", "setting_types"},
+    "baselines": {"baselines", "config", "envs", "policy", "ppo", "rollout", "scoring"},
     "evaluate": {
         "evaluate",
         "baselines",
@@ -84,12 +96,11 @@ ALLOWED = {
         "opening",
         "report",
         "runs",
-        "setting_types",
         "symptoms",
         "versions",
     },
     "bench": {"bench", "baselines", "minimal", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
-    "report": {"report", "config", "opening", "runs", "setting_types", "symptoms", "versions"},
+    "report": {"report", "config", "opening", "runs", "symptoms", "versions"},
     "experiment": {
         "experiment",
         "baselines",
@@ -104,7 +115,6 @@ ALLOWED = {
         "content",
         "opening",
         "runs",
-        "setting_types",
         "versions",
     },
     "cli": {
@@ -126,7 +136,6 @@ ALLOWED = {
         "report",
         "runs",
         "scoring",
-        "setting_types",
         "symptoms",
         "versions",
     },

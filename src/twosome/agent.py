@@ -10,7 +10,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import gymnasium
 import numpy as np
@@ -29,6 +29,7 @@ from twosome.policy.base import Policy, ask, require_policy, sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.loading import is_saved, load_run, load_saved, load_scorer, save_policy
 from twosome.rollout import random_decisions
+from twosome.setting_types import DType, Normalization, PromptFormat, Quantization
 
 Observed = Observation | Decision | Mapping[str, Any]
 """What an agent takes for an observation: the one of an environment as it is, a dict, or a decision made up."""
@@ -61,12 +62,12 @@ class Agent:
         cls,
         model: str = "hearth",
         *,
-        normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] = "word",
+        normalization: Normalization = "word",
         env: str | Callable[[], gymnasium.Env[Any, Any]] | None = None,
-        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        dtype: DType = "auto",
         device: str = "auto",
-        quantization: Literal["8bit", "4bit"] | None = None,
-        prompt_format: Literal["plain", "chat"] = "plain",
+        quantization: Quantization = None,
+        prompt_format: PromptFormat = "plain",
         trust_remote_code: bool = False,
         seed: int = 0,
     ) -> "Agent":

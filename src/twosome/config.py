@@ -5,14 +5,29 @@ import difflib
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from twosome import models
 from twosome.algorithms import has_critic, require_algorithm
 from twosome.errors import ConfigError, quote
 from twosome.json_argument import JsonObject
 from twosome.machine import threads_for_a_model
-from twosome.setting_types import LARGEST, MOST_THREADS, Range, check_settings, refusal
+from twosome.setting_types import (
+    Count,
+    DType,
+    Normalization,
+    NotNegative,
+    Positive,
+    PromptFormat,
+    Quantization,
+    Range,
+    Seed,
+    Share,
+    SmallCount,
+    Threads,
+    check_settings,
+    refusal,
+)
 
 # Settings for the embedded model, tuned on TomatoSalad and TomatoLettuceSalad; see docs/training.md.
 _DEFAULT: dict[str, Any] = {
@@ -81,47 +96,12 @@ _PAPER_BY_WORLD: dict[str, dict[str, Any]] = {
 }
 
 
-_SMALL, _LARGE, _POSITIVE, _SHARE = Range(1, 10_000), Range(1, 10**7), Range(0, LARGEST, above=True), Range(0, 1)
 _MOST_DECISIONS = 9_999_999_999
 """A checkpoint's name has room for ten digits."""
+Decisions = Annotated[int, Range(0, _MOST_DECISIONS)]
 _LARGEST_ROLLOUT = 10**7
 _LONGEST_ENV = 150
 """The run's folder is named after it."""
-
-RANGES = {
-    "seed": Range(0, 2**63 - 1),
-    "total_steps": Range(0, _MOST_DECISIONS),
-    "num_envs": _SMALL,
-    "rollout_steps": _LARGE,
-    "epochs": _SMALL,
-    "policy_minibatches": _LARGE,
-    "gradient_accumulation": _LARGE,
-    "value_minibatches": _LARGE,
-    "actor_lr": _POSITIVE,
-    "critic_lr": _POSITIVE,
-    "target_entropy": Range(0.01, 0.99),
-    "prior_weight": Range(0, 100),
-    "calibration_lr": Range(0, 100),
-    "clip": _POSITIVE,
-    "max_grad_norm": _POSITIVE,
-    "memory_budget_gib": _POSITIVE,
-    "entropy_coef": Range(0, LARGEST),
-    "entropy_coef_final": Range(0, LARGEST),
-    "value_coef": Range(0, LARGEST),
-    "target_kl": Range(0, LARGEST),
-    "advantage_std_floor": Range(0, LARGEST),
-    "gamma": _SHARE,
-    "gae_lambda": _SHARE,
-    "critic_warmup_steps": Range(0, _MOST_DECISIONS),
-    "warm_start_episodes": Range(0, 10**7),
-    "lora_rank": _SMALL,
-    "lora_alpha": Range(1, 10**6),
-    "max_tokens_per_forward": Range(1, 2**31 - 1),
-    "threads": Range(1, MOST_THREADS),
-    "checkpoint_every": Range(1, _MOST_DECISIONS),
-    "keep_checkpoints": _LARGE,
-}
-"""Of every setting that is a number: what later code can bear, and room above what anybody wants."""
 
 
 def preset(env: str, name: str = "default") -> dict[str, Any]:
@@ -142,14 +122,10 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
     return {**common, **by_world.get(world, {})}
 
 
-def _from_preset() -> Any:
-    """A field that the preset fills in when it is not given; after construction it is never None."""
-    return field(default=None)
-
-
-def _from_model() -> Any:
-    """A field that follows from the model when it is not given; after construction it is never None."""
-    return field(default=None)
+_FROM_PRESET: Any = None
+"""Of a field that the preset fills in when it is not given; after construction it is never None."""
+_FROM_MODEL: Any = None
+"""Of a field whose default the model decides; after construction it is never None."""
 
 
 @dataclass(frozen=True)
@@ -165,85 +141,85 @@ class TrainConfig:
     """Keyword arguments of the world as a JSON object, such as '{"task": "onion salad"}'."""
     model: str = "hearth"
     """Language model: the embedded "hearth", a Hugging Face id, a folder, or a GGUF file."""
-    preset: Literal["default", "pretrained", "paper"] = _from_model()
+    preset: Literal["default", "pretrained", "paper"] = _FROM_MODEL
     """Where settings that are not given come from: tuned for hearth (default), for models pre-trained on other texts
     (when not given, that of every other model), or published for LLaMA-7B (paper)."""
-    normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] = _from_preset()
+    normalization: Normalization = _FROM_PRESET
     """What an action's joint log-probability is divided by (pmi: what is subtracted from it; learned: both, in an
     amount that is set from the policy's entropy before training and then trained)."""
     context_free_prompt: str = "Now you"
     """For pmi and learned: the prompt under which phrases are scored without a situation."""
-    target_entropy: float = 0.8
+    target_entropy: Annotated[float, Range(0.01, 0.99)] = 0.8
     """For learned: the temperature starts where the untrained policy's entropy is this share of the greatest."""
-    prior_weight: float = 1.0
+    prior_weight: Annotated[float, Range(0, 100)] = 1.0
     """For learned: the share of a phrase's log-probability without a situation that is subtracted at the start."""
-    calibration_lr: float = 0.02
+    calibration_lr: Annotated[float, Range(0, 100)] = 0.02
     """For learned: learning rate of log temperature and prior's weight (Adam), annealed linearly to 0; 0: fixed."""
     algorithm: str = "ppo"
     """What credit goes to: actions, judged by a critic (ppo), or by equal decisions, without one (grpo, to which the
     settings of critic and GAE mean nothing); or the choices among tokens that make up an action (poad). Your own:
     the name that it is registered under, or MODULE:NAME to import it."""
-    seed: int = 1
+    seed: Seed = 1
     """Seed of the adapters, the value head, the worlds and the sampling."""
-    total_steps: int = _from_preset()
+    total_steps: Decisions = _FROM_PRESET
     """Budget in decisions, summed over the environments."""
     output: Path | None = None
     """Folder of the run, new or empty; when not given, the first of runs/ENV-SEED, runs/ENV-SEED.2 ... that is free."""
 
-    num_envs: int = _from_preset()
+    num_envs: SmallCount = _FROM_PRESET
     """Environments that are stepped side by side (E)."""
-    rollout_steps: int = _from_preset()
+    rollout_steps: Count = _FROM_PRESET
     """Decisions in each environment between two updates (T)."""
-    actor_lr: float = _from_preset()
+    actor_lr: Positive = _FROM_PRESET
     """Learning rate of the adapters, or of all weights (AdamW without weight decay), annealed linearly to 0."""
-    critic_lr: float = _from_preset()
+    critic_lr: Positive = _FROM_PRESET
     """Learning rate of the value head (Adam), annealed linearly to 0."""
-    epochs: int = _from_preset()
+    epochs: SmallCount = _FROM_PRESET
     """Passes over each rollout."""
-    policy_minibatches: int = _from_preset()
+    policy_minibatches: Count = _FROM_PRESET
     """Optimizer steps of the actor in each pass."""
-    gradient_accumulation: int = _from_preset()
+    gradient_accumulation: Count = _FROM_PRESET
     """Equal parts in which a policy minibatch is computed: less memory, the same result."""
-    value_minibatches: int = _from_preset()
+    value_minibatches: Count = _FROM_PRESET
     """Optimizer steps of the value head in each pass."""
-    clip: float = _from_preset()
+    clip: Positive = _FROM_PRESET
     """How far the probability ratio, and the value, may move in an update before it stops paying."""
-    entropy_coef: float = _from_preset()
+    entropy_coef: NotNegative = _FROM_PRESET
     """Weight of the policy's entropy at the start."""
-    entropy_coef_final: float = _from_preset()
+    entropy_coef_final: NotNegative = _FROM_PRESET
     """Weight of the policy's entropy at the end; linear in between."""
-    value_coef: float = _from_preset()
+    value_coef: NotNegative = _FROM_PRESET
     """Weight of the value loss (itself half a squared error)."""
-    max_grad_norm: float = _from_preset()
+    max_grad_norm: Positive = _FROM_PRESET
     """Gradients longer than this are scaled down, adapters and value head apart."""
-    gamma: float | None = None
+    gamma: Share | None = None
     """Discount per primitive step; by default the world's own, or 0.99 where it has none."""
-    gae_lambda: float = _from_preset()
+    gae_lambda: Share = _FROM_PRESET
     """Weight of later errors in an advantage, per decision."""
-    target_kl: float = _from_preset()
+    target_kl: NotNegative = _FROM_PRESET
     """An approximate KL beyond this drops the minibatch and ends the policy update of the rollout; 0: never."""
-    advantage_std_floor: float = _from_preset()
+    advantage_std_floor: NotNegative = _FROM_PRESET
     """Advantages are divided by their spread over the rollout, but by no less than this."""
-    critic_warmup_steps: int = _from_preset()
+    critic_warmup_steps: Decisions = _FROM_PRESET
     """Decisions during which only the value head learns."""
-    warm_start_episodes: int = 0
+    warm_start_episodes: Annotated[int, Range(0, 10**7)] = 0
     """Episodes of the world's planner to imitate before the first update; with --total-steps 0 that is all."""
 
     tuning: Literal["lora", "full"] = "lora"
     """What is trained: low-rank adapters on the frozen model, or all its weights, in float32."""
     random_init: bool = False
     """Begin with random weights, drawn from the seed, in place of the model's own: no prior."""
-    lora_rank: int = 8
+    lora_rank: SmallCount = 8
     """Inner dimension of the adapters."""
-    lora_alpha: int = 16
+    lora_alpha: Annotated[int, Range(1, 10**6)] = 16
     """The adapters' output is scaled by alpha / rank."""
     lora_targets: tuple[str, ...] = ()
     """Linear layers to adapt; empty: PEFT's choice for the family (query and value projections)."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: DType = "auto"
     """Precision of the frozen model; adapters and value head are always float32."""
-    quantization: Literal["8bit", "4bit"] | None = None
+    quantization: Quantization = None
     """Load the frozen model in fewer bits (needs the extra `quantization`)."""
-    prompt_format: Literal["plain", "chat"] = "plain"
+    prompt_format: PromptFormat = "plain"
     """chat: through the tokenizer's chat template, the unfinished sentence as the assistant's beginning."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model. Only for sources you trust."""
@@ -251,19 +227,19 @@ class TrainConfig:
     """Where the model runs: cpu, cuda, cuda:1 ...; auto: a GPU if there is one."""
     shard_model: bool = False
     """Spread the frozen model over the processes that train together, where it is too large for one device."""
-    max_tokens_per_forward: int = 16_384
+    max_tokens_per_forward: Annotated[int, Range(1, 2**31 - 1)] = 16_384
     """Bound on the tokens in the model at once, with their gradients too; smaller needs less memory, and more time."""
-    memory_budget_gib: float | None = None
+    memory_budget_gib: Positive | None = None
     """Memory in GiB (2**30 bytes) for weights and training; --max-tokens-per-forward is lowered to what fits."""
     gradient_checkpointing: bool = False
     """Keep each layer's input alone for the backward pass and compute the rest once more: less memory, more time."""
-    threads: int = _from_model()
+    threads: Threads = _FROM_MODEL
     """CPU threads of PyTorch; when not given, one for hearth, and for another model one for each physical core that
     this process may use, up to 8. Only the same number repeats a run exactly."""
 
-    checkpoint_every: int = 1280
+    checkpoint_every: Annotated[int, Range(1, _MOST_DECISIONS)] = 1280
     """Decisions between checkpoints; there is always one at the start and at the end."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Count = 2
     """How many of the latest checkpoints to keep, beside the best."""
     track: Literal["wandb", "trackio"] | None = None
     """Also report to Weights & Biases or trackio (needs the extra of that name)."""
@@ -271,7 +247,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if isinstance(self.output, str):
             object.__setattr__(self, "output", Path(self.output))
-        check_settings(self, RANGES, flags=True, unset={*_DEFAULT, "preset", "threads"})
+        check_settings(self, flags=True, unset={*_DEFAULT, "preset", "threads"})
         embedded = self.model in models.NAMES
         for name, value in {
             "preset": "default" if embedded else "pretrained",

@@ -1,11 +1,15 @@
-"""Checks of settings, of whatever class: whether a value fits its annotation and its range, and what to say."""
+"""Checks of settings, of whatever class: whether a value fits its annotation and its range, and what to say.
+
+A field says both in its annotation: ``clip: Positive``, ``lora_alpha: Annotated[int, Range(1, 10**6)]``. Its class
+calls `check_settings` in `__post_init__`.
+"""
 
 import functools
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from twosome.documents import is_unicode, why_not_json, why_unusable
 from twosome.errors import ConfigError, quote
@@ -35,20 +39,34 @@ class Range:
         return f"{'greater than' if self.above else 'at least'} {self.low} and at most {high}"
 
 
-def check_settings(
-    settings: Any, ranges: Mapping[str, Range], *, flags: bool = False, unset: Collection[str] = ()
-) -> None:
+Normalization = Literal["none", "token", "word", "byte", "pmi", "learned"]
+"""What an action's joint log-probability is divided by, or what is subtracted from it."""
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+Quantization = Literal["8bit", "4bit"] | None
+PromptFormat = Literal["plain", "chat"]
+
+# Numbers up to what later code can bear, with room above what anybody wants.
+Seed = Annotated[int, Range(0, 2**63 - 1)]
+SmallCount = Annotated[int, Range(1, 10_000)]
+Count = Annotated[int, Range(1, 10**7)]
+Positive = Annotated[float, Range(0, LARGEST, above=True)]
+NotNegative = Annotated[float, Range(0, LARGEST)]
+Share = Annotated[float, Range(0, 1)]
+Threads = Annotated[int, Range(1, MOST_THREADS)]
+
+
+def check_settings(settings: Any, *, flags: bool = False, unset: Collection[str] = ()) -> None:
     """Refuse a settings object with a value of another type than its field has, or out of its range.
 
     Args:
         settings: a dataclass.
-        ranges: of its numbers, by name of the field.
         flags: whether the fields are named as flags of the command line.
         unset: fields that may be None yet.
 
     Raises:
         ConfigError: there is one; the message names it.
     """
+    ranges = ranges_of(settings.__class__)
     for name, hint in _hints(settings.__class__).items():
         value = getattr(settings, name)
         if value is None and name in unset:
@@ -73,6 +91,18 @@ def refusal(name: str, value: object, expected: str) -> ConfigError:
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
+
+
+@functools.cache
+def ranges_of(kind: type) -> dict[str, Range]:
+    """The range of each field of a settings class that has one."""
+    return {
+        name: part
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        for annotated in (hint, *get_args(hint))
+        for part in getattr(annotated, "__metadata__", ())
+        if isinstance(part, Range)
+    }
 
 
 @functools.cache

@@ -3,16 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from twosome.config import RANGES
+from twosome.config import Decisions
 from twosome.errors import ConfigError
-from twosome.setting_types import Range, check_settings, refusal
-
-_RANGES = {
-    **RANGES,
-    "learning_rate": RANGES["actor_lr"],
-    "minibatches": RANGES["policy_minibatches"],
-    "hidden": Range(1, 10_000),
-}
+from twosome.setting_types import Count, NotNegative, Positive, Seed, Share, SmallCount, check_settings, refusal
 
 
 @dataclass(frozen=True)
@@ -21,17 +14,17 @@ class BaselineConfig:
 
     env: str
     """World to act in."""
-    total_steps: int
+    total_steps: Decisions
     """Budget in decisions, summed over the environments."""
-    seed: int = 1
+    seed: Seed = 1
     """Seed of what is learned, the worlds and the sampling."""
-    num_envs: int = 4
+    num_envs: SmallCount = 4
     """Environments that are stepped side by side (E)."""
-    rollout_steps: int = 32
+    rollout_steps: Count = 32
     """Decisions in each environment between two updates (T)."""
 
     def __post_init__(self) -> None:
-        check_settings(self, _RANGES)
+        check_settings(self)
         if self.total_steps < self.batch_size:
             raise refusal("total_steps", self.total_steps, f"at least one rollout of {self.batch_size} decisions")
 
@@ -50,23 +43,23 @@ class BaselineConfig:
 class MlpConfig(BaselineConfig):
     """Settings of PPO from scratch; the world's observations must have a "vector"."""
 
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Of Adam for both networks, annealed linearly to 0."""
-    epochs: int = 4
+    epochs: SmallCount = 4
     """Passes over each rollout."""
-    minibatches: int = 4
+    minibatches: Count = 4
     """Optimizer steps in each pass."""
-    hidden: int = 64
+    hidden: SmallCount = 64
     """Width of the two hidden layers of each network."""
-    clip: float = 0.2
+    clip: Positive = 0.2
     """How far the probability ratio, and the value, may move in an update."""
-    entropy_coef: float = 0.01
+    entropy_coef: NotNegative = 0.01
     """Weight of the policy's entropy."""
-    max_grad_norm: float = 0.5
+    max_grad_norm: Positive = 0.5
     """Gradients longer than this are scaled down, policy and value apart."""
-    gae_lambda: float = 0.95
+    gae_lambda: Share = 0.95
     """Weight of later errors in an advantage, per decision."""
-    advantage_std_floor: float = 0.1
+    advantage_std_floor: NotNegative = 0.1
     """Advantages are divided by their spread over the rollout, but by no less than this."""
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 from rich.box import SIMPLE_HEAD
@@ -15,7 +15,7 @@ from twosome.console import Name, announce, plain_console
 from twosome.evaluate.loading import ModelOptions
 from twosome.json_argument import JsonObject
 from twosome.opening import RunConsent
-from twosome.setting_types import require_at_least
+from twosome.setting_types import Normalization, require_at_least
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Eval:
     """An untrained language model to evaluate in place of a run."""
     checkpoint: str | None = None
     """Which checkpoint of the run: last (the default), best, or a folder's name."""
-    normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] | None = None
+    normalization: Normalization | None = None
     """What scores are divided by; by default as in the run, else as a run by default. learned: with what the run has
     learned, or, untrained, where a run would begin."""
     greedy: bool = False

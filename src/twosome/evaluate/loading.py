@@ -1,22 +1,24 @@
 """How a language model is loaded that comes by its name, and not from a run with settings of its own."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
+
+from twosome.setting_types import DType, PromptFormat, Quantization
 
 
 @dataclass(frozen=True)
 class ModelOptions:
     """Flags about the model that `eval`, `score` and `bench` share; a run keeps its own settings."""
 
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    dtype: DType | None = None
     """Precision of the model; by default auto: float32 on a CPU, bfloat16 on a GPU that has it."""
-    quantization: Literal["8bit", "4bit"] | None = None
+    quantization: Quantization = None
     """Load the model in fewer bits (needs the extra `quantization`)."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model. Only for sources you trust."""
     device: str | None = None
     """Where the model runs: cpu, cuda, cuda:1 ...; by default auto: a GPU if there is one."""
-    prompt_format: Literal["plain", "chat"] | None = None
+    prompt_format: PromptFormat | None = None
     """plain (the default), or chat: through the tokenizer's chat template."""
 
     def given(self) -> dict[str, Any]:

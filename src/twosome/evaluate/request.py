@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from twosome import models
 from twosome.config import TrainConfig
@@ -16,7 +16,7 @@ from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
 from twosome.opening import read_settings
 from twosome.runs import RunDirectory
-from twosome.setting_types import require_at_least
+from twosome.setting_types import Normalization, Range, Threads, check_settings
 
 _WITHOUT_MODEL = ("random", "planner")
 POLICIES = ("model", *_WITHOUT_MODEL, "saycan")
@@ -58,15 +58,15 @@ class Request:
     env: str | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     checkpoint: str | None = None
-    normalization: Literal["none", "token", "word", "byte", "pmi", "learned"] | None = None
+    normalization: Normalization | None = None
     greedy: bool = False
     loading: ModelOptions = field(default_factory=ModelOptions)
-    affordance_decisions: int | None = None
-    affordance_seed: int | None = None
-    threads: int = 1
+    affordance_decisions: Annotated[int, Range(4, 2**31 - 1)] | None = None
+    affordance_seed: Annotated[int, Range(0, 2**31 - 1)] | None = None
+    threads: Threads = 1
 
     def __post_init__(self) -> None:
-        require_at_least("threads", self.threads, 1)
+        check_settings(self, flags=True)
         self._check_flags()
         config = self.config()
         env, env_kwargs = self.world()
@@ -140,10 +140,6 @@ class Request:
         flags = [flag for flag, value in learnt.items() if value is not None]
         if self.policy != "saycan" and flags:
             raise ConfigError(f"{_named(flags)} nothing to --policy {self.policy}: only saycan learns an affordance.")
-        if self.affordance_decisions is not None:
-            require_at_least("affordance-decisions", self.affordance_decisions, 4)
-        if self.affordance_seed is not None:
-            require_at_least("affordance-seed", self.affordance_seed, 0)
         if self.policy == "saycan" and self.checkpoint is not None:
             raise ConfigError("--checkpoint means nothing to --policy saycan, whose language model is untrained.")
         if self.model is not None and self.checkpoint is not None:

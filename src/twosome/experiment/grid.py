@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from twosome.documents import parse_toml, read_text, why_not_json, why_unusable
 from twosome.envs import text
@@ -26,7 +26,7 @@ from twosome.experiment.settings import (
     require_types,
 )
 from twosome.opening import granted, require_consent
-from twosome.setting_types import Range, check_settings, refusal
+from twosome.setting_types import Count, Range, check_settings, refusal
 
 _KEYS = {
     "name": str,
@@ -51,13 +51,13 @@ _MOST_RUNS = 10_000
 class Evaluation:
     """How each finished run, and who it is compared with, is measured."""
 
-    episodes: int = 500
+    episodes: Count = 500
     """Fresh episodes."""
-    seed: int = 10_000
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 10_000
     """Episode i is reset with seed + i."""
 
     def __post_init__(self) -> None:
-        check_settings(self, {"episodes": Range(1, 10**7), "seed": Range(0, 2**31 - 1)})
+        check_settings(self)
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,9 @@ def resume(
 
     Args:
         path: the run directory.
-        on_update: as for `train`, and so are the next three.
-        on_checkpoint: see there.
-        stop: see there.
+        on_update: as for `train`.
+        on_checkpoint: as for `train`.
+        stop: as for `train`.
         env: what made the run's environment, if that was a function or a class.
         progress: show how far it is, where somebody watches.
         trust_remote_code: run Python code that comes with the model, if the run was begun so.
@@ -152,10 +152,6 @@ class Trainer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the environments."""
         self.collector.close()
 
     def warm_start(self) -> None:
@@ -245,7 +241,8 @@ class Trainer:
         # Fitted on each rank alike; but not every device repeats a sum to the last bit, and differences would grow.
         self.ranks.take_from_main(list(self.critic.head.parameters()))
         residual = (credit.returns - credit.values).var(correction=0) / credit.returns.var(correction=0)
-        return {"value_loss": _mean(losses), "explained_variance": 1 - residual.clamp(max=1e6).nan_to_num(1.0).item()}
+        explained = 1 - residual.clamp(max=1e6).nan_to_num(1.0).item()
+        return {"value_loss": float(np.mean(losses)), "explained_variance": explained}
 
     def improve_policy(self, rollout: Rollout, credit: Credit) -> dict[str, float]:
         """Clipped policy-gradient steps, until the policy has moved far enough."""
@@ -261,7 +258,8 @@ class Trainer:
                 break
             gradient.step(self._check_finite)
             steps += 1
-        return {**{name: _mean([means[name] for means in seen]) for name in seen[0]}, "policy_steps": steps}
+        means = {name: float(np.mean([means[name] for means in seen])) for name in seen[0]}
+        return {**means, "policy_steps": steps}
 
     # -- schedules -------------------------------------------------------------------------------------
 
@@ -296,7 +294,3 @@ class Trainer:
     def save(self, run: RunDirectory, callbacks: Callbacks | None = None) -> Path:
         """Write a checkpoint. It is the best so far if the latest episodes, once there are enough, say so."""
         return state.save(run, self.state, self.parts, self.ranks, (callbacks or Callbacks()).checkpoint)
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values))

@@ -9,11 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from twosome.config import RANGES, TrainConfig
+from twosome.config import TrainConfig
 from twosome.errors import RunError, quote
 from twosome.report.numbers import Number
 from twosome.runs import METRICS, RunDirectory, read_json
-from twosome.setting_types import LARGEST, Range
+from twosome.setting_types import LARGEST, Range, ranges_of
 
 _LONGEST_VALUE = 80
 _LONGEST_REASON = 400
@@ -113,8 +113,8 @@ def checked_config(run: RunDirectory) -> dict[str, Any]:
     _require(where, config, "gamma", _is_number, optional=True)
     for name in ("num_envs", "rollout_steps", "total_steps"):
         _require(where, config, name, _is_count)
-        if config[name] not in RANGES[name]:
-            raise RunError(f"{where} is damaged: its {name} is {config[name]}; expected {RANGES[name]}.")
+        if config[name] not in (accepted := ranges_of(TrainConfig)[name]):
+            raise RunError(f"{where} is damaged: its {name} is {config[name]}; expected {accepted}.")
     return config
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 import transformers
@@ -23,10 +23,9 @@ from twosome import models
 from twosome.errors import ConfigError, MissingExtraError, ModelError, TwosomeError, quote
 from twosome.scoring.adapters import quiet_peft, require_plain_names
 from twosome.scoring.outside import require_own_files, require_own_settings
+from twosome.setting_types import DType, Quantization
 
-DType = Literal["auto", "float32", "bfloat16", "float16"]
 Device = str
-Quantization = Literal["8bit", "4bit"] | None
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _WEIGHT_TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)

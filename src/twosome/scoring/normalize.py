@@ -1,6 +1,6 @@
 """The policy's formula: from joint log-probabilities of actions to a distribution over the available ones."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Float
@@ -8,8 +8,7 @@ from torch import Tensor
 
 from twosome.errors import ConfigError, NoActionError
 from twosome.scoring.scored import ScoredActions
-
-Normalization = Literal["none", "token", "word", "byte", "pmi", "learned"]
+from twosome.setting_types import Normalization
 
 
 def action_log_probs(

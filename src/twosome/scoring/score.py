@@ -26,13 +26,14 @@ from twosome.scoring.checks import (
     require_no_dropout,
 )
 from twosome.scoring.forest import Costs, PackedRow, most_tokens, pack
-from twosome.scoring.load import Device, DType, Quantization, load_model
+from twosome.scoring.load import Device, load_model
 from twosome.scoring.naive import naive_token_log_probs
 from twosome.scoring.packed import max_nodes, packed_token_log_probs, row_costs
 from twosome.scoring.scored import ScoredActions
-from twosome.scoring.spans import PromptFormat, SpanEncoder, Spans, UnknownTokenWarning
+from twosome.scoring.spans import SpanEncoder, Spans, UnknownTokenWarning
 from twosome.scoring.stretch import Stretches
 from twosome.scoring.trie import ActionTrie, IntArray, build_tries
+from twosome.setting_types import DType, PromptFormat, Quantization
 
 Method = Literal["auto", "packed", "naive"]
 

@@ -16,13 +16,12 @@ import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from twosome.decision import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError, quote
 from twosome.scoring.chat import render_chat
-
-PromptFormat = Literal["plain", "chat"]
+from twosome.setting_types import PromptFormat
 
 
 class UnknownTokenWarning(UserWarning):
