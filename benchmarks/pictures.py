@@ -191,12 +191,7 @@ def phrase_length() -> Figure:
     return figure
 
 
-PICTURES = {
-    "scoring-speed": scoring,
-    "growth": growth,
-    "iteration-phases": iteration,
-    "phrase-length": phrase_length,
-}
+PICTURES = {"scoring-speed": scoring, "growth": growth, "iteration-phases": iteration, "phrase-length": phrase_length}
 
 
 def main() -> None:

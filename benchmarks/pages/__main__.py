@@ -10,7 +10,7 @@ import argparse
 import re
 import sys
 
-from benchmarks.pages.declared import declared
+from benchmarks.pages.declared import declared, made
 from benchmarks.pages.files import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,7 +20,9 @@ MARKED = re.compile(r"<!-- results:([a-z0-9-]+) -->\n(?:.*?\n)??<!-- end -->", r
 def filled(page: str) -> str:
     """The page with its marked places made from the results."""
     tables = declared()
-    return MARKED.sub(lambda match: f"<!-- results:{match[1]} -->\n{tables[match[1]]()}\n<!-- end -->", page)
+    if unknown := {match[1] for match in MARKED.finditer(page)} - set(tables):
+        raise SystemExit(f"no file in benchmarks/pages declares {', '.join(sorted(unknown))}, which a page marks.")
+    return MARKED.sub(lambda match: f"<!-- results:{match[1]} -->\n{made(tables[match[1]])}\n<!-- end -->", page)
 
 
 def main() -> int:

@@ -1,7 +1,6 @@
 """What the TOML files of this folder declare: for each marked place what stands there."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,18 @@ from benchmarks.pages.selection import Selection
 from benchmarks.pages.tables import tables
 from twosome.documents import parse_toml
 
-FOLDER = Path(__file__).parent
 
-
-def declared() -> dict[str, Callable[[], str]]:
-    """For the name of each marked place what makes its Markdown."""
-    found: dict[str, Callable[[], str]] = {}
-    for file in sorted(FOLDER.glob("*.toml")):
+def declared() -> dict[str, Mapping[str, Any]]:
+    """The declaration of each marked place, by name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for file in sorted(Path(__file__).parent.glob("*.toml")):
         for name, table in parse_toml(file.read_text()).items():
             if name in found:
                 raise SystemExit(f"{file.name} declares {name}, as another file does; expected each name once.")
-            found[name] = partial(_made, table)
+            found[name] = table
     return found
 
 
-def _made(table: dict[str, Any]) -> str:
-    made = goals if "goals" in table else tables
-    return made(Selection(table["results"]), table)
+def made(table: Mapping[str, Any]) -> str:
+    """The Markdown of a declaration."""
+    return (goals if "goals" in table else tables)(Selection(table["results"]), table)

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pages.selection import Selection
+from benchmarks.pages.selection import Selection, means
 from benchmarks.pages.tables import markdown
 from twosome.report.numbers import Number
 from twosome.statistics import (
-    Floats,
     mean_difference_interval,
     median_ratio_interval,
     probability_of_improvement,
@@ -50,12 +49,7 @@ def _theirs(numbers: Selection, goal: Mapping[str, Any], ours: str) -> list[Numb
     than = [method.format(ours=ours) for method in goal.get("than", [])]
     what = goal.get("than_what", goal["what"])
     measured = [numbers.find(what=what, world=goal["world"], method=method) for method in than]
-    return max(measured, key=lambda rows: (np.median(_values(rows)), np.mean(_values(rows))), default=[])
-
-
-def _values(rows: Sequence[Number]) -> Floats:
-    """Their means; one that was never reached is infinite."""
-    return np.array([np.inf if row.mean is None else row.mean for row in rows], np.float64)
+    return max(measured, key=lambda rows: (np.median(means(rows)), np.mean(means(rows))), default=[])
 
 
 def _bound(ours: Sequence[Number], _: Sequence[Number], goal: Mapping[str, Any]) -> Judged:
@@ -70,25 +64,25 @@ def _bound(ours: Sequence[Number], _: Sequence[Number], goal: Mapping[str, Any])
 
 def _sooner(ours: Sequence[Number], theirs: Sequence[Number], goal: Mapping[str, Any]) -> Judged:
     """The ratio of the medians, with its bootstrap interval over the seeds of both."""
-    first, second = _values(ours), _values(theirs)
+    first, second = means(ours), means(theirs)
     ratio = float(np.median(first) / np.median(second))
     low, high = median_ratio_interval(first, second)
     return f"{ratio:.2f} ({low:.2f} to {high:.2f})", ratio <= goal["at_most"]
 
 
 def _solves(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:
-    solved, others = (int((_values(rows) >= SOLVED).sum()) for rows in (ours, theirs))
+    solved, others = (int((means(rows) >= SOLVED).sum()) for rows in (ours, theirs))
     return f"{solved} of {len(ours)} / {others} of {len(theirs)}", solved == len(ours) and others < len(theirs)
 
 
 def _earns_more(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:
-    first, second = _values(ours), _values(theirs)
+    first, second = means(ours), means(theirs)
     low, high = mean_difference_interval(first, second)
     return f"{first.mean() - second.mean():.2f} ({low:.2f} to {high:.2f})", low > 0
 
 
 def _beats(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:
-    first, second = _values(ours), _values(theirs)
+    first, second = means(ours), means(theirs)
     chance = probability_of_improvement([(first, second)])
     return f"{np.median(first):.3f} / {np.median(second):.3f}, {chance:.0%} of pairs", chance > 0.5
 

@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from benchmarks.pages.files import load
 from twosome.report.numbers import Number, Results
+from twosome.statistics import Floats
 
 KEYS = ("what", "world", "method", "seed")
 """What tells numbers apart."""
@@ -48,6 +51,11 @@ class Selection:
             "hours": f"{sum(seconds) / 3600:.2f}",
             "seeds": ", ".join(map(str, seeds)),
         }
+
+
+def means(numbers: Iterable[Number]) -> Floats:
+    """One value for each number; what was never reached is infinite."""
+    return np.array([np.inf if number.mean is None else number.mean for number in numbers], np.float64)
 
 
 def _source(file: Results, numbers: list[Number], *, with_commands: bool) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pages.selection import KEYS, Selection
+from benchmarks.pages.selection import KEYS, Selection, means
 from twosome.report.numbers import Number
-from twosome.statistics import Floats, improvement_interval, iqm, iqm_interval, probability_of_improvement
+from twosome.statistics import improvement_interval, iqm, iqm_interval, probability_of_improvement
 
 MARGIN = 0.01
 """The drop in accuracy that is asked about, one point, as `twosome retain` has it."""
@@ -37,14 +37,12 @@ def tables(numbers: Selection, table: Mapping[str, Any]) -> str:
 
 def _table(numbers: Selection, table: Mapping[str, Any], part: dict[str, Any]) -> str:
     columns = [{**table.get("defaults", {}), **column} for column in table["columns"]]
-    heading, label = (_filled(text, part) for text in (table["label"][0], "")), table["label"][1]
-    rows = []
+    (heading, label), rows = table["label"], []
     for row in _rows(numbers, table, part):
-        cells = [_cell(numbers, {**column, **row.get("columns", {})}, row) for column in columns]
+        cells = [_cell(numbers, column, row) for column in columns]
         if any(cell not in ("", "-") for cell in cells):
-            rows.append([row.get("label", label).format(**row), *cells])
-    above = f"{table['above'].format(**part)}\n\n" if "above" in table else ""
-    return above + markdown([next(heading), *(column["title"] for column in columns)], rows)
+            rows.append([label.format(**row), *cells])
+    return markdown([heading.format(**part), *(column["title"] for column in columns)], rows)
 
 
 def _rows(numbers: Selection, table: Mapping[str, Any], part: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -59,8 +57,7 @@ def _rows(numbers: Selection, table: Mapping[str, Any], part: dict[str, Any]) ->
 
 def _values(numbers: Selection, table: Mapping[str, Any], key: str, part: dict[str, Any]) -> list[Any]:
     """The declared values of a key, or with ``"*"`` all that the files have."""
-    values = table.get("rows", {})
-    declared = table["parts"] if key == table.get("split") else values[key]
+    declared = table["parts"] if key == table.get("split") else table["rows"][key]
     return numbers.values(key, **part) if declared == "*" else list(declared)
 
 
@@ -78,11 +75,6 @@ def _cell(numbers: Selection, column: Mapping[str, Any], row: Mapping[str, Any])
         theirs = numbers.find(what=wanted["what"], world=wanted["world"], method=column["than"])
         return "" if wanted["method"] == column["than"] else _improvement(found, theirs)
     return SHOWN[column["show"]](found, column)
-
-
-def _numbers(found: Sequence[Number]) -> Floats:
-    """Their means; one that was never reached is infinite."""
-    return np.array([np.inf if number.mean is None else number.mean for number in found], np.float64)
 
 
 def _told(value: float, column: Mapping[str, Any]) -> str:
@@ -107,12 +99,12 @@ def _own_interval(found: Sequence[Number], column: Mapping[str, Any]) -> str:
 
 
 def _median_and_range(found: Sequence[Number], column: Mapping[str, Any]) -> str:
-    values = _numbers(found)
+    values = means(found)
     return f"{_told(np.median(values), column)} ({_between(values.min(), values.max(), column)})"
 
 
 def _iqm_interval(found: Sequence[Number], column: Mapping[str, Any]) -> str:
-    return "-" if len(found) == 1 else _between(*iqm_interval([_numbers(found)]), column)
+    return "-" if len(found) == 1 else _between(*iqm_interval([means(found)]), column)
 
 
 def _verdicts(found: Sequence[Number], _: Mapping[str, Any]) -> str:
@@ -129,22 +121,20 @@ def verdict(interval: tuple[float, float]) -> str:
 def _improvement(found: Sequence[Number], theirs: Sequence[Number]) -> str:
     if len(found) < 2 or len(theirs) < 2:
         return ""
-    pairs = [(_numbers(found), _numbers(theirs))]
+    pairs = [(means(found), means(theirs))]
     return "{:.0%} ({:.0%} to {:.0%})".format(probability_of_improvement(pairs), *improvement_interval(pairs))
 
 
 SHOWN = {
-    "value": lambda found, column: _told(_numbers([_only(found)])[0], column),
+    "value": lambda found, column: _told(means([_only(found)])[0], column),
     "interval": _own_interval,
-    "low": lambda found, column: _told((_only(found).interval or (np.inf,))[0], column),
-    "high": lambda found, column: _told((_only(found).interval or (np.inf,))[-1], column),
     "n": lambda found, column: f"{found[0].n or 0:,}",
-    "median": lambda found, column: _told(np.median(_numbers(found)), column),
-    "range": lambda found, column: _between(_numbers(found).min(), _numbers(found).max(), column),
+    "median": lambda found, column: _told(np.median(means(found)), column),
+    "range": lambda found, column: _between(means(found).min(), means(found).max(), column),
     "median (range)": _median_and_range,
-    "min": lambda found, column: _told(_numbers(found).min(), column),
-    "max": lambda found, column: _told(_numbers(found).max(), column),
-    "iqm": lambda found, column: _told(float(iqm(_numbers(found))), column),
+    "min": lambda found, column: _told(means(found).min(), column),
+    "max": lambda found, column: _told(means(found).max(), column),
+    "iqm": lambda found, column: _told(float(iqm(means(found))), column),
     "iqm interval": _iqm_interval,
     "verdict": lambda found, column: verdict(_only(found).interval or (-np.inf, np.inf)),
     "verdicts": _verdicts,

@@ -54,7 +54,6 @@ def cells(numbers: Selection, table: dict) -> list[list[str]]:
         ({"show": "value", "seed": 2}, "0.700"),
         ({"show": "value", "method": "random"}, "0.000"),  # and no -0.000
         ({"show": "interval", "method": "random", "format": "{:.2f}"}, "-0.50 to 0.25"),
-        ({"show": "low", "method": "random"}, "-0.500"),
         ({"show": "n", "method": "random"}, "100"),
         ({"show": "interval", "seed": 1}, "-"),
         ({"show": "median", "what": "decisions to 90 %", "format": "{:,.0f}"}, "640"),

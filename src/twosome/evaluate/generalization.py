@@ -69,14 +69,8 @@ def generalize(
     played: list[dict[str, Evaluation]] = []
     for i, task in enumerate(tasks):
         progress(f"{i + 1} of {len(tasks)}: {task.name}")
-        played.append(
-            {
-                who: evaluator.in_world(task.env, task.env_kwargs).play(episodes, seed + i * episodes)
-                for who, evaluator in evaluators.items()
-            }
-        )
-    kinds = [kind for kind in KINDS.values() if kind in {task.kind for task in tasks}]
-    of_kind = {kind: [row for row, task in zip(played, tasks, strict=True) if task.kind == kind] for kind in kinds}
+        there = {who: evaluator.in_world(task.env, task.env_kwargs) for who, evaluator in evaluators.items()}
+        played.append({who: evaluator.play(episodes, seed + i * episodes) for who, evaluator in there.items()})
     return {
         "run": str(run),
         "trained_on": {"env": text.resolve(config.env), "env_kwargs": config.env_kwargs, "seed": config.seed},
@@ -89,11 +83,18 @@ def generalize(
             {**_described(task, seed + i * episodes), **{who: played[i][who].summary() for who in evaluators}}
             for i, task in enumerate(tasks)
         ],
-        **({"kinds": {kind: pooled(rows) for kind, rows in of_kind.items()}} if kinds else {}),
+        **_by_kind(tasks, played),
         "all": pooled(played),
         "gain": gain(played),
         "versions": versions(),
     }
+
+
+def _by_kind(tasks: Sequence[PanelTask], played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
+    """Summaries over the tasks of each kind; empty for a panel that does not report by kind."""
+    kinds = [kind for kind in KINDS.values() if kind in {task.kind for task in tasks}]
+    of_kind = {kind: [row for row, task in zip(played, tasks, strict=True) if task.kind == kind] for kind in kinds}
+    return {"kinds": {kind: pooled(rows) for kind, rows in of_kind.items()}} if kinds else {}
 
 
 def pooled(played: Sequence[Mapping[str, Evaluation]]) -> dict[str, Any]:
