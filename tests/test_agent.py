@@ -4,6 +4,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -300,3 +301,21 @@ def test_only_the_language_models_agent_has_an_actor():
 def test_the_earlier_names_still_serve(hearth):
     assert hearth.distribution(TEA).tolist() == hearth.probabilities(TEA).tolist()
     assert hearth.act(TEA, greedy=True) == hearth.act(TEA, deterministic=True)
+
+
+@pytest.mark.parametrize("arguments", [{"episodes": 0}, {"seed": -1}, {"episodes": 2, "seed": 2**31 - 1}])
+def test_episodes_that_cannot_be_played_are_refused_at_once(arguments):
+    for ask in (Agent(Uniform()).play, Agent(Uniform()).evaluate):
+        with pytest.raises(ConfigError, match="expected"):
+            ask(WORLD, **arguments)
+
+
+def test_an_environment_that_tells_history_is_told_what_the_agents_model_can_read(hearth):
+    class Historian(Counting):
+        fits: Any = None
+
+    world = Historian()
+    next(hearth.play(world))
+    assert world.fits("Now you", ["wait"])
+    assert not world.fits(" ".join(["word"] * 5000), ["wait"])
+    assert Agent(Uniform()).fits is None

@@ -29,7 +29,7 @@ ALLOWED = {
     "__init__": {"agent", "algorithms", "config", "decision", "envs", "ppo", "scoring"},
     "__main__": {"cli"},
     "_malloc": set(),
-    "agent": {"config", "envs", "evaluate", "play", "policy", "rollout"},
+    "agent": {"config", "envs", "evaluate", "play", "policy", "rollout", "setting_types"},
     "algorithms": set(),
     "config": {"algorithms", "json_argument", "machine"},
     "console": set(),

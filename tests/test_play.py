@@ -146,3 +146,9 @@ def test_a_policy_that_returns_no_probabilities_is_named_with_what_it_returned(r
 
     with types_unchecked(), pytest.raises(ConfigError, match=r"Odd\.probabilities returned .*; expected a"):
         list(play(Odd(), WORLD, [0]))
+
+
+@pytest.mark.parametrize("seeds", [[-1], [0, 2**31], [3, -2]])
+def test_seeds_that_environments_do_not_take_are_refused_at_once(seeds):
+    with pytest.raises(ConfigError, match="expected whole numbers from 0 to 2147483647"):
+        play(Uniform(), WORLD, seeds)

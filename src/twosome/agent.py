@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import CheckedEnv
+from twosome.envs.checked import CheckedEnv, Fits, limit_prompts
 from twosome.errors import ConfigError, quote
 from twosome.evaluate.success import Evaluation, evaluate
 from twosome.observation import Observation
@@ -29,7 +29,7 @@ from twosome.policy.base import Policy, ask, require_policy, sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.loading import is_saved, load_run, load_saved, load_scorer, save_policy
 from twosome.rollout import random_decisions
-from twosome.setting_types import DType, Normalization, PromptFormat, Quantization
+from twosome.setting_types import DType, Normalization, PromptFormat, Quantization, require_at_least
 
 Observed = Observation | Decision | Mapping[str, Any]
 """What an agent takes for an observation: the one of an environment as it is, a dict, or a decision made up."""
@@ -106,7 +106,10 @@ class Agent:
         calibration = Calibration(settings.prior_weight)
         actor = Actor(load_scorer(settings), normalization, settings.context_free_prompt, calibration)
         if env is not None:
-            make = (lambda: text.make(env)) if isinstance(env, str) else env
+
+            def make() -> gymnasium.Env[Any, Any]:
+                return limit_prompts(text.make(env) if isinstance(env, str) else env(), actor.fits)
+
             actor.calibrate(random_decisions(make, settings.seed), settings.target_entropy)
         return cls(actor, seed=seed, settings=settings, origin="untrained")
 
@@ -277,6 +280,7 @@ class Agent:
             ConfigError: an argument is out of range.
             WorldError: the environment fails or breaks its contract.
         """
+        require_at_least("episodes", episodes, 1)
         return play(
             self,
             env,
@@ -289,6 +293,19 @@ class Agent:
     def distribution(self, decision: Observed) -> NDArray[np.float64]:
         """What `probabilities` gives of one observation, by its earlier name."""
         return self.probabilities(decision)
+
+    @property
+    def fits(self) -> Fits | None:
+        """Says what the context of the policy's model holds, for environments that tell history; None without one."""
+        fits: Fits | None = getattr(self.policy, "fits", None)
+        if fits is None:
+            return None
+
+        def asked_alone(prompt: str, phrases: Sequence[str]) -> bool:
+            with self._lock:
+                return fits(prompt, phrases)
+
+        return asked_alone
 
     @property
     def actor(self) -> Actor:

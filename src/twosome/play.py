@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import CheckedEnv, limit_prompts
-from twosome.errors import ConfigError
+from twosome.envs.checked import MAX_SEED, CheckedEnv, limit_prompts
+from twosome.errors import ConfigError, quote
 from twosome.observation import Observation
 from twosome.policy.base import Policy, ask, sample
 from twosome.rollout import Episode, EpisodeCounter
@@ -100,30 +100,50 @@ def play(
         parallel: how many episodes are under way side by side.
         pictures: let the environment draw itself before each action.
 
-    Yields:
-        Each action with what it led to; those of one episode in their order.
+    Returns:
+        Each action with what it led to, as it is carried out; those of one episode in their order.
 
     Raises:
         WorldError: the environment fails or breaks its contract.
-        ConfigError: one environment is to play several episodes at once, or the policy returns no probabilities.
+        ConfigError: a seed is out of range, one environment is to play several episodes at once, or the policy
+            returns no probabilities.
     """
+    if len(seeds) and not 0 <= min(seeds) <= max(seeds) <= MAX_SEED:
+        raise ConfigError(
+            f"the seeds go from {quote(min(seeds))} to {quote(max(seeds))}; expected whole numbers from 0 to "
+            f"{MAX_SEED}, as many environments take no others."
+        )
     parallel = min(parallel, len(seeds))
     if parallel > 1 and isinstance(env, gymnasium.Env | CheckedEnv):
         raise ConfigError(
             f"parallel is {parallel}; expected 1, since one environment plays one episode at a time. Give its name, or "
             "a function that makes it."
         )
+    return _play(policy, env, seeds, env_kwargs or {}, gamma, choose, rng, parallel, pictures)
+
+
+def _play(
+    policy: Policy,
+    env: text.EnvLike,
+    seeds: Sequence[int],
+    env_kwargs: Mapping[str, Any],
+    gamma: float | None,
+    choose: Choose,
+    rng: np.random.Generator | None,
+    parallel: int,
+    pictures: bool,
+) -> Iterator[Transition]:
     with ExitStack() as stack:
-        envs = [stack.enter_context(text.opened(env, **(env_kwargs or {}))) for _ in range(parallel)]
+        envs = [stack.enter_context(text.opened(env, **env_kwargs)) for _ in range(parallel)]
         if (fits := getattr(policy, "fits", None)) is not None:
             for world in envs:
                 limit_prompts(world.env, fits)
         if envs:
             gamma = text.gamma_of(envs[0]) if gamma is None else gamma
-            yield from _play(policy, envs, seeds, gamma, choose, rng, pictures)
+            yield from _steps(policy, envs, seeds, gamma, choose, rng, pictures)
 
 
-def _play(
+def _steps(
     policy: Policy,
     envs: Sequence[CheckedEnv],
     seeds: Sequence[int],
