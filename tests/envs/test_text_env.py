@@ -21,7 +21,7 @@ from twosome.envs.checked import CheckedEnv, limit_prompts
 from twosome.envs.text_env import TextEnv
 from twosome.errors import ConfigError, WorldError
 from twosome.policy.uniform import Uniform
-from twosome.ppo.train import RestartedEpisodesWarning
+from twosome.ppo.state import RestartedEpisodesWarning
 from twosome.rollout import Collector
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer

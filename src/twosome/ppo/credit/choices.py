@@ -72,7 +72,7 @@ def choices_along(rollout: Rollout, path_of: Callable[[Decision, int], Path]) ->
     return Choices([state for path in paths for state, _ in path], is_choice, torch.from_numpy(remaining), old_logp)
 
 
-def choice_log_probs(log_policy: Float[Tensor, "B A"], remaining: Bool[Tensor, "B J A"]) -> Float[Tensor, "B J"]:
+def choice_log_probs(log_policy: Float[Tensor, "B A"], remaining: Bool[Tensor, "B J N"]) -> Float[Tensor, "B J"]:
     """Log-probability of each choice, in nats; a row adds up to the log-probability of the action taken.
 
     Args:
