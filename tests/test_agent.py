@@ -178,6 +178,11 @@ def test_a_saved_agent_that_was_changed_is_refused(run, tmp_path):
         (folder / "agent.json").write_text(json.dumps(content | change))
         with pytest.raises(CheckpointError, match=r"agent.json holds .*expected settings, model_files, trained, files"):
             Agent.load(folder)
+    for name in ("adapter_model.safetensors", "calibration.safetensors"):
+        files = {other: value for other, value in content["files"].items() if other != name}
+        (folder / "agent.json").write_text(json.dumps(content | {"files": files}))
+        with pytest.raises(CheckpointError, match=f"expected {name} among them"):
+            Agent.load(folder)
     other = content["model_files"] | {"config.json": "0" * 64}
     (folder / "agent.json").write_text(json.dumps(content | {"model_files": other}))
     with pytest.raises(RunError, match="is not the one that the run was trained on"):

@@ -7,6 +7,7 @@ from typing import Any
 from peft import PeftModel
 
 from twosome.config import TrainConfig
+from twosome.content import CALIBRATION, LEARNED
 from twosome.errors import CheckpointError, RunError, quote
 from twosome.opening import Consent, granted, open_checkpoint, read_settings, require_code_consent
 from twosome.policy.actor import Actor
@@ -131,6 +132,13 @@ def load_saved(
         )
     config = TrainConfig.from_json(content["settings"])
     require_code_consent(config, trust_remote_code or granted().trust_remote_code, f"the agent in {folder}")
+    needed = [CALIBRATION] if config.normalization == "learned" else []
+    needed += [LEARNED[config.tuning]] if content["trained"] else []
+    if missing := [name for name in needed if name not in content["files"]]:
+        raise CheckpointError(
+            f"the agent {folder} is damaged: the files of its {AGENT} are {quote([*content['files']])}; expected "
+            f"{', '.join(missing)} among them. Save it anew."
+        )
     require_hashes(folder, content["files"], f"the agent {folder}", AGENT, "Save it anew.")
     require_recorded_model(content, config, allow_other_model=allow_other_model)
     return _put_together(config, folder, device, trained=content["trained"]), config
