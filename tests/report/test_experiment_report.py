@@ -18,6 +18,7 @@ from twosome.report import collect as collecting
 from twosome.report import page
 from twosome.report.chart import curves_png
 from twosome.report.collect import collect
+from twosome.report.numbers import Results
 from twosome.report.summary import summarize
 
 WORLD = "twosome/TomatoSalad-v0"
@@ -503,3 +504,52 @@ def test_a_full_disk_leaves_the_report_before_whole(experiment, monkeypatch, cap
     assert "No space left" in capsys.readouterr().err
     assert {name: (experiment / name).read_bytes() for name in names} == before
     assert not list(experiment.glob(".writing-*"))
+
+
+NUMBER = {"what": "greedy return", "mean": 0.5, "interval": [0.25, 0.75], "n": 10}
+
+
+def test_further_measurements_are_reported_over_the_seeds(experiment):
+    for seed, mean in ((1, 0.5), (2, 0.75)):
+        (path,) = experiment.rglob(f"a/seed-{seed}")
+        others = [{"what": "paper: success", "world": "Pizza", "mean": 1.0}, {**NUMBER, "method": "random"}]
+        content = {"numbers": [{**NUMBER, "mean": mean}, *others]}
+        (path / "also-greedy.json").write_text(json.dumps(content))
+    assert main(["report", str(experiment)]) == 0
+    text = (experiment / "report.md").read_text()
+    (greedy,) = re.findall(r"^\| greedy return \|.*", text, re.MULTILINE)
+    assert "| 0.625 (0.500 to 0.750) |" in greedy
+    assert "| paper: success, Pizza |" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[]", "also-greedy.json"),
+        ("{}", "its numbers are None"),
+        ('{"numbers": [3]}', "its numbers are"),
+        (json.dumps({"numbers": [{**NUMBER, "what": ""}]}), "its what is"),
+        (json.dumps({"numbers": [{**NUMBER, "mean": "much"}]}), "its mean is"),
+        (json.dumps({"numbers": [{**NUMBER, "interval": [3, 1]}]}), "its interval is"),
+        (json.dumps({"numbers": [{**NUMBER, "seed": 1}]}), "a number has"),
+    ],
+)
+def test_a_damaged_measurement_is_named_and_its_run_not_counted(experiment, content, said):
+    path = collect(experiment).runs[0].path
+    (path / "also-greedy.json").write_text(content)
+    collection = collect(experiment)
+    (reason,) = collection.unreadable.values()
+    assert said in reason
+    assert path not in [run.path for run in collection.runs]
+
+
+def test_numbers_are_not_written_of_a_part(experiment, tmp_path, capsys):
+    file = tmp_path / "numbers.json"
+    assert main(["report", str(experiment), "--numbers", str(file)]) == 0
+    rows = Results.load(file).numbers
+    assert {row.what for row in rows} >= {"return", "success", "decisions to 90 %", "seconds"}
+    (collect(experiment).runs[0].path / "evaluation.json").unlink()
+    file.unlink()
+    assert main(["report", str(experiment), "--numbers", str(file)]) == 1
+    assert "runs below" in capsys.readouterr().err
+    assert not file.exists()
