@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,11 @@ SOMETIMES = {"random_return_mean", "random_return_low", "warnings"}  # not in th
 
 
 @pytest.mark.parametrize(
-    "setting", [{}, {"algorithm": "grpo"}, {"normalization": "learned"}], ids=["default", "grpo", "learned"]
+    "setting",
+    [{}, {"algorithm": "grpo"}, {"normalization": "learned"}, {"normalize_rewards": True}],
+    ids=["default", "grpo", "learned", "rewards"],
 )
-def test_every_metric_of_a_run_is_explained(setting: dict[str, str], tmp_path: Path) -> None:
+def test_every_metric_of_a_run_is_explained(setting: dict[str, Any], tmp_path: Path) -> None:
     """A metric that nobody can look up is noise."""
     config = twosome.TrainConfig(env="FoodPreparation", total_steps=128, output=tmp_path / "run")
     run = twosome.train(replace(config, **setting), progress=False)
@@ -27,7 +30,11 @@ def test_every_metric_of_a_run_is_explained(setting: dict[str, str], tmp_path: P
 def test_every_explained_metric_is_logged(tmp_path: Path) -> None:
     """The other way round: a metric that was renamed or removed leaves the page, too."""
     config = twosome.TrainConfig(
-        env="FoodPreparation", normalization="learned", total_steps=128, output=tmp_path / "run"
+        env="FoodPreparation",
+        normalization="learned",
+        normalize_rewards=True,
+        total_steps=128,
+        output=tmp_path / "run",
     )
     run = twosome.train(config, progress=False)
     logged = set(json.loads((run / "metrics.jsonl").read_text("utf-8").splitlines()[-1]))

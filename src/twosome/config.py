@@ -200,6 +200,8 @@ class TrainConfig:
     """An approximate KL beyond this drops the minibatch and ends the policy update of the rollout; 0: never."""
     advantage_std_floor: NotNegative = _FROM_PRESET
     """Advantages are divided by their spread over the rollout, but by no less than this."""
+    normalize_rewards: bool = False
+    """Divide rewards by the largest return so far before learning from them; reports keep the world's own units."""
     critic_warmup_steps: Decisions = _FROM_PRESET
     """Decisions during which only the value head learns."""
     warm_start_episodes: Annotated[int, Range(0, 10**7)] = 0

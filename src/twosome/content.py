@@ -122,8 +122,14 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
             ),
             "counters": _list_of(num, lambda v: _mismatch(v, _COUNTER, "") == "", "running episodes"),
         },
+        **({"reward_scale": _reward_scale(num)} if config.normalize_rewards else {}),
         **{name: replace(kind, optional=True) for name, kind in _PINS.items()},
     }
+
+
+def _reward_scale(num_envs: int) -> dict[str, _Value]:
+    largest = _Value("a finite number from 0", lambda v: _is_finite(v) and v >= 0)
+    return {"largest": largest, "sums": _list_of(num_envs, _is_finite, "finite numbers")}
 
 
 def _is_counts(value: Any) -> bool:

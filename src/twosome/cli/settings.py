@@ -34,6 +34,7 @@ GROUPS = {
         "rollout_steps",
         "gamma",
         "gae_lambda",
+        "normalize_rewards",
         "warm_start_episodes",
         "critic_warmup_steps",
     ),

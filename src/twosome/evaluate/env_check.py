@@ -250,7 +250,7 @@ class _Checker:
             self._advise(
                 f"Rewards are as large as {largest:g} (expected near 1): the critic's clipping and learning rate are "
                 "made for returns near 1.",
-                "Divide them, or train with --normalize-returns, which reports them as they are.",
+                "Divide them, or train with --normalize-rewards, which reports them as they are.",
             )
         doubled = [d for d in self.decisions if len(set(filter(None, d.actions))) < len(d.available)]
         if doubled:

@@ -21,6 +21,7 @@ from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.policy.tuning import save_tuned
 from twosome.ppo.build import Parts
 from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, save_critic, save_optimizers
+from twosome.ppo.reward_scale import RewardScale
 from twosome.rollout import Episode, Rollout, episode_means, merge_states
 from twosome.runs import STATE, RunDirectory, write_json
 from twosome.versions import versions
@@ -46,6 +47,7 @@ class RunState:
         best_checkpoint: its name.
         metrics_bytes: length of metrics.jsonl.
         model_files: hashes of the model's files, once they are known.
+        reward_scale: what rewards are divided by, if they are.
     """
 
     update: int = 0
@@ -56,6 +58,7 @@ class RunState:
     best_checkpoint: str | None = None
     metrics_bytes: int = 0
     model_files: dict[str, str] | None = None
+    reward_scale: RewardScale = field(default_factory=RewardScale)
 
     def count(self, rollout: Rollout) -> dict[str, Any]:
         """Count an update with its rollout, and say how far the run is, as metrics do."""
@@ -183,6 +186,7 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, world
             "metrics_sha256": run.metrics_hash(state.metrics_bytes),
             "settings": config.to_json(),
             "model_files": state.model_files,
+            **({"reward_scale": asdict(state.reward_scale)} if config.normalize_rewards else {}),
         },
     )
 
@@ -199,6 +203,8 @@ def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
         worlds = _read(folder, state, parts)
         # Worlds that begin anew take another seed than at the start, or they would repeat its episodes.
         restored = _restore_worlds(folder, worlds, parts, (parts.config.seed, state.update + 1))
+        if not restored:
+            state.reward_scale.sums = []
     except BaseException:
         parts.collector.close()
         raise
@@ -227,6 +233,8 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     state.best_checkpoint = saved["best_checkpoint"]
     state.metrics_bytes = saved["metrics_bytes"]
     parts.rng.bit_generator.state = saved["rng"]
+    if config.normalize_rewards:
+        state.reward_scale = RewardScale(**saved["reward_scale"])
     worlds: dict[str, Any] = saved["worlds"]
     return worlds
 

@@ -186,7 +186,7 @@ class Trainer:
         with clock("rollout_s"):
             rollout = merge(self.ranks.gather(self._collect))
         with clock("estimate_s"):
-            credit = self.estimate(rollout)
+            credit = self.estimate(self._scaled(rollout))
         losses: Metrics = {}
         if self.parts.has_critic:
             with clock("value_s"):
@@ -202,6 +202,7 @@ class Trainer:
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
             **(self.actor.calibration.numbers() if self.config.learns_normalization else {}),
             **variety(rollout),
+            **({"reward_scale": self.state.reward_scale.divisor} if self.config.normalize_rewards else {}),
             "distinct_prompts": sum(isinstance(known, str) for known in self.critic.known),
             **losses,
             **clock.seconds,
@@ -213,6 +214,12 @@ class Trainer:
             return self.collector.collect(self.actor, self.config.rollout_steps, self.rng)
         except DivergedError as error:
             raise self._diverged(str(error), "policy") from error
+
+    def _scaled(self, rollout: Rollout) -> Rollout:
+        """The rollout as the algorithm sees it."""
+        if not self.config.normalize_rewards:
+            return rollout
+        return self.state.reward_scale.scaled(rollout, self.collector.gamma)
 
     def estimate(self, rollout: Rollout) -> Credit:
         """What the algorithm says of each choice in the rollout."""
