@@ -68,7 +68,7 @@ def main() -> None:
     """Learn what is not there yet, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--envs", nargs="+", choices=WORLDS, default=["TomatoSalad", "FoodPreparation"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--decisions", type=int, default=2560, help="of each run; at most 10,000")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -25,7 +25,7 @@ from twosome.distributed import OneProcess
 from twosome.errors import ConfigError
 from twosome.policy import sharding
 from twosome.policy.actor import Actor
-from twosome.ppo import train as training
+from twosome.ppo import build
 from twosome.ppo.train import resume, train
 from twosome.rollout import Collector, merge
 from twosome.runs import RunDirectory
@@ -229,14 +229,14 @@ def train_with_little_memory(config: TrainConfig) -> None:
     def fail(*_: Any) -> None:
         raise torch.OutOfMemoryError("no memory left")
 
-    begin_tuning = training.begin_tuning
+    begin_tuning = build.begin_tuning
 
     def add_and_break(scorer: Any, *arguments: Any) -> None:
         begin_tuning(scorer, *arguments)
         if os.environ["RANK"] == "1":
             scorer.model.get_base_model().model.layers[1].register_forward_pre_hook(fail)
 
-    with mock.patch.object(training, "begin_tuning", add_and_break):
+    with mock.patch.object(build, "begin_tuning", add_and_break):
         train(config)
 
 
