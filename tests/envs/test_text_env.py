@@ -70,6 +70,16 @@ class Keeping(Hall):
         return self.look()
 
 
+class Long(Hall):
+    """The last room but one of the longest halls has more to see than a small model can read."""
+
+    def look(self) -> twosome.Turn:
+        turn = super().look()
+        much = "There are a table and a chair. " * 99 if self.room == 2 else ""
+        return twosome.Turn(f"{turn.observation} {much}", turn.actions, score=turn.score)
+
+
+gymnasium.register("twosome-tests/Long-v0", Long)
 gymnasium.register("twosome-tests/Hall-v0", Hall)
 gymnasium.register("twosome-tests/Keeping-v0", Keeping)
 
@@ -276,6 +286,13 @@ def test_the_oldest_history_is_left_out_first_and_neither_goal_nor_observation()
 def test_a_goal_and_observation_that_do_not_fit_are_an_error_that_names_the_place() -> None:
     with pytest.raises(WorldError, match=r"Hall, seed 0, episode 1, reset: .* does not fit into the model's context"):
         told_within(20, 2, 3)
+
+
+@pytest.mark.parametrize("settings", [{}, {"normalization": "learned"}])
+def test_a_prompt_that_is_too_long_somewhere_is_an_error_before_the_run(tmp_path: Path, settings: Any) -> None:
+    with pytest.raises(WorldError, match=r"Long-v0, seed \d+, episode \d+, step \d, .* does not fit into the model's"):
+        twosome.train(hall_run(tmp_path / "run", "Long", **settings))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_models_own_tokens_decide_what_fits() -> None:

@@ -14,6 +14,7 @@ from twosome import models
 from twosome._malloc import keep_freed_memory
 from twosome.algorithms import algorithm_class, has_critic, qualified
 from twosome.config import TrainConfig
+from twosome.decision import Decision
 from twosome.distributed import Ranks
 from twosome.envs import callables, text
 from twosome.errors import ConfigError, quote
@@ -142,6 +143,9 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
             keep_within(config.memory_budget_gib, scorer, frozen, critic.head, collector.current)
         if checkpoint is None and config.learns_normalization:
             _calibrate(config, actor, ranks)
+        elif checkpoint is None and any(hasattr(env.env.unwrapped, "fits") for env in collector.envs):
+            # A prompt that is too long for the model, though no history is told, is to be an error before the run.
+            _random_decisions(config, scorer)
         gives_credit: Algorithm = algorithm(config, gamma, scorer)
     except BaseException:
         collector.close()
@@ -215,7 +219,11 @@ def _critic(config: TrainConfig, frozen: ActionScorer, collector: Collector, ran
 
 def _calibrate(config: TrainConfig, actor: Actor, ranks: Ranks) -> None:
     """Set the temperature by the entropy of the untrained policy where random play leads."""
-    met = random_decisions(text.maker(config.env, config.env_kwargs, actor.scorer.fits), config.seed)
-    actor.calibrate(met, config.target_entropy)
+    actor.calibrate(_random_decisions(config, actor.scorer), config.target_entropy)
     # Each rank has played alike, but not every device repeats a sum to the last bit.
     ranks.take_from_main([actor.calibration.log_temperature])
+
+
+def _random_decisions(config: TrainConfig, scorer: ActionScorer) -> list[Decision]:
+    """What random play meets where the model reads, in an environment of its own."""
+    return random_decisions(text.maker(config.env, config.env_kwargs, scorer.fits), config.seed)
