@@ -186,7 +186,8 @@ class Trainer:
         with clock("rollout_s"):
             rollout = merge(self.ranks.gather(self._collect))
         with clock("estimate_s"):
-            credit = self.estimate(self._scaled(rollout))
+            scale, scales = self.state.reward_scale, self.config.normalize_rewards
+            credit = self.estimate(scale.scaled(rollout, self.collector.gamma) if scales else rollout)
         losses: Metrics = {}
         if self.parts.has_critic:
             with clock("value_s"):
@@ -214,12 +215,6 @@ class Trainer:
             return self.collector.collect(self.actor, self.config.rollout_steps, self.rng)
         except DivergedError as error:
             raise self._diverged(str(error), "policy") from error
-
-    def _scaled(self, rollout: Rollout) -> Rollout:
-        """The rollout as the algorithm sees it."""
-        if not self.config.normalize_rewards:
-            return rollout
-        return self.state.reward_scale.scaled(rollout, self.collector.gamma)
 
     def estimate(self, rollout: Rollout) -> Credit:
         """What the algorithm says of each choice in the rollout."""
