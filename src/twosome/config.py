@@ -217,6 +217,9 @@ class TrainConfig:
     """The adapters' output is scaled by alpha / rank."""
     lora_targets: tuple[str, ...] = ()
     """Linear layers to adapt; empty: PEFT's choice for the family (query and value projections)."""
+    lora_layers: SmallCount | None = None
+    """Adapt so many of the model's upper layers alone: what the ones below make of a decision is computed once and
+    kept, which makes updates faster. When not given, all layers are adapted."""
     dtype: DType = "auto"
     """Precision of the frozen model; adapters and value head are always float32."""
     quantization: Quantization = None
@@ -304,6 +307,9 @@ class TrainConfig:
         if changed is not None:
             self._require("quantization", self.quantization is None, f"none with {changed}")
             self._require("shard_model", not self.shard_model, f"False with {changed}")
+        if self.lora_layers is not None:
+            self._require("tuning", self.tuning == "lora", "lora with --lora-layers")
+            self._require("shard_model", not self.shard_model, "False with --lora-layers")
         if self.warm_start_episodes:
             self._require("shard_model", not self.shard_model, "False with --warm-start-episodes")
 

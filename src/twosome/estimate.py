@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
@@ -213,9 +214,11 @@ def measure_activations(scorer: ActionScorer, decision: Decision) -> Activations
     for module in recomputing:
         module.training = True
     config = scorer.model.config.get_text_config()
+    # Autograd keeps nothing of the layers below the first that is trained.
+    layers = config.num_hidden_layers - scorer.first_trained
     return Activations(
         kept=kept,
-        layer=Rates(whole.per_token / config.num_hidden_layers, whole.per_pair / config.num_hidden_layers),
+        layer=Rates(whole.per_token / layers, whole.per_pair / layers),
         logit_bytes=config.vocab_size * scorer.model.dtype.itemsize,
         recomputes=bool(recomputing),
     )
@@ -235,6 +238,9 @@ def _rates(scorer: ActionScorer, decision: Decision) -> Rates:
 
 def _kept(scorer: ActionScorer, decision: Decision) -> tuple[int, int]:
     """Tokens of a decision's only row, and the bytes kept of its forward, logits apart."""
+    if scorer.lower is not None:
+        with torch.no_grad():
+            scorer.score([decision])  # so that what is kept of the lower layers is there
     with recorded(scorer) as forwards:
         total = saved_bytes(scorer.model, lambda: scorer.score([decision]).logp)
     (forward,) = forwards

@@ -53,7 +53,7 @@ GROUPS = {
         "target_kl",
         "advantage_std_floor",
     ),
-    "adapters": ("tuning", "lora_rank", "lora_alpha", "lora_targets"),
+    "adapters": ("tuning", "lora_rank", "lora_alpha", "lora_targets", "lora_layers"),
     "resources": (
         "device",
         "threads",

@@ -5,11 +5,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.pytorch_utils import Conv1D
 
 from twosome.content import ADAPTER_CONFIG, LEARNED
 from twosome.errors import CheckpointError, ModelError, RunError, quote
@@ -18,6 +20,7 @@ from twosome.policy.tensors import copy_into
 from twosome.runs import read_json
 from twosome.scoring import ActionScorer, adapters_off, inner_model
 from twosome.scoring.adapters import quiet_peft
+from twosome.scoring.lower import decoder_layers
 
 ALL_LINEAR = "all-linear"
 """PEFT's name for every linear layer but the output layer."""
@@ -32,11 +35,13 @@ class Adapters:
         alpha: the adapters' output is scaled by ``alpha / rank``.
         targets: names of the linear layers to adapt, or ``("all-linear",)``; empty: PEFT's choice for the model's
             family (the query and value projections where they are separate).
+        layers: how many of the upper layers to adapt; None: all.
     """
 
     rank: int = 8
     alpha: int = 16
     targets: tuple[str, ...] = ()
+    layers: int | None = None
 
 
 def add_adapters(scorer: ActionScorer, adapters: Adapters, seed: int) -> None:
@@ -44,16 +49,23 @@ def add_adapters(scorer: ActionScorer, adapters: Adapters, seed: int) -> None:
 
     Fresh adapters change nothing: one of their two factors starts at zero.
 
+    With adapters in the upper layers alone, the scorer keeps what lies below for each decision.
+
     Raises:
-        ModelError: a given name is that of no linear layer, or the model's family has no default.
+        ModelError: a given name is that of no linear layer, the model's family has no default, or it has not so many
+            layers.
     """
     targets = _checked_targets(scorer, adapters.targets)
+    where = {} if adapters.layers is None else _upper_layers(scorer, adapters.layers)
+    if where and targets == ALL_LINEAR:
+        targets = _names_within(scorer)
     config = LoraConfig(
         r=adapters.rank,
         lora_alpha=adapters.alpha,
         lora_dropout=0.0,
         target_modules=targets,
         task_type="CAUSAL_LM",
+        **where,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -68,6 +80,26 @@ def add_adapters(scorer: ActionScorer, adapters: Adapters, seed: int) -> None:
     scorer.model = model.eval()
     for parameter in trainable(scorer.model):
         parameter.data = parameter.data.float()
+    if where:
+        scorer.reuse_below(where["layers_to_transform"][0])
+
+
+def _upper_layers(scorer: ActionScorer, count: int) -> dict[str, Any]:
+    """Arguments that make PEFT adapt so many of the upper layers alone."""
+    name, layers = decoder_layers(scorer.model)
+    if count > len(layers):
+        raise ModelError(
+            f"--lora-layers is {count}, and {scorer.name!r} has {len(layers)} layers. Give at most so many, or leave "
+            "it out for all."
+        )
+    upper = list(range(len(layers) - count, len(layers)))
+    return {"layers_to_transform": upper, "layers_pattern": name.rsplit(".", 1)[-1]}
+
+
+def _names_within(scorer: ActionScorer) -> list[str]:
+    """What linear layers within the model's layers are called."""
+    modules = decoder_layers(scorer.model)[1].named_modules()
+    return sorted({name.rsplit(".", 1)[-1] for name, module in modules if isinstance(module, (nn.Linear, Conv1D))})
 
 
 def load_adapters(scorer: ActionScorer, adapters: Adapters, folder: Path, *, trainable: bool) -> None:

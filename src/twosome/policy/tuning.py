@@ -85,7 +85,7 @@ def load_tuned(scorer: ActionScorer, config: TrainConfig, folder: Path, *, train
 
 
 def _adapters(config: TrainConfig) -> Adapters:
-    return Adapters(config.lora_rank, config.lora_alpha, config.lora_targets)
+    return Adapters(config.lora_rank, config.lora_alpha, config.lora_targets, config.lora_layers)
 
 
 def randomize(scorer: ActionScorer, seed: int) -> None:

@@ -44,7 +44,8 @@ class Memory:
         base: weights of the frozen model.
         adapters: weights, gradients and AdamW's two moments.
         value_head: weights and, where it is trained, gradients and Adam's two moments.
-        features: the critic's features of the prompts met in one rollout; grows with each new prompt.
+        features: the critic's features of the prompts met in one rollout, and with --lora-layers what is kept of the
+            layers below for its decisions; grows with each new prompt and decision.
         activations: what the largest micro-batch keeps for its backward pass, and the most that comes on top.
         logits: of that micro-batch.
         reading: of the largest forward without gradients; not alive at the same time as the two before.
@@ -219,7 +220,7 @@ def _memory(trainer: Trainer, calls: list[list[Forward]], reading: list[Forward]
         base=frozen_bytes(model) + copied_bytes(scorer, trainer.frozen),
         adapters=learner_bytes(model),
         value_head=frozen_bytes(trainer.critic.head) + learner_bytes(trainer.critic.head),
-        features=tensor_bytes(trainer.critic.known.values()),
+        features=tensor_bytes(trainer.critic.known.values()) + (scorer.lower.kept_bytes if scorer.lower else 0),
         activations=round(activations.peak_bytes(largest, bound)) - logits,
         logits=logits,
         reading=round(activations.reading_bytes(reading)),

@@ -90,7 +90,7 @@ def keep_within(
     with torch.no_grad(), recorded(scorer) as forwards:
         for decision in dict.fromkeys(decisions):
             scorer.score([decision])
-    row = max(forwards, key=lambda forward: forward.length)
+    row = max(forwards, key=lambda forward: (forward.length, forward.num_kept))
     static = frozen_bytes(scorer.model) + learner_bytes(scorer.model)
     static += frozen_bytes(head) + learner_bytes(head) + copied_bytes(scorer, frozen)
     tokens = tokens_within(budget_gib * GIB, static, activations, Forward(1, row.length, row.num_kept))

@@ -22,6 +22,11 @@ class BoundedCache(Generic[K, V]):
         self._values: OrderedDict[K, V] = OrderedDict()
         self._weight = 0
 
+    @property
+    def weight(self) -> int:
+        """What the kept values weigh together."""
+        return self._weight
+
     def find(self, key: K) -> V | None:
         """The value kept for `key`, if there is one."""
         if key not in self._values:

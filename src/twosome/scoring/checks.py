@@ -73,6 +73,22 @@ def packing_fault(model: Any, packed: Callable[[], list[Tensor]], naive: Callabl
     return difference and f"packed and one-by-one log-probabilities differ by {difference} nats on an example"
 
 
+def reuse_fault(model: Any, whole: list[Tensor], kept: Callable[[], list[Tensor]]) -> str | None:
+    """Why what a model's lower layers make of a decision cannot be kept; None where it can.
+
+    Args:
+        model: the language model.
+        whole: joint log-probabilities of the actions of `EXAMPLES`, through all layers.
+        kept: the same from what is kept of the lower ones.
+    """
+    try:
+        difference = _difference(whole, kept(), _tolerance(model))
+    except _FORWARD_ERRORS as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        return f"its layers cannot be entered in the middle ({type(error).__name__}: {first_line})"
+    return difference and f"entered in the middle it gives log-probabilities that differ by {difference} nats"
+
+
 def company_fault(model: Any, ids: Sequence[int], max_length: int | None, device: torch.device) -> str | None:
     """Why a text has to be read alone; None where what stands beside it in a forward changes nothing.
 

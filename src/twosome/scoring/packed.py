@@ -8,9 +8,11 @@ What it computes is `twosome.minimal.score`.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -20,9 +22,12 @@ from torch import Tensor
 from twosome.scoring.attention import model_mask
 from twosome.scoring.bounded import recomputed_if_large
 from twosome.scoring.forest import Costs, PackedRow
+from twosome.scoring.lower import LowerLayers
 from twosome.scoring.readout import token_log_probs
 from twosome.scoring.stretch import ONE_STRETCH, Stretches
 from twosome.scoring.trie import IntArray
+
+Lower: TypeAlias = tuple[LowerLayers, Callable[[Sequence[PackedRow]], Float[Tensor, "B N D"]]]
 
 # Logits of one forward, in numbers: bounds [B, slots, V] however large the vocabulary is.
 MAX_LOGITS = 2**27
@@ -78,20 +83,33 @@ def row_costs(config: Any, max_tokens: int) -> Costs:
 
 
 def packed_token_log_probs(
-    model: Any, rows: Sequence[PackedRow], device: torch.device, max_tokens: int
+    model: Any,
+    rows: Sequence[PackedRow],
+    device: torch.device,
+    max_tokens: int,
+    lower: Lower | None = None,
 ) -> Iterator[tuple[list[int], Float[Tensor, "A L"]]]:
     """For one forward after another: which rows it held, and log p of each token of their actions.
 
     Actions come in the order of the rows and, within one, of its `action_ids`; zero behind an action's last
     token. Natural logarithm, float32 (float64 for a model in float64). Gradients flow, through at most `max_tokens`
     at a time (see `recomputed_if_large`).
+
+    Args:
+        model: the language model.
+        rows: what to score.
+        device: where the model takes its tokens.
+        max_tokens: most tokens of a forward.
+        lower: layers that need not be computed, and the states with which some rows leave them.
     """
     stretches = Stretches.of_model(model.config)
     groups = plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens, stretches)
     forward_tokens = [len(group) * max(rows[i].length for i in group) for group in groups]
     forward = recomputed_if_large(_forward, forward_tokens, max_tokens)
     for group in groups:
-        yield group, forward(model, _batch([rows[i] for i in group]), device)
+        batch = [rows[i] for i in group]
+        left_out = nullcontext if lower is None else partial(lower[0].left_out, lower[1](batch))
+        yield group, forward(model, _batch(batch), device, left_out)
 
 
 def plan_forwards(
@@ -145,17 +163,21 @@ def _batch(rows: Sequence[PackedRow]) -> _Batch:
     return _Batch(tokens, positions, order, ends, num_kept, slots, edge_tokens, paths)
 
 
-def _forward(model: Any, batch: _Batch, device: torch.device) -> Float[Tensor, "A L"]:
+def _forward(
+    model: Any, batch: _Batch, device: torch.device, left_out: Callable[[], AbstractContextManager[None]]
+) -> Float[Tensor, "A L"]:
     def on_device(array: IntArray) -> Tensor:
         return torch.from_numpy(array).to(device)
 
     positions = on_device(batch.positions)
-    logits = model(
-        input_ids=on_device(batch.tokens),
-        attention_mask=model_mask(model.config, on_device(batch.order), on_device(batch.ends), positions, model.dtype),
-        position_ids=positions,
-        use_cache=False,
-        logits_to_keep=batch.num_kept,
-    ).logits
+    order, ends = on_device(batch.order), on_device(batch.ends)
+    with left_out():
+        logits = model(
+            input_ids=on_device(batch.tokens),
+            attention_mask=model_mask(model.config, order, ends, positions, model.dtype),
+            position_ids=positions,
+            use_cache=False,
+            logits_to_keep=batch.num_kept,
+        ).logits
     edge_logp = token_log_probs(logits.flatten(0, 1), on_device(batch.slots), on_device(batch.edge_tokens))
     return torch.cat([edge_logp, edge_logp.new_zeros(1)])[on_device(batch.paths)]

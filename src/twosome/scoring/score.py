@@ -24,11 +24,13 @@ from twosome.scoring.checks import (
     needs_reading_alone,
     packing_fault,
     require_no_dropout,
+    reuse_fault,
 )
 from twosome.scoring.forest import Costs, PackedRow, most_tokens, pack
 from twosome.scoring.load import Device, load_model
+from twosome.scoring.lower import LowerLayers
 from twosome.scoring.naive import naive_token_log_probs
-from twosome.scoring.packed import max_nodes, packed_token_log_probs, row_costs
+from twosome.scoring.packed import Lower, max_nodes, packed_token_log_probs, row_costs
 from twosome.scoring.scored import ScoredActions
 from twosome.scoring.spans import SpanEncoder, Spans, UnknownTokenWarning
 from twosome.scoring.stretch import Stretches
@@ -86,6 +88,8 @@ class ActionScorer:
         tokenizer: as given.
         name: as given.
         method: the one in use, ``"packed"`` or ``"naive"``.
+        lower: the layers whose results are kept; None: none (see `reuse_below`).
+        first_trained: number of the first layer that may change.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -116,6 +120,8 @@ class ActionScorer:
         self._stretches = Stretches.of_model(model.config)
         self._prepared = _prepared_cache()
         self.context_free_cache: BoundedCache[tuple[str, str], float] = BoundedCache(_CACHED_PHRASES)
+        self.lower: LowerLayers | None = None
+        self.first_trained = 0
         self._reads_alone = False
         self.method: Literal["packed", "naive"] = "naive"
         self._check(method)
@@ -358,12 +364,46 @@ class ActionScorer:
                         yield np.array([row * num_actions + action]), logp[None]
             return
         decision_of = np.repeat(np.arange(len(prepared)), [len(item.tries) for item in prepared])
-        rows = self._rows(prepared)
-        for group, logp in packed_token_log_probs(self.model, rows, self.device, self.max_tokens_per_forward):
+        rows, bound = self._rows(prepared), self.max_tokens_per_forward
+        lower = self._lower_of([trie for item in prepared for trie in item.tries])
+        for group, logp in packed_token_log_probs(self.model, rows, self.device, bound, lower):
             yield (
                 np.concatenate([decision_of[rows[i].owners] * num_actions + rows[i].action_ids for i in group]),
                 logp,
             )
+
+    def reuse_below(self, first: int) -> None:
+        """From now on keep what the layers below one make of each decision, since none of them will change.
+
+        Where a family does not allow that, each score is computed from the beginning, and a `PackingWarning` says why.
+
+        Args:
+            first: number of the first layer that may change.
+        """
+        self.first_trained = first
+        if first == 0 or self.method == "naive":
+            return
+        whole, self.lower = self._example(), LowerLayers(self.model, first)
+        if fault := reuse_fault(self.model, whole, self._example):
+            self.lower = None
+            _warn(f"{self.name!r} is computed from its lowest layer on at each score, which is slower: {fault}")
+
+    def _lower_of(self, tries: Sequence[ActionTrie]) -> Lower | None:
+        lower, costs = self.lower, self._costs
+        if lower is None:
+            return None
+
+        def row_of(trie: ActionTrie) -> PackedRow:
+            (row,) = pack([trie], costs, self._stretches)
+            return row
+
+        return lower, lambda rows: lower.states(tries, rows, row_of, self.device)
+
+    def _example(self) -> list[Tensor]:
+        with warnings.catch_warnings(), torch.no_grad():
+            # The examples need not be in the words of the model's world.
+            warnings.simplefilter("ignore", UnknownTokenWarning)
+            return self.log_probs(EXAMPLES)
 
     def _check(self, method: Method) -> None:
         """Find out how the model can be scored, and whether prompts can be read together."""
@@ -389,12 +429,9 @@ class ActionScorer:
     def _packing_fault(self, ids: Sequence[int]) -> str | None:
         def by(method: Literal["packed", "naive"]) -> list[Tensor]:
             self.method = method
-            return self.log_probs(EXAMPLES)
+            return self._example()
 
-        with warnings.catch_warnings():
-            # The examples need not be in the words of the model's world.
-            warnings.simplefilter("ignore", UnknownTokenWarning)
-            fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
+        fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
         return fault or company_fault(self.model, ids, self.encoder.max_length, self.device)
 
 
