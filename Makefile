@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints.txt
 VERSIONS ?= newest oldest
 TORCH ?= torch==2.13.0
 
-.PHONY: help train test test-slow fuzz check check-install hearth pages clean
+.PHONY: help train test test-slow fuzz check check-install hearth gemma pages clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ hearth: $(VENV)/.installed-dev ## rebuild the embedded model from its corpus
 
 pages: $(VENV)/.installed ## fill the tables of README.md and docs/ from benchmarks/results
 	$(BIN)/python -m benchmarks.pages
+
+# ACCEPT_TERMS=1 asks nothing; FOLDER=... puts it elsewhere. No part of the repository, and no test needs it.
+gemma: $(VENV)/.installed-dev ## fetch Gemma 3 270M, a real language model, into ~/.cache/twosome
+	$(BIN)/python -m benchmarks.gemma $(if $(ACCEPT_TERMS),--accept-terms) $(if $(FOLDER),--folder "$(FOLDER)")
 
 clean: ## remove what the targets above made, but not runs/
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
