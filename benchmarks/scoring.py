@@ -78,7 +78,7 @@ def cells(
             limits = LIMITS[model] | headline
             yield {"kind": "grid", "prompt": prompt_tokens}, {"scorer": scorer, "decisions": batch, **limits}
     for world in WORLDS:
-        yield {"kind": world}, {"scorer": worlds, "decisions": requests.world_decisions(world, 32), **LIMITS[model]}
+        yield {"kind": world}, {"scorer": worlds, "decisions": requests.env_decisions(world, 32), **LIMITS[model]}
     batch = requests.decisions(scorer, 4, 110, requests.unshared_phrases(50))
     yield {"kind": "no shared beginnings", "prompt": 110}, {"scorer": scorer, "decisions": batch, **LIMITS[model]}
     batch = requests.decisions(scorer, 1, 110, requests.phrases(2000))

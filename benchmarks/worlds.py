@@ -26,7 +26,7 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("TomatoLettuceSalad", {"layout": layout}) for layout in "ABC"),
     ("TomatoSalad", {"actions": "primitive"}),
     ("TomatoLettuceSalad", {"actions": "primitive"}),
-    *((world.removeprefix("twosome/").removesuffix("-v0"), {}) for world in text.world_ids() if "Salad" not in world),
+    *((world.removeprefix("twosome/").removesuffix("-v0"), {}) for world in text.env_ids() if "Salad" not in world),
     ("Entertainment", {"backend": "virtualhome"}),
 )
 

@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 # Imported by tests by their names; as modules to look for doctests in they would be imported twice.
-collect_ignore = ["ranks.py", "worlds.py"]
+collect_ignore = ["ranks.py", "environments.py"]
 
 # No deadline, since the first call of many a function fills caches. `make fuzz` tries other examples each time, many
 # more of them (see tests/fuzz/inputs.py), and says how to repeat one that fails.

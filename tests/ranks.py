@@ -14,7 +14,7 @@ from twosome.cli import main
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # Imported once by the server that all processes are forked from.
-_CONTEXT.set_forkserver_preload(["twosome.cli.train", "twosome.ppo.train", "tests.worlds"])
+_CONTEXT.set_forkserver_preload(["twosome.cli.train", "twosome.ppo.train", "tests.environments"])
 
 
 def begin_command(arguments: Sequence[str], output: Path) -> BaseProcess:

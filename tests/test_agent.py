@@ -12,8 +12,8 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 
 import twosome
+from tests.environments import Counting, counting_run
 from tests.unchecked import types_unchecked
-from tests.worlds import Counting, counting_run
 from twosome.agent import Agent
 from twosome.baselines import Planner, Uniform
 from twosome.decision import Decision
@@ -119,7 +119,7 @@ def test_play_yields_each_step_and_does_not_depend_on_what_was_drawn_before():
 def test_what_plays_by_the_true_state_plays_and_cannot_be_asked_without_an_environment():
     agent = Agent(Planner())
     assert agent.evaluate("FoodPreparation", episodes=1).summary()["success_rate"] == 1.0
-    with pytest.raises(twosome.envs.text.WorldError, match="asks the environment"):
+    with pytest.raises(twosome.envs.text.EnvError, match="asks the environment"):
         agent.act(TEA)
 
 

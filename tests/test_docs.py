@@ -16,7 +16,7 @@ from twosome.cli import COMMANDS, main
 from twosome.envs import text
 
 ROOT = Path(__file__).parents[1]
-OWN_WORLD = (ROOT / "docs" / "your-own-world.md").read_text()
+OWN_WORLD = (ROOT / "docs" / "your-own-environment.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -31,7 +31,7 @@ def light(tmp_path):
 def test_the_example_world_keeps_the_contract(light, monkeypatch):
     monkeypatch.syspath_prepend(light)
     try:
-        text.check_world(text.make("light:home/Light-v0"))
+        text.check_contract(text.make("light:home/Light-v0"))
     finally:
         sys.modules.pop("light", None)
 

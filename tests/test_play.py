@@ -4,11 +4,11 @@ import gymnasium
 import numpy as np
 import pytest
 
+from tests.environments import Counting
 from tests.unchecked import types_unchecked
-from tests.worlds import Counting
 from twosome.decision import Decision
 from twosome.envs.checked import CheckedEnv
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, EnvError
 from twosome.observation import Observation
 from twosome.play import most_probable, play
 from twosome.policy.planner import Planner
@@ -107,10 +107,10 @@ def test_no_seeds_are_no_episodes():
         (Counting(), {"parallel": 2}, ConfigError, "parallel is 2; expected 1"),
         (Counting(), {"env_kwargs": {"limit": 2}}, ConfigError, "expected none with .*which is no name"),
         (Counting, {"env_kwargs": {"limit": 2}}, ConfigError, "expected none with"),
-        (lambda: None, {}, WorldError, "expected a Gymnasium environment, found None"),
-        (lambda: 1 / 0, {}, WorldError, "cannot be made: .*raised ZeroDivisionError"),
-        (lambda: gymnasium.make("CartPole-v1"), {}, WorldError, "CartPole-v1: expected"),
-        ("TomatoSald", {}, WorldError, "Did you mean 'TomatoSalad'"),
+        (lambda: None, {}, EnvError, "expected a Gymnasium environment, found None"),
+        (lambda: 1 / 0, {}, EnvError, "cannot be made: .*raised ZeroDivisionError"),
+        (lambda: gymnasium.make("CartPole-v1"), {}, EnvError, "CartPole-v1: expected"),
+        ("TomatoSald", {}, EnvError, "Did you mean 'TomatoSalad'"),
     ],
 )
 def test_what_is_no_environment_to_play_in_is_refused(env, options, error, message):
@@ -119,7 +119,7 @@ def test_what_is_no_environment_to_play_in_is_refused(env, options, error, messa
 
 
 def test_a_planner_without_an_environment_to_ask_is_refused():
-    with pytest.raises(WorldError, match="observation comes without one"):
+    with pytest.raises(EnvError, match="observation comes without one"):
         Planner().probabilities([Observation(Decision("Now you", ("wait",)))])
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import TimeLimit
 
-from tests.worlds import Counting, Foreign
+from tests.environments import Counting, Foreign
 from twosome.decision import Decision
 from twosome.rollout import Collector
 

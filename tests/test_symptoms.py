@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+import tests.environments
 import tests.toy_text  # registers the worlds
-import tests.worlds
 from twosome.config import TrainConfig
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
@@ -152,7 +152,7 @@ def test_a_world_in_which_the_prior_is_certain_does_not_die_silently(world, tmp_
 
 def test_warnings_and_metrics_of_a_resumed_run_are_those_of_one_that_never_stopped(tmp_path):
     """Standing still, by a tiny learning rate: the tenth update says so, whichever process makes it."""
-    config = tests.worlds.counting_run(
+    config = tests.environments.counting_run(
         tmp_path / "whole", total_steps=32 * 14, actor_lr=1e-12, checkpoint_every=32, normalization="word"
     )
     with pytest.warns(TrainingWarning, match="kl-zero"):
@@ -181,7 +181,7 @@ def test_warnings_and_metrics_of_a_resumed_run_are_those_of_one_that_never_stopp
 
 
 def test_looking_for_what_is_wrong_changes_nothing_that_is_learned(tmp_path, monkeypatch):
-    config = tests.worlds.counting_run(tmp_path / "watched", total_steps=32 * 10)
+    config = tests.environments.counting_run(tmp_path / "watched", total_steps=32 * 10)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)
         watched = train(config)
@@ -200,7 +200,7 @@ def test_a_report_lists_the_warnings_of_each_run(tmp_path, monkeypatch):
 
     found = [Symptom(code, 1, "a reason.", "a remedy.") for code in ("no-reward", "of-a-later-version")]
     monkeypatch.setattr(Watch, "see", lambda self, row: found)
-    train(tests.worlds.counting_run(tmp_path / "runs" / "one", total_steps=32))
+    train(tests.environments.counting_run(tmp_path / "runs" / "one", total_steps=32))
     collection = collect(tmp_path / "runs")
     summary = summarize(collection)
     (world,) = summary["worlds"].values()

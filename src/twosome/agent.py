@@ -244,7 +244,7 @@ class Agent:
 
         Raises:
             ConfigError: an argument is out of range.
-            WorldError: the environment fails or breaks its contract.
+            EnvError: the environment fails or breaks its contract.
         """
         return evaluate(
             self,
@@ -278,7 +278,7 @@ class Agent:
 
         Raises:
             ConfigError: an argument is out of range.
-            WorldError: the environment fails or breaks its contract.
+            EnvError: the environment fails or breaks its contract.
         """
         require_at_least("episodes", episodes, 1)
         return play(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twosome.errors import NoActionError, WorldError, quote
+from twosome.errors import EnvError, NoActionError, quote
 
 
 def text_faults(prompt: object, actions: object, num_actions: int | None = None) -> list[str]:
@@ -50,7 +50,7 @@ class Decision:
 
     Raises:
         NoActionError: no action is available.
-        WorldError: the prompt or a phrase is no text, holds characters that no text has, or has blanks where a model
+        EnvError: the prompt or a phrase is no text, holds characters that no text has, or has blanks where a model
             would read them.
 
     >>> decision = Decision("You hold a raw tomato. You should", ("chop the tomato", "", "serve the tomato"))
@@ -63,7 +63,7 @@ class Decision:
 
     def __post_init__(self) -> None:
         if faults := text_faults(self.prompt, self.actions):
-            raise WorldError(" ".join(faults))
+            raise EnvError(" ".join(faults))
         if not any(self.actions):
             raise NoActionError(
                 f"no action is available after the prompt {quote(self.prompt)}: expected at least one phrase that "

@@ -4,7 +4,7 @@
 
     TwosomeError
     ├── ConfigError             a setting is out of range, misspelt or contradicts another
-    ├── WorldError              an environment is unknown, or breaks the contract of `envs/text.py`
+    ├── EnvError              an environment is unknown, or breaks the contract of `envs/text.py`
     │   └── NoActionError       a decision offers nothing to choose from
     ├── ModelError              a language model cannot be found, loaded or scored with
     │   └── PromptTooLongError  a prompt with its actions does not fit into the model's context
@@ -35,11 +35,11 @@ class ConfigError(TwosomeError, ValueError):
     """A setting is out of range, misspelt or contradicts another."""
 
 
-class WorldError(TwosomeError):
+class EnvError(TwosomeError):
     """An environment is unknown, or breaks the contract that `twosome.envs.text` describes."""
 
 
-class NoActionError(WorldError, ValueError):
+class NoActionError(EnvError, ValueError):
     """A decision offers nothing to choose from, so no policy exists."""
 
 

@@ -104,7 +104,7 @@ def play(
         Each action with what it led to, as it is carried out; those of one episode in their order.
 
     Raises:
-        WorldError: the environment fails or breaks its contract.
+        EnvError: the environment fails or breaks its contract.
         ConfigError: a seed is out of range, one environment is to play several episodes at once, or the policy
             returns no probabilities.
     """

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
-from twosome.envs.checked import CheckedEnv, Place, world_seeds
+from twosome.envs.checked import CheckedEnv, Place, env_seeds
 from twosome.policy.base import Policy, sample_at
 from twosome.policy.uniform import Uniform
 
@@ -169,7 +169,7 @@ class Collector:
             env.close()
 
     def _begin(self, seed: int | Sequence[int]) -> None:
-        seeds = world_seeds(seed, self.num_envs)[self.own]
+        seeds = env_seeds(seed, self.num_envs)[self.own]
         self.current = [env.reset(begin) for env, begin in zip(self.envs, seeds, strict=True)]
         self.counters = [EpisodeCounter() for _ in self.envs]
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-import tests.worlds
+import tests.environments
 from twosome.baselines.ppo_mlp import MlpConfig, MlpPolicy, VectorReader, train_mlp
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, EnvError
 from twosome.evaluate.success import evaluate
 from twosome.observation import Observation
 from twosome.rollout import Collector
 
 COUNTING = "twosome-tests/Counting-v0"
-assert tests.worlds  # registers the world
+assert tests.environments  # registers the world
 
 
 def observed(number: float, *actions: str) -> Observation:
@@ -60,13 +60,13 @@ def test_actions_that_are_not_offered_have_no_probability_and_no_gradient():
 
 def test_the_networks_read_the_scaled_vector_of_the_world():
     observation, _ = text.make("TomatoLettuceSalad").reset(seed=0)
-    read, num_inputs, num_actions = VectorReader.for_world("TomatoLettuceSalad")
+    read, num_inputs, num_actions = VectorReader.for_env("TomatoLettuceSalad")
     assert (num_inputs, num_actions) == (26, 8)
     assert read([observation["vector"]])[0].tolist() == pytest.approx((observation["vector"] / 6).tolist())
 
 
 def test_a_step_changes_policy_and_value_each_by_its_own_loss():
-    before = MlpPolicy(*VectorReader.for_world(COUNTING), 64, seed=1)
+    before = MlpPolicy(*VectorReader.for_env(COUNTING), 64, seed=1)
     after = train_mlp(config(total_steps=32))
     for network in ("actor", "critic"):
         a, b = (getattr(policy, network)[0].weight for policy in (before, after))
@@ -97,15 +97,15 @@ def test_a_world_without_numbers_is_refused():
 
 @pytest.mark.parametrize("vector", [None, np.zeros(2), np.zeros((1, 1))])
 def test_observations_of_another_world_are_refused(vector):
-    policy = MlpPolicy(*VectorReader.for_world(COUNTING), 8, seed=0)
-    with pytest.raises(WorldError, match=r"expected an array of shape \(1,\), found"):
+    policy = MlpPolicy(*VectorReader.for_env(COUNTING), 8, seed=0)
+    with pytest.raises(EnvError, match=r"expected an array of shape \(1,\), found"):
         policy.probabilities([Observation(Decision("Now you", ("go left", "wait", "")), vector)])
 
 
 def test_the_numbers_of_a_rollout_are_the_worlds_own_and_stay_what_they_were():
     """`Counting` says how many decisions there were; a world may write that into one array again and again."""
 
-    class Reusing(tests.worlds.Counting):
+    class Reusing(tests.environments.Counting):
         kept = np.zeros(1, np.float32)
 
         def observation(self):

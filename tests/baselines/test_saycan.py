@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import tests.worlds
+import tests.environments
 from twosome.baselines import Uniform
 from twosome.baselines.config import MlpConfig, SayCanConfig
 from twosome.baselines.ppo_mlp import train_mlp
@@ -19,7 +19,7 @@ from twosome.observation import Observation
 from twosome.rollout import Collector
 
 COUNTING = "twosome-tests/Counting-v0"
-assert tests.worlds  # registers the world
+assert tests.environments  # registers the world
 
 DURATIONS = (1, 3, 2)
 

@@ -6,7 +6,7 @@ import torch
 from twosome.bench.compare import compare, ratio_by_clock
 from twosome.bench.memory import peak_mib
 from twosome.bench.models import SIZES, random_llama, word_tokenizer
-from twosome.bench.requests import KITCHEN, WORDS, decisions, phrases, unshared_phrases, world_decisions
+from twosome.bench.requests import KITCHEN, WORDS, decisions, env_decisions, phrases, unshared_phrases
 from twosome.bench.ways import Way
 from twosome.errors import ConfigError
 from twosome.scoring import ActionScorer
@@ -67,9 +67,9 @@ def test_unshared_phrases_share_no_beginning():
 
 
 def test_a_world_gives_as_many_distinct_decisions_as_it_has():
-    found = world_decisions("FoodPreparation", 32)
+    found = env_decisions("FoodPreparation", 32)
     assert 10 < len(found) == len(set(found)) < 32
-    assert len(world_decisions("TomatoSalad", 5)) == 5
+    assert len(env_decisions("TomatoSalad", 5)) == 5
 
 
 def test_models_have_the_parameters_that_they_are_called_by():

@@ -312,7 +312,7 @@ def test_a_run_may_lie_in_a_folder_with_brackets_in_its_name(tmp_path, capsys):
 
 def test_a_world_that_cannot_draw_itself_gets_everything_but_the_film(tmp_path, capsys):
     path = tmp_path / "run"
-    world = "tests.worlds:twosome-tests/Counting-v0"
+    world = "tests.environments:twosome-tests/Counting-v0"
     assert main(["train", "--env", world, "--total-steps", "256", "--output", str(path)]) == 0
     printed = capsys.readouterr().out
     assert "no film" in printed

@@ -138,7 +138,7 @@ def test_output_is_spelled_in_what_its_encoding_has(encoding, tmp_path):
 def test_a_whole_training_can_be_shown_in_any_encoding(encoding, tmp_path):
     # Episodes so short that enough of them end for a curve.
     small = [word for word in SMALL if word != "--no-show"]
-    world = ["--env", "tests.worlds:twosome-tests/Counting-v0", "--total-steps", "128"]
+    world = ["--env", "tests.environments:twosome-tests/Counting-v0", "--total-steps", "128"]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     process = begin([*small, *world], tmp_path, PYTHONIOENCODING=encoding, PYTHONPATH=path)
     out, err = process.communicate(timeout=120)

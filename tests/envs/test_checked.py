@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from tests.environments import Counting
 from tests.unchecked import types_unchecked
-from tests.worlds import Counting
 from twosome.decision import Decision
 from twosome.envs import best_action, text
-from twosome.envs.checked import MAX_REWARD, MAX_SEED, CheckedEnv, WorldCloseWarning, world_seeds
-from twosome.errors import ConfigError, NoActionError, WorldError
+from twosome.envs.checked import MAX_REWARD, MAX_SEED, CheckedEnv, EnvCloseWarning, env_seeds
+from twosome.errors import ConfigError, EnvError, NoActionError
 from twosome.evaluate.record import record
 from twosome.evaluate.success import evaluate
 from twosome.policy.planner import Planner
@@ -98,7 +98,7 @@ def played(request: pytest.FixtureRequest) -> Iterator[Callable[[Any, Any], None
         elif way == "evaluation":
             evaluate(Waiting(), NAME, gamma=0.9, episodes=3, seed=3)
         else:
-            text.check_world(text.make(NAME), num_steps=50)
+            text.check_contract(text.make(NAME), num_steps=50)
 
     yield play
     gymnasium.registry.pop(NAME, None)
@@ -156,7 +156,7 @@ both = pytest.mark.parametrize("way", ["training", "evaluation"])
     ],
 )
 def test_a_lie_is_the_same_error_everywhere(played: Any, way: str, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(WorldError, match=message) as caught:
+    with pytest.raises(EnvError, match=message) as caught:
         played(in_step(2, **changes), way)
     assert str(caught.value).startswith(f"{NAME}, seed ")
     assert ", episode 1, step 2, action 1 'wait': " in str(caught.value)
@@ -166,7 +166,7 @@ def test_a_lie_is_the_same_error_everywhere(played: Any, way: str, changes: dict
 @both
 @pytest.mark.parametrize("answer", [None, (), ({}, 0.0, False, {}), "abcde", [1, 2, 3, 4, 5]])
 def test_an_answer_that_is_no_five_values_is_an_error_everywhere(played: Any, way: str, answer: Any) -> None:
-    with pytest.raises(WorldError, match="step 2, action 1 'wait': expected step to return"):
+    with pytest.raises(EnvError, match="step 2, action 1 'wait': expected step to return"):
         played(instead(2, lambda: answer), way)
 
 
@@ -178,7 +178,7 @@ def test_whatever_a_world_raises_is_a_world_error_with_the_original_as_its_cause
     played: Any, way: str, error: BaseException
 ) -> None:
     with pytest.raises(
-        WorldError, match=r"step 2, action 1 'wait': the world raised .* at line \d+ of 'test_checked"
+        EnvError, match=r"step 2, action 1 'wait': the world raised .* at line \d+ of 'test_checked"
     ) as caught:
         played(instead(2, throw(error)), way)
     assert caught.value.__cause__ is error
@@ -198,7 +198,7 @@ def test_no_action_is_told_as_what_it_is(played: Any, way: str) -> None:
 
 @both
 def test_all_faults_of_an_answer_are_told_at_once(played: Any, way: str) -> None:
-    with pytest.raises(WorldError) as caught:
+    with pytest.raises(EnvError) as caught:
         played(in_step(2, reward="1", terminated="no", info=None), way)
     assert all(part in str(caught.value) for part in ("the reward", "terminated", "info"))
 
@@ -213,7 +213,7 @@ def test_a_reset_is_checked_too(played: Any, way: str) -> None:
     if way == "evaluation":
         lie.resets = 2  # type: ignore[attr-defined]
     with pytest.raises(
-        WorldError, match=r"episode \d+, reset: expected reset to return \(observation, info\), found None"
+        EnvError, match=r"episode \d+, reset: expected reset to return \(observation, info\), found None"
     ):
         played(lie, way)
 
@@ -239,7 +239,7 @@ def test_the_last_observation_of_a_terminated_episode_is_not_looked_at(
 
 @both
 def test_the_last_observation_of_a_truncated_episode_is_checked(played: Any, way: str) -> None:
-    with pytest.raises(WorldError, match=r"step 2.*expected the prompt to be a text"):
+    with pytest.raises(EnvError, match=r"step 2.*expected the prompt to be a text"):
         played(in_step(2, truncated=True, observation=told(prompt=None)), way)
 
 
@@ -279,7 +279,7 @@ def test_an_action_that_is_none_is_refused() -> None:
     env = CheckedEnv(Counting())
     env.reset(0)
     for action in (3, -1, 1.0, "1"):
-        with pytest.raises(WorldError, match="expected the id of an action, from 0 to 2"):
+        with pytest.raises(EnvError, match="expected the id of an action, from 0 to 2"):
             env.step(action)  # type: ignore[arg-type]
 
 
@@ -306,13 +306,13 @@ def test_an_action_arrives_as_an_int() -> None:
 )
 def test_a_method_with_other_arguments_is_named(name: str, method: Any, expected: str) -> None:
     world = type("Odd", (Counting,), {name: method})()
-    with pytest.raises(WorldError, match=f"Odd: {expected}"):
+    with pytest.raises(EnvError, match=f"Odd: {expected}"):
         CheckedEnv(world)
 
 
 @pytest.mark.parametrize("world", [None, object(), Counting], ids=["nothing", "something", "class"])
 def test_what_is_no_environment_is_refused(world: Any) -> None:
-    with pytest.raises(WorldError, match="expected a Gymnasium environment"):
+    with pytest.raises(EnvError, match="expected a Gymnasium environment"):
         CheckedEnv(world)
 
 
@@ -320,14 +320,14 @@ def test_what_is_no_environment_is_refused(world: Any) -> None:
 
 
 def test_seeds_of_environments_fit_31_bits() -> None:
-    drawn = [seed for run in range(200) for seed in world_seeds(run, 8)]
+    drawn = [seed for run in range(200) for seed in env_seeds(run, 8)]
     assert all(0 <= seed <= MAX_SEED for seed in drawn)
     assert len(set(drawn)) == len(drawn)
 
 
 def test_environments_are_reset_with_those_seeds() -> None:
     with Collector(Counting, 4, gamma=0.9, seed=4) as collector:
-        assert [env.env.unwrapped.np_random_seed for env in collector.envs] == world_seeds(4, 4)
+        assert [env.env.unwrapped.np_random_seed for env in collector.envs] == env_seeds(4, 4)
 
 
 @pytest.mark.parametrize(("seed", "episodes"), [(2**31, 1), (2**31 - 2, 3), (10**100, 1)])
@@ -393,7 +393,7 @@ def test_every_world_that_is_opened_is_closed(
     monkeypatch.setattr(Open, "fail_at", fail_at)
     try:
         play()
-    except WorldError:
+    except EnvError:
         assert fail_at == 1
     assert Open.count == 0
 
@@ -406,7 +406,7 @@ def collect_in(name: str) -> None:
 def test_worlds_are_closed_if_the_last_of_them_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "count", 0)
     made = iter([Open, Open, lambda: gymnasium.make("CartPole-v1")])
-    with pytest.raises(WorldError, match=r"action space|observation_space"):
+    with pytest.raises(EnvError, match=r"action space|observation_space"):
         Collector(lambda: next(made)(), 3, gamma=0.9, seed=0)
     assert Open.count == 0
 
@@ -417,7 +417,7 @@ def test_a_world_that_cannot_be_closed_keeps_nobody_from_the_results() -> None:
             raise OSError("busy")
 
     env = CheckedEnv(Stuck())
-    with pytest.warns(WorldCloseWarning, match=r"Stuck.*raised OSError"):
+    with pytest.warns(EnvCloseWarning, match=r"Stuck.*raised OSError"):
         env.close()
     env.close()  # a second time does nothing
 
@@ -428,7 +428,7 @@ def test_a_world_that_cannot_be_closed_keeps_nobody_from_the_results() -> None:
 @pytest.mark.parametrize("frame", [None, np.zeros((2, 2)), np.zeros((2, 2, 3)), np.zeros((2, 2, 4), np.uint8)])
 def test_a_picture_that_is_none_is_refused(frame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "render", lambda self: frame)
-    with pytest.raises(WorldError, match=f"{OPEN}, seed 0, episode 1, render after step 0: expected a picture"):
+    with pytest.raises(EnvError, match=f"{OPEN}, seed 0, episode 1, render after step 0: expected a picture"):
         record(Waiting(), OPEN, {}, seed=0)
 
 
@@ -436,26 +436,26 @@ def test_a_picture_that_is_none_is_refused(frame: Any, monkeypatch: pytest.Monke
 def test_a_planner_that_names_no_action_is_refused(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     planner = type("Odd", (), {"act": lambda self: answer})
     monkeypatch.setattr(Open, "planner", lambda self: planner())
-    with pytest.raises(WorldError, match="expected the planner to return the id of an action"):
+    with pytest.raises(EnvError, match="expected the planner to return the id of an action"):
         best_action(text.make(OPEN))
 
 
 def test_a_planner_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "planner", lambda self: 1 / 0)
-    with pytest.raises(WorldError, match="the planner raised ZeroDivisionError"):
+    with pytest.raises(EnvError, match="the planner raised ZeroDivisionError"):
         demonstrate(lambda: text.make(OPEN), 1, seed=0)
 
 
 def test_a_discount_that_fails_is_the_worlds_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "gamma", property(lambda self: 1 / 0))
-    with pytest.raises(WorldError, match="the world raised ZeroDivisionError"):
+    with pytest.raises(EnvError, match="the world raised ZeroDivisionError"):
         text.gamma_of(OPEN, {})
 
 
 @pytest.mark.parametrize("gamma", ["0.9", None, math.nan, 2, -1])
 def test_a_discount_that_is_none_is_refused(gamma: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "gamma", gamma)
-    with pytest.raises(WorldError, match="expected its gamma to be a number from 0 to 1"):
+    with pytest.raises(EnvError, match="expected its gamma to be a number from 0 to 1"):
         text.gamma_of(OPEN, {})
 
 
@@ -477,7 +477,7 @@ def test_a_state_that_is_no_json_is_named_before_it_is_written(state: Any) -> No
 
     with (
         Collector(Hoarding, 1, gamma=0.9, seed=0) as collector,
-        pytest.raises(WorldError, match=r"Hoarding, .*get_state after step 0: expected get_state to return a dict"),
+        pytest.raises(EnvError, match=r"Hoarding, .*get_state after step 0: expected get_state to return a dict"),
     ):
         collector.state()
 
@@ -489,12 +489,12 @@ def test_a_restored_world_still_knows_where_it_stands() -> None:
     ):
         first.collect(Waiting(), 6, np.random.default_rng(0))
         assert second.restore(first.state(), fresh_seed=9)
-        with pytest.raises(WorldError, match=f"Lying, seed {world_seeds(1, 1)[0]}, episode 2, step 3, action 1 'wait'"):
+        with pytest.raises(EnvError, match=f"Lying, seed {env_seeds(1, 1)[0]}, episode 2, step 3, action 1 'wait'"):
             second.collect(Waiting(), 1, np.random.default_rng(0))
 
 
 def test_spaces_without_words_are_named() -> None:
     world = Counting()
     world.observation_space = spaces.Dict({"prompt": spaces.Text(9)})
-    with pytest.raises(WorldError, match="Counting: expected observation_space to be a Dict"):
+    with pytest.raises(EnvError, match="Counting: expected observation_space to be a Dict"):
         CheckedEnv(world)

@@ -1,4 +1,4 @@
-"""What docs/worlds.md says of the worlds is so."""
+"""What docs/environments.md says of the worlds is so."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ from twosome.envs.overcooked.env import KitchenEnv
 from twosome.envs.overcooked.layout import TASKS
 from twosome.envs.overcooked.rewards import KitchenRewards
 
-PAGE = (Path(__file__).parents[2] / "docs" / "worlds.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
 ROWS = {
     name: [cell.strip() for cell in rest.split("|")] for name, rest in re.findall(r"^\| `(\w+)` \|(.*)\|$", PAGE, re.M)
 }
@@ -56,7 +56,7 @@ def random_play(name: str, episodes: int) -> tuple[float, float]:
 
 
 def test_every_world_has_its_row() -> None:
-    assert [f"twosome/{name}-v0" for name in ROWS] == list(text.world_ids())
+    assert [f"twosome/{name}-v0" for name in ROWS] == list(text.env_ids())
 
 
 @every_row

@@ -14,10 +14,10 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from twosome.decision import Decision
 from twosome.envs import planner_for, text
-from twosome.errors import WorldError
+from twosome.errors import EnvError
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
-    *((env_id, {}) for env_id in text.world_ids()),
+    *((env_id, {}) for env_id in text.env_ids()),
     ("twosome/TomatoSalad-v0", {"layout": "B"}),
     ("twosome/TomatoSalad-v0", {"actions": "primitive"}),
     ("twosome/TomatoLettuceSalad-v0", {"layout": "C", "task": "lettuce-onion-tomato salad"}),
@@ -62,8 +62,8 @@ def test_gymnasium_finds_no_fault_with_it(env_id: str, kwargs: dict[str, Any]) -
 @every_world
 def test_it_keeps_the_contract_of_a_text_world(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gymnasium.make(env_id, **kwargs)
-    text.check_world(env)
-    assert isinstance(env.unwrapped, text.TextWorld)
+    text.check_contract(env)
+    assert isinstance(env.unwrapped, text.TextEnvProtocol)
     assert len(env.unwrapped.action_names) == env.action_space.n
 
 
@@ -139,7 +139,7 @@ def test_a_saved_state_that_no_world_was_in_is_refused_and_changes_nothing(env_i
     for key in above:
         holder = holder[key]
     holder[last] = value
-    with pytest.raises(WorldError, match="state"):
+    with pytest.raises(EnvError, match="state"):
         world.set_state(state)
     assert world.get_state() == before
 
@@ -149,7 +149,7 @@ def test_an_id_outside_the_action_space_is_an_error(env_id: str, kwargs: dict[st
     env = gymnasium.make(env_id, **kwargs)
     env.reset()
     for action in (-1, int(env.action_space.n)):
-        with pytest.raises(WorldError, match="outside the action space"):
+        with pytest.raises(EnvError, match="outside the action space"):
             env.unwrapped.step(action)
 
 
@@ -163,7 +163,7 @@ def test_every_id_can_be_carried_out_whether_it_is_offered_or_not(env_id: str, k
         assert np.isfinite(float(reward))
 
 
-@pytest.mark.parametrize("env_id", text.world_ids())
+@pytest.mark.parametrize("env_id", text.env_ids())
 def test_the_planner_reaches_the_goal(env_id: str) -> None:
     env = gymnasium.make(env_id)
     env.reset(seed=0)
@@ -174,7 +174,7 @@ def test_the_planner_reaches_the_goal(env_id: str) -> None:
     assert info["success"]
 
 
-@pytest.mark.parametrize("env_id", text.world_ids())
+@pytest.mark.parametrize("env_id", text.env_ids())
 def test_its_docstring_has_the_headings_of_a_page(env_id: str) -> None:
     page = type(gymnasium.make(env_id).unwrapped).__doc__ or ""
     positions = [page.find(f"## {heading}") for heading in [*HEADINGS, "Version History"]]
@@ -182,7 +182,7 @@ def test_its_docstring_has_the_headings_of_a_page(env_id: str) -> None:
     assert positions == sorted(positions)
 
 
-@pytest.mark.parametrize("env_id", text.world_ids())
+@pytest.mark.parametrize("env_id", text.env_ids())
 def test_it_can_be_drawn(env_id: str) -> None:
     env = gymnasium.make(env_id, render_mode="rgb_array")
     env.reset(seed=0)
@@ -228,7 +228,7 @@ def compare_with_single_worlds(envs: Any, env_id: str, mode: AutoresetMode, num_
 
 
 @every_mode
-@pytest.mark.parametrize("env_id", text.world_ids())
+@pytest.mark.parametrize("env_id", text.env_ids())
 def test_prompts_arrive_unchanged_from_a_synchronous_vector_environment(env_id: str, mode: AutoresetMode) -> None:
     envs = SyncVectorEnv([partial(gymnasium.make, env_id)] * 3, autoreset_mode=mode)
     compare_with_single_worlds(envs, env_id, mode, 120)
@@ -244,12 +244,12 @@ def test_prompts_arrive_unchanged_from_other_processes(name: str, mode: Autorese
 
 
 def test_worlds_differ_in_what_they_ask_for() -> None:
-    goals = [info.description for info in text.list_worlds() if info.id in text.world_ids()]
+    goals = [info.description for info in text.list_envs() if info.id in text.env_ids()]
     assert len(goals) == len(set(goals)) >= 10
 
 
 def test_a_world_without_a_planner_says_so() -> None:
-    with pytest.raises(WorldError, match="has no planner"):
+    with pytest.raises(EnvError, match="has no planner"):
         planner_for(gymnasium.make("CartPole-v1"))
 
 
@@ -262,5 +262,5 @@ def test_a_decision_is_what_the_observation_says() -> None:
 def test_an_action_that_is_no_id_is_refused(action):
     env = text.make("FoodPreparation").unwrapped
     env.reset(seed=0)
-    with pytest.raises(WorldError, match="expected a whole number from 0 to 9"):
+    with pytest.raises(EnvError, match="expected a whole number from 0 to 9"):
         env.step(action)

@@ -11,8 +11,8 @@ import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
+from tests.environments import Shelf
 from tests.unchecked import types_unchecked
-from tests.worlds import Shelf
 from twosome.baselines.config import MlpConfig
 from twosome.baselines.ppo_mlp import train_mlp
 from twosome.baselines.saycan import Affordance
@@ -20,7 +20,7 @@ from twosome.decision import Decision
 from twosome.envs import text
 from twosome.envs.checked import CheckedEnv
 from twosome.envs.spaces import AnyText, PhraseIndex, Phrases, text_observation
-from twosome.errors import ConfigError, NoActionError, WorldError
+from twosome.errors import ConfigError, EnvError, NoActionError
 from twosome.policy.planner import Planner
 
 NAME = "twosome-tests/Shelf-v0"
@@ -63,7 +63,7 @@ def test_an_index_beyond_the_latest_phrases_is_an_error_that_names_the_place(act
     env = CheckedEnv(Says(["go", "wait", "sleep"], ["run"], ["run"]))
     env.reset(4)
     env.step(2)
-    with pytest.raises(WorldError, match=r"Says, seed 4, episode 1, step 2, .*expected the id .* from 0 to 0"):
+    with pytest.raises(EnvError, match=r"Says, seed 4, episode 1, step 2, .*expected the id .* from 0 to 0"):
         env.step(action)
 
 
@@ -82,7 +82,7 @@ def test_an_index_beyond_the_latest_phrases_is_an_error_that_names_the_place(act
 def test_what_is_no_list_of_phrases_is_an_error(actions: Any, message: str) -> None:
     env = CheckedEnv(Says(["go"], actions))
     env.reset()
-    with pytest.raises(WorldError, match=message):
+    with pytest.raises(EnvError, match=message):
         env.step(0)
 
 
@@ -102,7 +102,7 @@ def test_an_empty_phrase_is_not_available_and_a_mask_has_an_entry_for_each_phras
     assert decision.available == (0, 2)
     env = CheckedEnv(Says(["go"], ["go", "wait"], action_mask=np.array([1, 0, 1], np.int8)))
     env.reset()
-    with pytest.raises(WorldError, match="action_mask"):
+    with pytest.raises(EnvError, match="action_mask"):
         env.step(0)
 
 
@@ -116,10 +116,10 @@ def test_gymnasiums_own_sequence_of_texts_says_the_same() -> None:
 def test_spaces_that_do_not_go_together_are_refused(name: str) -> None:
     env, fixed = Says(["go"]), spaces.Dict({"prompt": AnyText(), "actions": spaces.Tuple([AnyText()])})
     setattr(env, name, spaces.Discrete(1) if name == "action_space" else fixed)
-    with pytest.raises(WorldError, match=r'"actions", (a Tuple of 1 Text|Phrases)'):
+    with pytest.raises(EnvError, match=r'"actions", (a Tuple of 1 Text|Phrases)'):
         CheckedEnv(env)
     env.action_space = spaces.Box(0, 1)
-    with pytest.raises(WorldError, match=r"Discrete\(n\) with ids from 0, or twosome.envs.spaces.PhraseIndex\(\)"):
+    with pytest.raises(EnvError, match=r"Discrete\(n\) with ids from 0, or twosome.envs.spaces.PhraseIndex\(\)"):
         CheckedEnv(env)
 
 
@@ -128,7 +128,7 @@ def test_gymnasiums_checker_and_ours_have_nothing_to_say() -> None:
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", ".*(not.*recognised|render|spec|wrapper|utils.seeding).*")
         check_env(text.make(NAME).unwrapped, skip_render_check=True)
-    text.check_world(text.make(NAME))
+    text.check_contract(text.make(NAME))
 
 
 def test_samples_are_contained_and_other_things_are_not() -> None:
@@ -157,7 +157,7 @@ def test_a_vector_environment_hands_the_phrases_on_by_environment() -> None:
     assert text.decisions_from(observation, 3, transposed=False) == alone
     observation, *_ = envs.step([0, 0, 0])
     assert len(text.decisions_from(observation, 3, transposed=False)) == 3
-    with pytest.raises(WorldError, match="expected 2 in each"):
+    with pytest.raises(EnvError, match="expected 2 in each"):
         text.decisions_from(observation, 2, transposed=False)
 
 
@@ -178,5 +178,5 @@ def test_a_planner_names_an_index_of_the_latest_phrases(index: Any, taken: bool)
     if taken:
         assert Planner().probabilities([world.observation])[0].tolist() == [0, 1]
     else:
-        with pytest.raises(WorldError, match="expected the planner to return the id of an action"):
+        with pytest.raises(EnvError, match="expected the planner to return the id of an action"):
             Planner().probabilities([world.observation])

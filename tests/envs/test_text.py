@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unchecked import types_unchecked
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.errors import ConfigError, NoActionError, TwosomeError, WorldError
+from twosome.errors import ConfigError, EnvError, NoActionError, TwosomeError
 
 
 class Door(gymnasium.Env[dict[str, Any], Any]):
@@ -63,11 +63,11 @@ def spec_of(name: str, **arguments: Any) -> EnvSpec:
 
 
 def test_a_good_world_passes() -> None:
-    text.check_world(Door())
+    text.check_contract(Door())
 
 
 def test_a_world_with_nothing_but_texts_passes() -> None:
-    text.check_world(Door(lambda observation, info: info.clear()))
+    text.check_contract(Door(lambda observation, info: info.clear()))
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_a_world_with_nothing_but_texts_passes() -> None:
     ],
 )
 def test_a_broken_promise_is_named(change: Callable[..., None], message: str) -> None:
-    with pytest.raises(WorldError, match=message):
-        text.check_world(Door(change))
+    with pytest.raises(EnvError, match=message):
+        text.check_contract(Door(change))
 
 
 def test_actions_must_be_numbered_from_zero() -> None:
     world = Door()
     world.action_space = spaces.Discrete(2, start=1)
-    with pytest.raises(WorldError, match="ids from 0"):
-        text.check_world(world)
+    with pytest.raises(EnvError, match="ids from 0"):
+        text.check_contract(world)
 
 
 def test_a_state_that_does_not_come_back_is_noticed() -> None:
@@ -115,8 +115,8 @@ def test_a_state_that_does_not_come_back_is_noticed() -> None:
         def set_state(self, state: dict[str, Any]) -> None:
             pass
 
-    with pytest.raises(WorldError, match="same observation after set_state"):
-        text.check_world(Forgetful())
+    with pytest.raises(EnvError, match="same observation after set_state"):
+        text.check_contract(Forgetful())
 
 
 class Dice(Door):
@@ -144,9 +144,9 @@ class Dice(Door):
 
 
 def test_a_state_without_the_worlds_own_generator_is_noticed() -> None:
-    text.check_world(Dice(complete=True))
-    with pytest.raises(WorldError, match=r"np_random\.bit_generator\.state"):
-        text.check_world(Dice(complete=False))
+    text.check_contract(Dice(complete=True))
+    with pytest.raises(EnvError, match=r"np_random\.bit_generator\.state"):
+        text.check_contract(Dice(complete=False))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_state_without_the_worlds_own_generator_is_noticed() -> None:
     ],
 )
 def test_a_decision_is_made_of_texts_that_read_on(prompt: Any, actions: Any, message: str) -> None:
-    with types_unchecked(), pytest.raises(WorldError, match=message):
+    with types_unchecked(), pytest.raises(EnvError, match=message):
         Decision(prompt, actions)
 
 
@@ -216,7 +216,7 @@ def test_a_name_that_is_unknown_is_not_resolved(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["TomatSalad", "tomatosalad", "twosome/TomatoSallad-v0", "TomatoSalad-v9"])
 def test_a_misspelt_name_gets_a_suggestion(name: str) -> None:
-    with pytest.raises(WorldError, match=r"Did you mean 'TomatoSalad'\?"):
+    with pytest.raises(EnvError, match=r"Did you mean 'TomatoSalad'\?"):
         text.make(name)
 
 
@@ -239,14 +239,14 @@ def test_a_misspelt_name_gets_a_suggestion(name: str) -> None:
     ],
 )
 def test_an_unknown_name_gets_the_list_of_worlds(name: str) -> None:
-    with pytest.raises(WorldError, match=r"there is no world .*Expected one of TomatoSalad, TomatoLettuceSalad"):
+    with pytest.raises(EnvError, match=r"there is no world .*Expected one of TomatoSalad, TomatoLettuceSalad"):
         text.make(name)
 
 
 def test_a_module_that_is_missing_is_told_from_a_world_that_it_does_not_register() -> None:
-    with pytest.raises(WorldError, match="no module 'no_such_module' in the current folder"):
+    with pytest.raises(EnvError, match="no module 'no_such_module' in the current folder"):
         text.make("no_such_module:others/Nowhere-v0")
-    with pytest.raises(WorldError, match="the module 'json' registers no 'others/Nowhere-v0'"):
+    with pytest.raises(EnvError, match="the module 'json' registers no 'others/Nowhere-v0'"):
         text.make("json:others/Nowhere-v0")
 
 
@@ -264,7 +264,7 @@ def test_an_import_that_fails_inside_a_module_is_named(
 ) -> None:
     (tmp_path / "broken_world.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(WorldError, match=f"importing the module 'broken_world' .*failed: {message}"):
+    with pytest.raises(EnvError, match=f"importing the module 'broken_world' .*failed: {message}"):
         text.make(name)
     assert "broken_world" not in sys.modules
 
@@ -282,7 +282,7 @@ def test_a_module_that_fails_otherwise_while_it_is_imported_is_named(
 ) -> None:
     (tmp_path / "broken_world.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(WorldError, match=f"the module 'broken_world' of the world .*{message}"):
+    with pytest.raises(EnvError, match=f"the module 'broken_world' of the world .*{message}"):
         text.make("broken_world:others/Broken-v0")
 
 
@@ -297,7 +297,7 @@ def test_a_module_that_fails_otherwise_while_it_is_imported_is_named(
 def test_an_environment_that_cannot_be_loaded_is_explained(entry_point: str, message: str) -> None:
     gymnasium.register("others/Lost-v0", entry_point)
     try:
-        with pytest.raises(WorldError, match=f"entry_point {entry_point!r}.*{message}"):
+        with pytest.raises(EnvError, match=f"entry_point {entry_point!r}.*{message}"):
             text.make("others/Lost-v0")
     finally:
         del gymnasium.registry["others/Lost-v0"]
@@ -305,7 +305,7 @@ def test_an_environment_that_cannot_be_loaded_is_explained(entry_point: str, mes
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "CartPole"])
 def test_a_world_without_text_is_refused(name: str) -> None:
-    with pytest.raises(WorldError, match=r'expected observation_space to be a Dict with "prompt".*found Box'):
+    with pytest.raises(EnvError, match=r'expected observation_space to be a Dict with "prompt".*found Box'):
         text.make(name)
 
 
@@ -339,7 +339,7 @@ def test_what_is_made_is_a_world_of_text(change: Callable[[Door], None], message
 
     gymnasium.register("others/Odd-v0", create, disable_env_checker=True)
     try:
-        with pytest.raises(WorldError, match=message):
+        with pytest.raises(EnvError, match=message):
             text.make("others/Odd-v0")
     finally:
         del gymnasium.registry["others/Odd-v0"]
@@ -369,9 +369,9 @@ def test_what_a_foreign_world_says_of_its_arguments_is_passed_on() -> None:
 
     gymnasium.register("others/Picky-v0", create)
     try:
-        with pytest.raises(WorldError, match=r"Picky-v0.*'size': 3.*the size must be even"):
+        with pytest.raises(EnvError, match=r"Picky-v0.*'size': 3.*the size must be even"):
             text.make("others/Picky-v0", size=3)
-        with pytest.raises(WorldError, match=r"Picky-v0' cannot be made: it raised TypeError\(.*the size must be even"):
+        with pytest.raises(EnvError, match=r"Picky-v0' cannot be made: it raised TypeError\(.*the size must be even"):
             text.make("others/Picky-v0")
     finally:
         del gymnasium.registry["others/Picky-v0"]
@@ -440,7 +440,7 @@ def test_decisions_of_a_vector_environment_are_turned_the_right_way_round() -> N
 
 def test_decisions_of_another_number_of_environments_are_refused() -> None:
     observation = {"prompt": ("One", "Two"), "actions": (("a1", "a2"), ("", "b2"), ("", ""))}
-    with pytest.raises(WorldError, match="expected 3"):
+    with pytest.raises(EnvError, match="expected 3"):
         text.decisions_from(observation, 3)
 
 
@@ -450,5 +450,5 @@ def test_a_decision_without_a_choice_is_refused() -> None:
 
 
 def test_the_list_of_worlds_says_what_is_to_be_done() -> None:
-    worlds = {info.id: info for info in text.list_worlds()}
-    assert worlds["twosome/TomatoSalad-v0"] == text.WorldInfo("twosome/TomatoSalad-v0", "serve a tomato salad", 5, 0.99)
+    worlds = {info.id: info for info in text.list_envs()}
+    assert worlds["twosome/TomatoSalad-v0"] == text.EnvInfo("twosome/TomatoSalad-v0", "serve a tomato salad", 5, 0.99)

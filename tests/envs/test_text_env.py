@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import twosome
+from tests.environments import counting_run
 from tests.unchecked import types_unchecked
-from tests.worlds import counting_run
 from twosome.cli import main
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.envs.checked import CheckedEnv, limit_prompts
 from twosome.envs.text_env import TextEnv
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, EnvError
 from twosome.policy.uniform import Uniform
 from twosome.ppo.state import RestartedEpisodesWarning
 from twosome.rollout import Collector
@@ -219,7 +219,7 @@ def test_what_is_no_turn_is_an_error_that_names_the_place(turns: list[Any], mess
         world.reset(3)
         world.step(0)
 
-    with pytest.raises(WorldError, match=message) as caught:
+    with pytest.raises(EnvError, match=message) as caught:
         play()
     assert str(caught.value).startswith("Told, seed 3, ")
 
@@ -238,19 +238,19 @@ def test_what_is_no_turn_is_an_error_that_names_the_place(turns: list[Any], mess
     ],
 )
 def test_a_turn_of_the_wrong_parts_cannot_be_made(parts: dict[str, Any], message: str) -> None:
-    with pytest.raises(WorldError, match=message):
+    with pytest.raises(EnvError, match=message):
         twosome.Turn(**parts)
 
 
 def test_there_is_nothing_to_do_before_an_episode_and_after_it() -> None:
     env, _ = checked(twosome.Turn("A.", ["go"]), twosome.Turn(done=True))
-    with pytest.raises(WorldError, match=r"call reset\(\) first"):
+    with pytest.raises(EnvError, match=r"call reset\(\) first"):
         env.step(0)
     env.reset()
-    with pytest.raises(WorldError, match="expected an index from 0 to 0"):
+    with pytest.raises(EnvError, match="expected an index from 0 to 0"):
         env.step(1)
     env.step(0)
-    with pytest.raises(WorldError, match=r"call reset\(\) first"):
+    with pytest.raises(EnvError, match=r"call reset\(\) first"):
         env.step(0)
 
 
@@ -284,13 +284,13 @@ def test_the_oldest_history_is_left_out_first_and_neither_goal_nor_observation()
 
 
 def test_a_goal_and_observation_that_do_not_fit_are_an_error_that_names_the_place() -> None:
-    with pytest.raises(WorldError, match=r"Hall, seed 0, episode 1, reset: .* does not fit into the model's context"):
+    with pytest.raises(EnvError, match=r"Hall, seed 0, episode 1, reset: .* does not fit into the model's context"):
         told_within(20, 2, 3)
 
 
 @pytest.mark.parametrize("settings", [{}, {"normalization": "learned"}])
 def test_a_prompt_that_is_too_long_somewhere_is_an_error_before_the_run(tmp_path: Path, settings: Any) -> None:
-    with pytest.raises(WorldError, match=r"Long-v0, seed \d+, episode \d+, step \d, .* does not fit into the model's"):
+    with pytest.raises(EnvError, match=r"Long-v0, seed \d+, episode \d+, step \d, .* does not fit into the model's"):
         twosome.train(hall_run(tmp_path / "run", "Long", **settings))
     assert not (tmp_path / "run").exists()
 
@@ -327,7 +327,7 @@ def hall_run(path: Path, name: str, **settings: Any) -> TrainConfig:
 
 
 def test_environments_that_save_their_state_keep_the_contract_and_resume_to_the_bit(tmp_path: Path) -> None:
-    text.check_world(text.make("twosome-tests/Keeping-v0"))
+    text.check_contract(text.make("twosome-tests/Keeping-v0"))
     whole = twosome.train(hall_run(tmp_path / "whole", "Keeping"))
 
     def stop(metrics: dict[str, Any]) -> None:
@@ -344,7 +344,7 @@ def test_environments_that_save_their_state_keep_the_contract_and_resume_to_the_
 def test_environments_that_do_not_save_theirs_begin_anew_and_say_so(tmp_path: Path) -> None:
     assert not hasattr(Hall(), "get_state")
     assert not hasattr(Hall(), "set_state")
-    text.check_world(text.make("twosome-tests/Hall-v0"))
+    text.check_contract(text.make("twosome-tests/Hall-v0"))
 
     def stop(metrics: dict[str, Any]) -> None:
         raise KeyboardInterrupt
@@ -363,7 +363,7 @@ def test_a_damaged_state_is_refused(change: dict[str, Any]) -> None:
     world = CheckedEnv(Keeping())
     world.reset(0)
     state = world.get_state()
-    with pytest.raises(WorldError, match="the saved state is damaged"):
+    with pytest.raises(EnvError, match="the saved state is damaged"):
         world.set_state({**state, **change}, world.place)
 
 
@@ -385,4 +385,4 @@ def test_the_example_in_the_classs_own_words_runs() -> None:
     assert code is not None
     names: dict[str, Any] = {"twosome": twosome}
     exec("\n".join(line.removeprefix(" " * 8) for line in code[1].split("\n")), names)
-    text.check_world(names["Light"]())
+    text.check_contract(names["Light"]())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.worlds import counting_run
+from tests.environments import counting_run
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.evaluate.evaluator import evaluator_for
@@ -91,10 +91,10 @@ def test_saycan_in_a_world_without_numbers_is_refused():
         ({"policy": "sycan"}, "--policy='sycan' is unknown here; .*Did you mean 'saycan'"),
         ({"policy": "tests.evaluate.test_evaluator:Rightist", "model": "hearth"}, "--model means nothing to"),
         ({"policy": "no_such_module:Policy"}, "'no_such_module:Policy' cannot be imported: .*ModuleNotFoundError"),
-        ({"policy": "tests.worlds:Missing"}, "cannot be imported: .*AttributeError"),
+        ({"policy": "tests.environments:Missing"}, "cannot be imported: .*AttributeError"),
         ({"policy": ":Missing"}, "cannot be imported"),
-        ({"policy": "tests.worlds:decision"}, "cannot be made: it raised TypeError"),
-        ({"policy": "tests.worlds:Counting"}, "expected an object with a method probabilities"),
+        ({"policy": "tests.environments:decision"}, "cannot be made: it raised TypeError"),
+        ({"policy": "tests.environments:Counting"}, "expected an object with a method probabilities"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options, words):

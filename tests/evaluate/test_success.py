@@ -4,10 +4,10 @@ import gymnasium
 import numpy as np
 import pytest
 
-from tests.worlds import Foreign
+from tests.environments import Foreign
 from twosome.baselines import Planner, Uniform
 from twosome.envs import text
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, EnvError
 from twosome.evaluate.record import record
 from twosome.evaluate.success import (
     evaluate,
@@ -49,7 +49,7 @@ def test_greedy_play_takes_the_most_probable_action():
 
 
 def test_a_world_without_a_planner_is_refused_by_name():
-    with pytest.raises(WorldError, match=r"Counting-v0.* has no planner"):
+    with pytest.raises(EnvError, match=r"Counting-v0.* has no planner"):
         evaluate(Planner(), WORLD, gamma=0.9, episodes=1)
 
 

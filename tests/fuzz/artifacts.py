@@ -11,9 +11,9 @@ import torch
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from tests.environments import counting_run
 from tests.fuzz.inputs import damaged, json_bytes, json_values, mutated, texts
 from tests.scoring.tiny_models import byte_level, llama
-from tests.worlds import counting_run
 from twosome.errors import TwosomeError
 from twosome.evaluate.success import evaluate
 from twosome.policy.uniform import Uniform

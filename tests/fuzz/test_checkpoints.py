@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
+from tests.environments import decision
 from tests.fuzz.artifacts import CANARY, copied, damaged_file, damaged_tensors, make_model, make_run, rehash
 from tests.fuzz.checking import attempt, files_below
 from tests.fuzz.inputs import inputs, json_values
-from tests.worlds import decision
 from twosome.agent import Agent
 from twosome.errors import CheckpointError, TwosomeError
 from twosome.ppo.train import Trainer, resume

@@ -70,7 +70,7 @@ def values() -> st.SearchStrategy[Any]:
 
 def play(env: Any, num_steps: int) -> None:
     """What is accepted keeps the worlds' contract, to the letter of its spaces."""
-    text.check_world(env, num_steps=num_steps)
+    text.check_contract(env, num_steps=num_steps)
     observation, _ = env.reset(seed=0)
     rng = np.random.default_rng(0)
     for _ in range(5):

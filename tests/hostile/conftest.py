@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-import tests.worlds
+import tests.environments
 from twosome.ppo.train import train
 from twosome.runs import RunDirectory, sha256
 
@@ -43,7 +43,7 @@ class Tampered:
 
 @pytest.fixture(scope="session")
 def honest(tmp_path_factory) -> Path:
-    path = train(tests.worlds.counting_run(tmp_path_factory.mktemp("honest") / "run", checkpoint_every=32))
+    path = train(tests.environments.counting_run(tmp_path_factory.mktemp("honest") / "run", checkpoint_every=32))
     shutil.rmtree(RunDirectory.open(path).checkpoint("last"))  # so that something is left to train
     return path
 
@@ -51,7 +51,7 @@ def honest(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def honest_full(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("full") / "run"
-    return train(tests.worlds.counting_run(path, total_steps=32, tuning="full", actor_lr=1e-4))
+    return train(tests.environments.counting_run(path, total_steps=32, tuning="full", actor_lr=1e-4))
 
 
 @pytest.fixture

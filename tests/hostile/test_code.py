@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import tests.worlds
+import tests.environments
 from twosome import models
 from twosome.agent import Agent
 from twosome.cli import main
@@ -35,7 +35,7 @@ def with_code(tmp_path, canary) -> Path:
 
 
 def test_a_runs_own_trust_in_code_is_not_enough(tmp_path, with_code, canary, capsys):
-    path = train(tests.worlds.counting_run(tmp_path / "run", model=str(with_code), trust_remote_code=True))
+    path = train(tests.environments.counting_run(tmp_path / "run", model=str(with_code), trust_remote_code=True))
     canary.unlink()
     for ask in (lambda: Agent.load(path), lambda: resume(path)):
         with pytest.raises(RunError, match="--trust-remote-code"):
@@ -75,7 +75,7 @@ def test_a_chat_template_reaches_no_python(tmp_path, canary):
 
 def test_a_module_that_a_run_names_is_not_imported_without_consent(run, tmp_path, canary, capsys, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "evil_world.py").write_text(touching(canary) + "import tests.worlds\n")
+    (tmp_path / "evil_world.py").write_text(touching(canary) + "import tests.environments\n")
     for file, key in ((run.path / "config.json", None), (run.checkpoint / "state.json", "settings")):
         content = json.loads(file.read_text())
         (content if key is None else content[key])["env"] = "evil_world:twosome-tests/Counting-v0"
@@ -96,7 +96,7 @@ def test_a_module_that_a_run_names_is_not_imported_without_consent(run, tmp_path
 
 def test_a_module_that_an_experiment_names_is_not_imported_without_consent(tmp_path, canary, capsys, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "evil_grid.py").write_text(touching(canary) + "import tests.worlds\n")
+    (tmp_path / "evil_grid.py").write_text(touching(canary) + "import tests.environments\n")
     file = tmp_path / "grid.toml"
     file.write_text('envs = ["evil_grid:twosome-tests/Counting-v0"]\noutput = "x"\n[methods.word]\n')
     assert main(["experiment", str(file), "--dry-run"]) == 1

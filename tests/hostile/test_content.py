@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import tests.worlds
+import tests.environments
 from twosome import models
 from twosome.agent import Agent
 from twosome.cli import main
@@ -207,7 +207,7 @@ def test_the_model_that_an_adapter_alone_is_for_cannot_be_exchanged(tmp_path):
     add_adapters(scorer, Adapters(targets=("q_proj",)), seed=1)
     save_adapters(scorer, tmp_path / "adapter")
     with pytest.warns(MergedAdapterWarning):
-        path = train(tests.worlds.counting_run(tmp_path / "run", total_steps=32, model=str(tmp_path / "adapter")))
+        path = train(tests.environments.counting_run(tmp_path / "run", total_steps=32, model=str(tmp_path / "adapter")))
     exchange(base)
     with pytest.raises(RunError, match=r"not the one that the run was trained on: its 'base/model\.safetensors'"):
         Agent.load(path)
@@ -215,7 +215,7 @@ def test_the_model_that_an_adapter_alone_is_for_cannot_be_exchanged(tmp_path):
 
 def test_an_exchanged_model_is_not_measured_as_what_training_began_with(tmp_path, capsys):
     model = str(shutil.copytree(models.path("hearth"), tmp_path / "model"))
-    path = str(train(tests.worlds.counting_run(tmp_path / "run", total_steps=32, model=model)))
+    path = str(train(tests.environments.counting_run(tmp_path / "run", total_steps=32, model=model)))
     exchange(Path(model))
     for who in (["--model", model], ["--policy", "saycan", "--affordance-decisions", "16"]):
         assert main(["eval", path, *who, "--episodes", "2"]) == 1

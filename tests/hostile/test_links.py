@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tests.worlds
+import tests.environments
 from twosome.agent import Agent
 from twosome.cli import main
 from twosome.cli.showing import save_measurements, show
@@ -74,7 +74,7 @@ def test_the_name_of_the_file_for_tensorboard_cannot_be_guessed(tmp_path, outsid
     for i in range(500):
         name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{i}"
         (folder / name).symlink_to(outside / f"{i}")
-    with Tracker(folder, tests.worlds.counting_run(folder), 0) as tracker:
+    with Tracker(folder, tests.environments.counting_run(folder), 0) as tracker:
         tracker.log({"decisions": 1, "return_mean": 0.5})
     assert untouched(outside)
     assert len([file for file in folder.iterdir() if not file.is_symlink()]) == 1

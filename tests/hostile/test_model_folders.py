@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-import tests.worlds
+import tests.environments
 from tests.hostile.test_links import PLACES, at_most
 from tests.scoring.tiny_models import FAMILIES, byte_level, tiny_model
 from twosome import models
@@ -189,7 +189,7 @@ def test_an_adapter_of_an_adapter_is_refused(folder, tmp_path):
 
 
 def trained_on(model: Path, path: Path) -> Path:
-    run = train(tests.worlds.counting_run(path, model=str(model), checkpoint_every=32))
+    run = train(tests.environments.counting_run(path, model=str(model), checkpoint_every=32))
     shutil.rmtree(RunDirectory.open(run).checkpoint("last"))  # so that something is left to train
     return run
 

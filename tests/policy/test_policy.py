@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.errors import CheckpointError, ModelError, NoActionError, WorldError
+from twosome.errors import CheckpointError, EnvError, ModelError, NoActionError
 from twosome.policy.actor import Actor
 from twosome.policy.base import sample
 from twosome.policy.calibration import Calibration
@@ -157,7 +157,7 @@ def test_an_agent_acts_as_the_run_was_trained(tmp_path):
 @pytest.mark.parametrize(("text", "place"), [("a cup \ud800 here", 6), ("a cup\0 here", 5), ("\udfff", 0), ("go\0", 2)])
 def test_what_is_no_character_is_refused_with_its_place(text, place):
     for prompt, phrase in ((text, "wait"), ("Now you", text)):
-        with pytest.raises(WorldError, match=rf"U\+(0000 \(NUL|D800|DFFF).*at place {place} "):
+        with pytest.raises(EnvError, match=rf"U\+(0000 \(NUL|D800|DFFF).*at place {place} "):
             Decision(prompt, (phrase,))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-import tests.worlds
+import tests.environments
 from twosome import models
 from twosome.agent import Agent
 from twosome.config import TrainConfig
@@ -23,18 +23,18 @@ from twosome.ppo.train import Trainer, resume, train
 from twosome.runs import RunDirectory
 from twosome.scoring import action_log_probs, context_free_log_probs
 
-START = tests.worlds.decision("You have decided 0 times. Now you", 0)
+START = tests.environments.decision("You have decided 0 times. Now you", 0)
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return tests.worlds.counting_run(tmp_path / "run", checkpoint_every=32, tuning="full", actor_lr=1e-4)
+    return tests.environments.counting_run(tmp_path / "run", checkpoint_every=32, tuning="full", actor_lr=1e-4)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("full") / "run"
-    return train(tests.worlds.counting_run(path, checkpoint_every=32, tuning="full", actor_lr=1e-4))
+    return train(tests.environments.counting_run(path, checkpoint_every=32, tuning="full", actor_lr=1e-4))
 
 
 def test_all_weights_learn_and_the_critic_goes_on_reading_the_model_as_it_was(config):

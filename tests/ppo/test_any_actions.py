@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import twosome
-from tests.worlds import counting_run
+from tests.environments import counting_run
 from twosome.cli import main
 from twosome.config import TrainConfig
 from twosome.decision import Decision

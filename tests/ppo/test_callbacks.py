@@ -6,20 +6,20 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-import tests.worlds
+import tests.environments
 from tests.unchecked import types_unchecked
 from twosome.agent import Agent
 from twosome.cli import main
 from twosome.config import TrainConfig
 from twosome.envs import callables
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, EnvError
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
 
 
 @pytest.fixture
 def config(tmp_path) -> TrainConfig:
-    return tests.worlds.counting_run(tmp_path / "run", checkpoint_every=32, keep_checkpoints=9)
+    return tests.environments.counting_run(tmp_path / "run", checkpoint_every=32, keep_checkpoints=9)
 
 
 def rows_of(path):
@@ -62,32 +62,32 @@ def test_an_environment_that_a_function_makes_trains_as_the_one_with_a_name(conf
     named = train(config)
     made = train(
         replace(config, output=tmp_path / "made"),
-        env=lambda **kwargs: tests.worlds.Counting(**kwargs),
+        env=lambda **kwargs: tests.environments.Counting(**kwargs),
     )
     assert rows_of(made) == rows_of(named)
     assert RunDirectory.open(made).read_config()["env"].startswith("callable/")
 
 
 def test_it_is_resumed_by_handing_the_environment_in_again_and_not_by_a_command(config, capsys):
-    path = train(config, env=tests.worlds.Counting, stop=lambda metrics: metrics["update"] == 1)
+    path = train(config, env=tests.environments.Counting, stop=lambda metrics: metrics["update"] == 1)
     name = RunDirectory.open(path).read_config()["env"]
     gymnasium.registry.pop(name)  # as in another process
-    with pytest.raises(WorldError, match=r"made by a Python function.*twosome\.resume\(run, env=the_function\)"):
+    with pytest.raises(EnvError, match=r"made by a Python function.*twosome\.resume\(run, env=the_function\)"):
         resume(path)
     assert main(["train", "--resume", str(path)]) == 1
     assert "twosome.resume(run, env=the_function)" in " ".join(capsys.readouterr().err.split())
-    resume(path, env=tests.worlds.Counting)
+    resume(path, env=tests.environments.Counting)
     assert len(rows_of(path)) == 3
     assert Agent.load(path)
 
 
 def test_what_makes_no_new_environment_is_refused(config):
-    one = tests.worlds.Counting()
+    one = tests.environments.Counting()
     with types_unchecked(), pytest.raises(ConfigError, match="expected a function or class"):
         train(config, env=one)
-    with pytest.raises(WorldError, match="the same environment twice"):
+    with pytest.raises(EnvError, match="the same environment twice"):
         train(config, env=lambda **kwargs: one)
-    with pytest.raises(WorldError, match="cannot be made"):
+    with pytest.raises(EnvError, match="cannot be made"):
         train(config, env=lambda **kwargs: 3)
     assert not config.folder.exists()
 
@@ -95,7 +95,7 @@ def test_what_makes_no_new_environment_is_refused(config):
 def test_a_run_whose_environment_has_a_name_takes_no_other(config):
     path = train(config, stop=lambda metrics: True)
     with pytest.raises(ConfigError, match="has a name"):
-        resume(path, env=tests.worlds.Counting)
+        resume(path, env=tests.environments.Counting)
 
 
 def test_two_functions_of_one_name_are_two_environments():

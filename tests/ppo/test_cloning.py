@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-import tests.worlds
+import tests.environments
 from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.envs import best_action, planner_for, text
-from twosome.errors import ConfigError, DivergedError, WorldError
+from twosome.errors import ConfigError, DivergedError, EnvError
 from twosome.policy.actor import Actor
 from twosome.ppo.cloning import PASSES, clone, demonstrate
 from twosome.ppo.train import Trainer, train
 from twosome.runs import RunDirectory
 
-assert tests.worlds  # registers a world without a planner
+assert tests.environments  # registers a world without a planner
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_training_goes_on_from_what_was_cloned(config):
 
 
 def test_a_world_without_a_planner_cannot_be_imitated(config):
-    with pytest.raises(WorldError, match="no planner"):
+    with pytest.raises(EnvError, match="no planner"):
         train(replace(config, env="twosome-tests/Counting-v0"))
     assert not config.output.exists()
 

@@ -16,7 +16,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-import tests.worlds
+import tests.environments
 from tests.ranks import on_ranks
 from twosome import models
 from twosome.config import TrainConfig
@@ -196,7 +196,7 @@ def test_an_interrupted_run_goes_on_with_another_number_of_ranks(alone, tmp_path
     assert_equal_runs(alone, broken)
 
 
-class Failing(tests.worlds.Counting):
+class Failing(tests.environments.Counting):
     """A world that breaks down on rank 1, in the second rollout."""
 
     def step(self, action: int) -> Any:
@@ -215,7 +215,7 @@ def train_in_failing_worlds(config: TrainConfig) -> None:
 @pytest.mark.parametrize("shard_model", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_world_that_fails_on_one_rank_ends_all_with_its_reason(config, shard_model):
     first, second = on_ranks(train_in_failing_worlds, replace(config, shard_model=shard_model))
-    assert second[0] == "WorldError"
+    assert second[0] == "EnvError"
     assert re.match(
         r"twosome-tests/Failing-v0, seed \d+, .* the world raised OSError\('the kitchen burns'\)", second[1]
     )
@@ -341,7 +341,7 @@ def test_merged_episodes_come_by_step_then_environment():
             return [np.array([name != "" for name in d.actions]) / sum(map(bool, d.actions)) for d in decisions]
 
     def collect(own: range) -> Any:
-        collector = Collector(tests.worlds.Counting, 6, gamma=0.9, seed=3, own=own)
+        collector = Collector(tests.environments.Counting, 6, gamma=0.9, seed=3, own=own)
         return collector.collect(Uniform(), 12, np.random.default_rng(0))
 
     whole, merged = collect(range(6)), merge([collect(range(2)), collect(range(2, 6))])

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-import tests.worlds
+import tests.environments
 from tests.scoring.gguf_files import write_gguf
 from twosome import Agent
 from twosome.cli import main
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gguf")
     write_gguf(folder / "tiny.gguf")
-    settings = tests.worlds.counting_run(folder / "run", model=str(folder / "tiny.gguf"), checkpoint_every=32)
+    settings = tests.environments.counting_run(folder / "run", model=str(folder / "tiny.gguf"), checkpoint_every=32)
     return folder / "tiny.gguf", train(settings)
 
 
@@ -94,7 +94,7 @@ def test_a_checkpoint_of_a_gguf_model_is_a_model_with_its_adapter(trained):
 
 def test_all_weights_of_a_gguf_model_can_be_trained_and_loaded(trained, tmp_path):
     file, _ = trained
-    settings = tests.worlds.counting_run(
+    settings = tests.environments.counting_run(
         tmp_path / "run", model=str(file), total_steps=32, tuning="full", actor_lr=1e-4
     )
     agent = Agent.load(train(settings))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-import tests.worlds
+import tests.environments
 from tests.unchecked import types_unchecked
 from twosome.agent import Agent
 from twosome.config import TrainConfig
@@ -58,11 +58,11 @@ def test_a_return_counts_macro_actions_and_ends_with_its_episode_and_with_the_ro
 
 
 def test_the_best_action_is_learnt_without_a_critic(tmp_path):
-    path = train(tests.worlds.counting_run(tmp_path / "run", total_steps=640, algorithm="grpo"))
+    path = train(tests.environments.counting_run(tmp_path / "run", total_steps=640, algorithm="grpo"))
     rows = RunDirectory.open(path).read_metrics()
     assert rows[-1]["return_mean"] > 0.9 > rows[0]["return_mean"]
     assert "value_loss" not in rows[0]
-    start = tests.worlds.decision("You have decided 0 times. Now you", 0)
+    start = tests.environments.decision("You have decided 0 times. Now you", 0)
     assert Agent.load(path).distribution(start)[0] > 0.9
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-import tests.worlds
+import tests.environments
 from twosome import Agent
 from twosome.cli import main
 from twosome.errors import RunError
@@ -20,7 +20,7 @@ def adapters(path):
 @pytest.mark.parametrize("algorithm", ["ppo", "poad", "grpo"])
 def test_a_resumed_run_ends_as_if_it_had_never_stopped(tmp_path, algorithm):
     whole = train(
-        tests.worlds.counting_run(
+        tests.environments.counting_run(
             tmp_path / "whole", lora_layers=1, algorithm=algorithm, normalization="learned", checkpoint_every=32
         )
     )
@@ -34,7 +34,7 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(tmp_path, algorithm):
 
 
 def test_the_number_of_layers_of_a_run_cannot_be_changed(tmp_path):
-    path = train(tests.worlds.counting_run(tmp_path / "run", lora_layers=1, total_steps=32))
+    path = train(tests.environments.counting_run(tmp_path / "run", lora_layers=1, total_steps=32))
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, "lora_layers": 2}))
     with pytest.raises(RunError, match="lora_layers is 2 and was 1"):

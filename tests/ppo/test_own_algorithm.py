@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import tests.worlds
+import tests.environments
 from twosome import algorithms
 from twosome.agent import Agent
 from twosome.algorithms import algorithm_class, qualified, register_algorithm
@@ -21,7 +21,7 @@ from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
 
 PAGE = (Path(__file__).parents[2] / "docs" / "your-own-algorithm.md").read_text()
-START = tests.worlds.decision("You have decided 0 times. Now you", 0)
+START = tests.environments.decision("You have decided 0 times. Now you", 0)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def plain(tmp_path, monkeypatch, registry):
 
 
 def test_the_algorithm_of_the_page_learns_the_best_action_and_goes_on_where_it_was(plain):
-    config = tests.worlds.counting_run(plain / "run", total_steps=640, algorithm="plain:reinforce")
+    config = tests.environments.counting_run(plain / "run", total_steps=640, algorithm="plain:reinforce")
     train(config, stop=lambda metrics: metrics["update"] == 2)
     path = resume(plain / "run")
     rows = RunDirectory.open(path).read_metrics()
@@ -68,7 +68,7 @@ def test_the_command_of_the_page_trains_with_it(plain):
 def test_a_run_remembers_the_module_of_an_algorithm_and_importing_it_takes_consent(plain):
     __import__("plain")
     assert qualified("reinforce") == "plain:reinforce"
-    config = tests.worlds.counting_run(plain / "run", algorithm="reinforce")
+    config = tests.environments.counting_run(plain / "run", algorithm="reinforce")
     path = train(config, stop=lambda metrics: True)
     assert RunDirectory.open(path).read_config()["algorithm"] == "plain:reinforce"
     del sys.modules["plain"]
@@ -102,7 +102,7 @@ def test_credit_of_another_shape_is_refused_by_name(registry, tmp_path):
             return Credit(whole_actions(rollout), torch.zeros(3))
 
     with pytest.raises(ConfigError, match=r"'.*short'.* advantages have the shape \(3,\); expected \(32,\)"):
-        train(tests.worlds.counting_run(tmp_path / "run", algorithm="short"))
+        train(tests.environments.counting_run(tmp_path / "run", algorithm="short"))
 
 
 def test_one_without_a_critic_must_not_ask_it(registry, tmp_path):
@@ -112,4 +112,4 @@ def test_one_without_a_critic_must_not_ask_it(registry, tmp_path):
             return Credit(whole_actions(rollout), values_of(["a"]))
 
     with pytest.raises(ConfigError, match="critic=False asks for the values"):
-        train(tests.worlds.counting_run(tmp_path / "run", algorithm="asking"))
+        train(tests.environments.counting_run(tmp_path / "run", algorithm="asking"))

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tests.worlds
+import tests.environments
 from tests.scoring.tiny_models import DECISIONS, byte_level, llama
 from twosome import ActionScorer
 from twosome.agent import Agent
@@ -233,7 +233,7 @@ def test_whole_actions_have_the_loss_and_the_gradient_of_ppo_to_the_last_bit():
     assert torch.equal(*gradients)
 
 
-class OneParting(tests.worlds.Counting):
+class OneParting(tests.environments.Counting):
     """Phrases that part at one place."""
 
     def observation(self):
@@ -253,15 +253,15 @@ def learnt(config: TrainConfig) -> list[torch.Tensor]:
     ("world", "same"), [("OneParting", True), pytest.param("Counting", False, marks=pytest.mark.slow)]
 )
 def test_where_phrases_part_at_one_place_training_is_that_of_ppo_to_the_last_bit(tmp_path, world, same):
-    config = replace(tests.worlds.counting_run(tmp_path / "run"), env=f"twosome-tests/{world}-v0")
+    config = replace(tests.environments.counting_run(tmp_path / "run"), env=f"twosome-tests/{world}-v0")
     pairs = zip(learnt(config), learnt(replace(config, algorithm="poad")), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs) == same
 
 
 @pytest.mark.slow
 def test_the_best_action_is_learnt_choice_by_choice(tmp_path):
-    path = train(tests.worlds.counting_run(tmp_path / "run", total_steps=640, algorithm="poad"))
+    path = train(tests.environments.counting_run(tmp_path / "run", total_steps=640, algorithm="poad"))
     rows = RunDirectory.open(path).read_metrics()
     assert rows[-1]["return_mean"] > 0.9 > rows[0]["return_mean"]
-    start = tests.worlds.decision("You have decided 0 times. Now you", 0)
+    start = tests.environments.decision("You have decided 0 times. Now you", 0)
     assert Agent.load(path).distribution(start)[0] > 0.9

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import twosome
-from tests.worlds import Counting, counting_run
+from tests.environments import Counting, counting_run
 from twosome.errors import CheckpointError
 from twosome.ppo.interrupt import Interrupted
 from twosome.ppo.reward_scale import RewardScale

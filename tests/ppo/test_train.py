@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-import tests.worlds
+import tests.environments
 from tests.scoring.tiny_models import FAMILIES, byte_level, tiny_model
 from twosome import models
 from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.envs import text
-from twosome.errors import CheckpointError, DivergedError, RunError, WorldError
+from twosome.errors import CheckpointError, DivergedError, EnvError, RunError
 from twosome.policy.lm import trainable
 from twosome.ppo.state import RestartedEpisodesWarning
 from twosome.ppo.train import Trainer, resume, train
@@ -26,7 +26,7 @@ from twosome.runs import RunDirectory
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return tests.worlds.counting_run(tmp_path / "run", threads=1, gamma=0.9)
+    return tests.environments.counting_run(tmp_path / "run", threads=1, gamma=0.9)
 
 
 def metrics_without_times(path: Path) -> list[dict]:
@@ -41,7 +41,7 @@ def test_the_best_action_is_learnt_in_seconds(config):
     assert first["return_mean"] < 0.8
     assert last["return_mean"] > 0.9
     start = "You have decided 0 times. Now you"
-    assert Agent.load(path).distribution(tests.worlds.decision(start, 0))[0] > 0.9
+    assert Agent.load(path).distribution(tests.environments.decision(start, 0))[0] > 0.9
 
 
 def test_a_run_has_everything_it_should(config):
@@ -102,7 +102,7 @@ def test_only_adapters_and_value_head_learn_and_they_are_float32(config):
 
 def test_a_new_run_begins_as_the_untrained_model(config):
     trainer = Trainer(config)
-    decision = tests.worlds.decision("You have decided 0 times. Now you", 0)
+    decision = tests.environments.decision("You have decided 0 times. Now you", 0)
     with_adapters = trainer.actor.probabilities([decision])[0]
     trainer.actor.forget()
     with trainer.scorer.model.disable_adapter():
@@ -230,7 +230,7 @@ def test_temperature_and_priors_weight_are_learned_reported_and_loaded(config, a
     assert agent.actor.calibration.numbers() == numbers[-1]
     folder = RunDirectory.open(path).checkpoint()
     trainer = Trainer(TrainConfig.from_json(RunDirectory.open(path).read_config()), folder)
-    decision = tests.worlds.decision("You have decided 0 times. Now you", 0)
+    decision = tests.environments.decision("You have decided 0 times. Now you", 0)
     assert np.array_equal(agent.distribution(decision), trainer.actor.probabilities([decision])[0])
 
 
@@ -289,7 +289,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(config):
 
 
 def test_an_unknown_world_is_refused_before_anything_is_written(config):
-    with pytest.raises(WorldError):
+    with pytest.raises(EnvError):
         train(replace(config, env="TomatoSald"))
     assert not config.output.exists()
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from twosome.baselines.config import MlpConfig
 from twosome.envs import text
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, EnvError
 from twosome.observation import Observation
 from twosome.ppo.gae import estimate_advantages, normalize_advantages
 from twosome.ppo.loss import policy_loss, value_loss
@@ -36,12 +36,12 @@ class VectorReader:
         self._scale = torch.from_numpy(scale)
 
     @classmethod
-    def for_world(cls, env: text.EnvLike, env_kwargs: dict[str, Any] | None = None) -> tuple["VectorReader", int, int]:
+    def for_env(cls, env: text.EnvLike, env_kwargs: dict[str, Any] | None = None) -> tuple["VectorReader", int, int]:
         """The reader for a world, the size of its symbolic observation and its number of action ids.
 
         Raises:
             ConfigError: the world's observations have no "vector", or the number of its actions changes.
-            WorldError: there is no such world.
+            EnvError: there is no such world.
         """
         with text.opened(env, **(env_kwargs or {})) as world:
             space: Any = world.env.observation_space
@@ -62,13 +62,13 @@ class VectorReader:
         """The scaled observations.
 
         Raises:
-            WorldError: one has no numbers, or not as many as there are in the world that this reader is for.
+            EnvError: one has no numbers, or not as many as there are in the world that this reader is for.
         """
         expected = tuple(self._scale.shape)
         for vector in vectors:
             if vector is None or vector.shape != expected:
                 found = "none" if vector is None else f"an array of shape {vector.shape}"
-                raise WorldError(
+                raise EnvError(
                     f'this policy reads the "vector" of an observation, expected an array of shape {expected}, found '
                     f"{found}. Let it play in the world that it was trained in."
                 )
@@ -125,9 +125,9 @@ def train_mlp(config: MlpConfig, report: Report | None = None) -> MlpPolicy:
 
     Raises:
         ConfigError: the world's observations have no "vector".
-        WorldError: there is no such world.
+        EnvError: there is no such world.
     """
-    policy = MlpPolicy(*VectorReader.for_world(config.env), config.hidden, config.seed)
+    policy = MlpPolicy(*VectorReader.for_env(config.env), config.hidden, config.seed)
     gamma = text.gamma_of(config.env, {})
     rng = np.random.default_rng(config.seed)
     optimizers = [

@@ -110,7 +110,7 @@ class Affordance:
     """
 
     def __init__(self, env: str, hidden: int = 64, seed: int = 1, env_kwargs: dict[str, Any] | None = None) -> None:
-        self._read, num_inputs, num_actions = VectorReader.for_world(env, env_kwargs)
+        self._read, num_inputs, num_actions = VectorReader.for_env(env, env_kwargs)
         self._seed = seed
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -100,7 +100,7 @@ def _of_length(scorer: ActionScorer, words: list[str], prompt_tokens: int) -> st
     return of(max(0, bisect_right(range(len(words)), prompt_tokens, key=length) - 1))
 
 
-def world_decisions(env: str, count: int, seed: int = 0) -> list[Decision]:
+def env_decisions(env: str, count: int, seed: int = 0) -> list[Decision]:
     """At most so many distinct decisions, in the order in which random play meets them in four environments.
 
     Fewer where a world does not have so many.

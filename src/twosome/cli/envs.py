@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(Envs, "envs", arguments)
     from twosome.envs import text
 
-    worlds = text.list_worlds()
+    worlds = text.list_envs()
     if options.json:
         print(json.dumps([asdict(world) for world in worlds]))  # noqa: T201 - the document is the output
         return 0

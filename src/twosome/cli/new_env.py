@@ -21,7 +21,7 @@ from twosome.envs import text
 
 
 def test_it_keeps_the_contract_of_environments():
-    text.check_world(text.make("template:Template"))
+    text.check_contract(text.make("template:Template"))
 
 
 def test_what_is_wanted_on_the_table_is_success():

@@ -12,7 +12,7 @@ import numpy as np
 
 from twosome.envs.checked import raised
 from twosome.envs.text import NAMESPACE, Planner
-from twosome.errors import TwosomeError, WorldError, quote
+from twosome.errors import EnvError, TwosomeError, quote
 
 
 class Family(NamedTuple):
@@ -31,7 +31,7 @@ RETOLD = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid")
 """Modules with `SPECS` of other people's environments in words: name of each to its class and arguments."""
 
 
-def register_worlds() -> None:
+def register_envs() -> None:
     """Register every world that is not registered yet."""
     for family in FAMILIES:
         specs: Mapping[str, dict[str, object]] = importlib.import_module(family.specs_module).SPECS
@@ -52,11 +52,11 @@ def planner_for(env: gymnasium.Env[Any, Any]) -> Planner:
     """The planner of an environment; its `act()` answers for the environment's current state.
 
     Raises:
-        WorldError: the environment has none.
+        EnvError: the environment has none.
     """
     planner = getattr(env.unwrapped, "planner", None)
     if planner is None:
-        raise WorldError(
+        raise EnvError(
             f"{env} has no planner: expected a method planner() on env.unwrapped, as the worlds under "
             f"{NAMESPACE}/ have. Write one, or do without what a planner shows and measures."
         )
@@ -72,18 +72,18 @@ def best_action(env: gymnasium.Env[Any, Any], num_actions: int | None = None) ->
         num_actions: how many there are now; None: as many as the action space says.
 
     Raises:
-        WorldError: the environment has no planner, or it fails, or it names no action.
+        EnvError: the environment has no planner, or it fails, or it names no action.
     """
     try:
         action = planner_for(env).act()
     except (TwosomeError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise WorldError(f"{env}: the planner {raised(error)}. Mend it there.") from error
+        raise EnvError(f"{env}: the planner {raised(error)}. Mend it there.") from error
     n = int(env.action_space.n) if num_actions is None else num_actions  # type: ignore[attr-defined]
     if not isinstance(action, int | np.integer) or action not in range(n):
-        raise WorldError(f"{env}: expected the planner to return the id of an action, found {quote(action)}.")
+        raise EnvError(f"{env}: expected the planner to return the id of an action, found {quote(action)}.")
     return int(action)
 
 
-register_worlds()
+register_envs()

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from twosome.errors import WorldError, quote
+from twosome.errors import EnvError, quote
 
 RENDER_MODES = ("ansi", "rgb_array")
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -58,17 +58,17 @@ def require_saved(name: str, value: object, holds: bool, expected: str) -> None:
     """Refuse a part of a saved state that is not what was saved.
 
     Raises:
-        WorldError: it does not hold what is expected of the value.
+        EnvError: it does not hold what is expected of the value.
     """
     if not holds:
-        raise WorldError(f"the saved state is damaged: {name} is {quote(value)}; expected {expected}. Save it anew.")
+        raise EnvError(f"the saved state is damaged: {name} is {quote(value)}; expected {expected}. Save it anew.")
 
 
 def require_saved_keys(name: str, value: Any, keys: Collection[str]) -> None:
     """Refuse a part of a saved state that is no mapping with exactly these keys.
 
     Raises:
-        WorldError: it is not.
+        EnvError: it is not.
     """
     require_saved(
         name, value, isinstance(value, Mapping) and set(value) == set(keys), f"an object of {', '.join(keys)}"
@@ -84,7 +84,7 @@ def saved_generator(state: Any) -> np.random.Generator:
     """A random generator, of Gymnasium's kind, in the state that was saved of one.
 
     Raises:
-        WorldError: it is no such state.
+        EnvError: it is no such state.
     """
     generator = np.random.PCG64()
     try:
@@ -140,7 +140,7 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
 
     @abstractmethod
     def _restore(self, state: Mapping[str, Any]) -> None:
-        """Take over the family's part of a state; a WorldError says why it does not fit."""
+        """Take over the family's part of a state; an EnvError says why it does not fit."""
 
     def _summary(self) -> dict[str, Any]:
         """What the info at the end of an episode says beside `success`."""
@@ -160,21 +160,21 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         """Carry out one action, whether it is offered or not; see Gymnasium.
 
         Raises:
-            WorldError: the action is no id of the action space, or there is no episode to step in.
+            EnvError: the action is no id of the action space, or there is no episode to step in.
         """
         try:
             action_id = operator.index(action)
         except TypeError:
-            raise WorldError(
+            raise EnvError(
                 f"the action is {quote(action)}; expected a whole number from 0 to {len(self.action_names) - 1}, an id."
             ) from None
         if not 0 <= action_id < len(self.action_names):
-            raise WorldError(
+            raise EnvError(
                 f"action {quote(action)} is outside the action space: expected an id from 0 to "
                 f"{len(self.action_names) - 1}; env.unwrapped.action_names lists them."
             )
         if not self._is_running:
-            raise WorldError("there is no episode to step in: call reset() first.")
+            raise EnvError("there is no episode to step in: call reset() first.")
         reward, primitive_steps, success = self._act(action_id)
         self._steps += primitive_steps
         truncated = not success and self._steps >= self.max_steps
@@ -210,7 +210,7 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         """Go on from what `get_state` returned, in an environment made with the same arguments.
 
         Raises:
-            WorldError: the state is of another world, or damaged.
+            EnvError: the state is of another world, or damaged.
         """
         require_saved_keys("it", state, self.get_state())
         steps, is_running = state["steps"], state["is_running"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium
 
-from twosome.errors import ConfigError, WorldError, quote
+from twosome.errors import ConfigError, EnvError, quote
 
 NAMESPACE = "callable"
 _LONGEST = 100
@@ -40,9 +40,9 @@ def is_callable(env_id: str) -> bool:
     return env_id.startswith(f"{NAMESPACE}/")
 
 
-def not_here(env_id: str) -> WorldError:
+def not_here(env_id: str) -> EnvError:
     """The error that says what to do where the function is not known."""
-    return WorldError(
+    return EnvError(
         f"the world {quote(env_id)} was made by a Python function, which no command can call. Go on from Python, and "
         "hand it in again: twosome.resume(run, env=the_function). To name it in commands, register it with Gymnasium "
         "in a module and train with --env module:id."
@@ -68,7 +68,7 @@ def _making_new_ones(make: Callable[..., Any], env_id: str) -> Callable[..., Any
         env = make(**kwargs)
         bare = getattr(env, "unwrapped", env)
         if any(reference() is bare for reference in made):
-            raise WorldError(
+            raise EnvError(
                 f"what makes the world {quote(env_id)} has returned the same environment twice; expected a new one "
                 "each time, since several are stepped side by side."
             )

@@ -1,7 +1,7 @@
 """The one door between a world and this package: what comes through it keeps the contract of `twosome.envs.text`.
 
-Training, evaluation, recording, imitation, the baselines and `check_world` all play through a `CheckedEnv`. It takes
-every answer of a world at its exact types or raises a `WorldError` that names the environment, its seed, the episode,
+Training, evaluation, recording, imitation, the baselines and `check_contract` all play through a `CheckedEnv`. It takes
+every answer of a world at its exact types or raises a `EnvError` that names the environment, its seed, the episode,
 the step and the action; an exception of the world becomes such an error too. Of `info` it reads three keys and drops
 the rest. The last observation of an episode that terminated is not looked at, since nothing follows it.
 """
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from twosome.decision import Decision, text_faults
 from twosome.documents import parse_json, require_shallow
 from twosome.envs.spaces import PhraseIndex, Phrases
-from twosome.errors import WorldError, quote
+from twosome.errors import EnvError, quote
 from twosome.observation import Observation
 
 T = TypeVar("T")
@@ -41,11 +41,11 @@ _REMEMBERED_ACTIONS = 100
 """Texts with more actions are read anew each time: to remember them takes more memory than time."""
 
 
-class WorldCloseWarning(UserWarning):
+class EnvCloseWarning(UserWarning):
     """A world failed while it was closed, so what it has opened may still be open."""
 
 
-def world_seeds(seed: int | Sequence[int], count: int) -> list[int]:
+def env_seeds(seed: int | Sequence[int], count: int) -> list[int]:
     """Seeds for so many environments or episodes, each from 0 to `MAX_SEED`.
 
     They are derived and not counted up from `seed`, or runs of neighboring seeds would meet the same worlds.
@@ -67,7 +67,7 @@ def close(env: gymnasium.Env[Any, Any]) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        warnings.warn(f"while the world {env} was closed it {raised(error)}.", WorldCloseWarning, stacklevel=2)
+        warnings.warn(f"while the world {env} was closed it {raised(error)}.", EnvCloseWarning, stacklevel=2)
 
 
 def limit_prompts(env: gymnasium.Env[Any, Any], fits: Fits) -> gymnasium.Env[Any, Any]:
@@ -137,12 +137,12 @@ class CheckedEnv:
         observation: what a policy is shown now; set by what begins an episode or carries out an action.
 
     Raises:
-        WorldError: its spaces or methods are not those of the contract.
+        EnvError: its spaces or methods are not those of the contract.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         if not isinstance(env, gymnasium.Env):
-            raise WorldError(f"expected a Gymnasium environment, found {quote(env)}.")
+            raise EnvError(f"expected a Gymnasium environment, found {quote(env)}.")
         self.env = env
         self.name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
         self.num_actions, self._vector_shape = _read_spaces(env, self.name)
@@ -180,7 +180,7 @@ class CheckedEnv:
             seed: from 0 to `MAX_SEED`; None: the environment goes on drawing from its own generator.
 
         Raises:
-            WorldError: the world fails or breaks its contract.
+            EnvError: the world fails or breaks its contract.
         """
         if seed is not None:
             self._seed, self._episode = seed, 0
@@ -189,7 +189,7 @@ class CheckedEnv:
         try:
             answer = self.env.reset() if seed is None else self.env.reset(seed=seed)
             if not isinstance(answer, tuple) or len(answer) != 2:
-                raise WorldError(f"expected reset to return (observation, info), found {quote(answer)}.")
+                raise EnvError(f"expected reset to return (observation, info), found {quote(answer)}.")
             observation, info = answer
             return self._decision(observation, info, _info_faults(info))
         except KeyboardInterrupt:
@@ -204,13 +204,13 @@ class CheckedEnv:
             action: an id; the environment is handed it as an int.
 
         Raises:
-            WorldError: the world fails or breaks its contract, or there is no such action.
+            EnvError: the world fails or breaks its contract, or there is no such action.
         """
         self._step += 1
         try:
             num_actions = len(self._phrases)
             if not isinstance(action, int | np.integer) or not 0 <= action < num_actions:
-                raise WorldError(f"expected the id of an action, from 0 to {num_actions - 1}.")
+                raise EnvError(f"expected the id of an action, from 0 to {num_actions - 1}.")
             return self._read_step(self.env.step(int(action)))
         except KeyboardInterrupt:
             raise
@@ -221,7 +221,7 @@ class CheckedEnv:
         """A picture of the current state, of shape (height, width, 3).
 
         Raises:
-            WorldError: the world fails or draws something else.
+            EnvError: the world fails or draws something else.
         """
         return self._asked("render", self._render)
 
@@ -229,7 +229,7 @@ class CheckedEnv:
         """What the world says of itself under a name; the default where it says nothing.
 
         Raises:
-            WorldError: the world fails.
+            EnvError: the world fails.
         """
         return self._asked(name, lambda: getattr(self.env.unwrapped, name, default))
 
@@ -250,7 +250,7 @@ class CheckedEnv:
         """What the world's `get_state` returns.
 
         Raises:
-            WorldError: the world fails, or its state is no plain JSON.
+            EnvError: the world fails, or its state is no plain JSON.
         """
         return self._asked("get_state", self._get_state)
 
@@ -262,7 +262,7 @@ class CheckedEnv:
             place: where the environment stood then.
 
         Raises:
-            WorldError: the world fails or breaks its contract.
+            EnvError: the world fails or breaks its contract.
         """
         self._seed, self._episode, self._step = place.seed, place.episode, place.step
         self._asked("set_state", lambda: self.env.unwrapped.set_state(state))  # type: ignore[attr-defined]
@@ -272,7 +272,7 @@ class CheckedEnv:
         """The choice that the world poses now, by its own `observation`.
 
         Raises:
-            WorldError: the world fails or breaks its contract.
+            EnvError: the world fails or breaks its contract.
         """
         world: Any = self.env.unwrapped
         return self._asked("observation", lambda: self._decision(world.observation(), {}, []))
@@ -281,7 +281,7 @@ class CheckedEnv:
 
     def _read_step(self, answer: Any) -> Step:
         if not isinstance(answer, tuple) or len(answer) != 5:
-            raise WorldError(
+            raise EnvError(
                 f"expected step to return (observation, reward, terminated, truncated, info), found {quote(answer)}."
             )
         observation, reward, terminated, truncated, info = answer
@@ -292,7 +292,7 @@ class CheckedEnv:
             *_info_faults(info),
         ]
         if faults:
-            raise WorldError(" ".join(faults))
+            raise EnvError(" ".join(faults))
         decision, prompt, vector = None, None, None
         if not terminated and truncated:
             prompt, vector = self._texts(observation, info, faults).prompt, self._vector(observation)
@@ -328,13 +328,13 @@ class CheckedEnv:
         """Prompt and actions of an observation, whether or not an action is available.
 
         Raises:
-            WorldError: something is wrong with them, with the mask or the vector, or was before; all is told.
+            EnvError: something is wrong with them, with the mask or the vector, or was before; all is told.
         """
         if not isinstance(observation, dict) or "prompt" not in observation or "actions" not in observation:
             faults.append(
                 f'expected the observation to be a dict with "prompt" and "actions", found {quote(observation)}.'
             )
-            raise WorldError(" ".join(faults))
+            raise EnvError(" ".join(faults))
         prompt, actions = observation["prompt"], observation["actions"]
         if self.num_actions is None and isinstance(actions, list):
             actions = tuple(actions)
@@ -349,7 +349,7 @@ class CheckedEnv:
         if self._vector_shape is not None:
             faults += _vector_faults(observation.get("vector"), self._vector_shape)
         if faults:
-            raise WorldError(" ".join(faults))
+            raise EnvError(" ".join(faults))
         return texts
 
     def _get_state(self) -> dict[str, Any]:
@@ -364,7 +364,7 @@ class CheckedEnv:
                 raise ValueError(f"its key {quote(others[0])} is no text")
         except (TypeError, ValueError, RecursionError) as error:
             reason = quote(str(error)).strip("'\"")
-            raise WorldError(
+            raise EnvError(
                 f"expected get_state to return a dict of plain JSON: {reason}. Found {quote(state)}."
             ) from error
         return state
@@ -372,7 +372,7 @@ class CheckedEnv:
     def _render(self) -> NDArray[np.uint8]:
         frame: Any = self.env.render()
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
-            raise WorldError(f"expected a picture, uint8 of shape (height, width, 3), found {quote(frame)}.")
+            raise EnvError(f"expected a picture, uint8 of shape (height, width, 3), found {quote(frame)}.")
         return frame
 
     # -- errors ----------------------------------------------------------------------------------------
@@ -386,12 +386,12 @@ class CheckedEnv:
         except BaseException as error:
             raise self._located(error, f"{method} after step {self._step}") from error
 
-    def _located(self, error: BaseException, doing: str) -> WorldError:
+    def _located(self, error: BaseException, doing: str) -> EnvError:
         """The error with the place where it happened."""
         where = f"{self.name}, {self.place}, {doing}: "
-        if isinstance(error, WorldError):
+        if isinstance(error, EnvError):
             return type(error)(where + str(error))
-        return WorldError(
+        return EnvError(
             f"{where}the world {raised(error)}. Mend it there; with TWOSOME_TRACEBACK=1 set, the command shows the "
             "traceback."
         )
@@ -407,7 +407,7 @@ def _read_spaces(env: gymnasium.Env[Any, Any], name: str) -> tuple[int | None, t
     actions, observations = getattr(env, "action_space", None), getattr(env, "observation_space", None)
     n = int(actions.n) if isinstance(actions, spaces.Discrete) and actions.start == 0 else None
     if n is None and not isinstance(actions, PhraseIndex):
-        raise WorldError(
+        raise EnvError(
             f"{name}: expected the action space Discrete(n) with ids from 0, or twosome.envs.spaces.PhraseIndex() "
             f"where the number of actions changes, found {quote(actions)}."
         )
@@ -419,7 +419,7 @@ def _read_spaces(env: gymnasium.Env[Any, Any], name: str) -> tuple[int | None, t
         fits = isinstance(phrases, spaces.Tuple) and len(phrases) == n
         expected = f"a Tuple of {n} Text, one for each action"
     if "prompt" not in parts or not fits:
-        raise WorldError(
+        raise EnvError(
             f'{name}: expected observation_space to be a Dict with "prompt", a Text, and "actions", {expected}; '
             f"found {quote(observations)}. Wrap the environment in one that describes its observations and actions in "
             "words."
@@ -441,7 +441,7 @@ def _require_signatures(env: gymnasium.Env[Any, Any], name: str) -> None:
         try:
             signature.bind(*arguments, **keywords)
         except TypeError as error:
-            raise WorldError(f"{name}: expected a method {expected}, found {quote(str(signature))}.") from error
+            raise EnvError(f"{name}: expected a method {expected}, found {quote(str(signature))}.") from error
 
 
 class _Texts(NamedTuple):

@@ -1,6 +1,6 @@
 """What the rest of the package asks of a world: a prompt, the phrases of the valid actions, nothing else.
 
-A world is a Gymnasium environment (`TextWorld` lists the parts) that keeps these promises:
+A world is a Gymnasium environment (`TextEnvProtocol` lists the parts) that keeps these promises:
 
 - An observation is a dict with `"prompt"`, a str that stops in mid-sentence without a blank at its end, and
   `"actions"`, the phrases that complete it, each a str, `""` where an action is not available now. At least one is
@@ -23,7 +23,7 @@ Optional, on `env.unwrapped`: `gamma` (discount per primitive step, for the retu
 first: where a model reads, a function of a prompt and phrases that says whether its context holds them.
 `twosome.envs.text_env.TextEnv` is a base class that has all of it.
 
-`twosome.envs.checked` holds a world to all of it while it is played in; `check_world` does so on purpose.
+`twosome.envs.checked` holds a world to all of it while it is played in; `check_contract` does so on purpose.
 """
 
 import difflib
@@ -44,7 +44,7 @@ from twosome.decision import Decision
 from twosome.envs import callables
 from twosome.envs.checked import CheckedEnv, Fits, Place, close, limit_prompts, raised
 from twosome.envs.choices import suggestion
-from twosome.errors import ConfigError, MissingExtraError, TwosomeError, WorldError, quote
+from twosome.errors import ConfigError, EnvError, MissingExtraError, TwosomeError, quote
 
 NAMESPACE = "twosome"
 
@@ -62,7 +62,7 @@ class Planner(Protocol):
 
 
 @runtime_checkable
-class TextWorld(Protocol):
+class TextEnvProtocol(Protocol):
     """All that a world of this package has on `env.unwrapped` beside Gymnasium's own."""
 
     gamma: float
@@ -110,12 +110,12 @@ def decisions_from(observation: Mapping[str, Any], num_envs: int, *, transposed:
 
     Raises:
         NoActionError: no action is available in one of them.
-        WorldError: the observation is not of so many environments.
+        EnvError: the observation is not of so many environments.
     """
     prompts, actions = observation["prompt"], observation["actions"]
     sizes = {len(prompts), *(map(len, actions) if transposed else [len(actions)])}
     if sizes != {num_envs}:
-        raise WorldError(
+        raise EnvError(
             f"the observation has parts for {sorted(sizes)} environments, expected {num_envs} in each: pass what a "
             "vector environment returned, and the number of its environments."
         )
@@ -132,7 +132,7 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         **kwargs: arguments of the environment.
 
     Raises:
-        WorldError: no environment has this name (the message names the one that was probably meant), it cannot
+        EnvError: no environment has this name (the message names the one that was probably meant), it cannot
             be imported or made, or its observations are no texts.
         ConfigError: an argument is unknown or out of range.
     """
@@ -144,7 +144,7 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         raise callables.not_here(env_id)
     if spec is None:
         found = f"the module {quote(module)} registers no {quote(env_id)}" if module else ""
-        raise WorldError(_unknown(name, found))
+        raise EnvError(_unknown(name, found))
     _check_arguments(spec, kwargs)
     try:
         # Gymnasium's checker warns of some of what `CheckedEnv` refuses, and stumbles over what nobody reads.
@@ -152,16 +152,16 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     except (TwosomeError, KeyboardInterrupt):
         raise
     except (gymnasium.error.Error, ImportError) as error:
-        raise WorldError(f"the world {name!r} cannot be made: {error}") from error
+        raise EnvError(f"the world {name!r} cannot be made: {error}") from error
     except BaseException as error:
         given = f" with {quote(kwargs)}" if kwargs else ""
-        raise WorldError(
+        raise EnvError(
             f"the world {name!r} cannot be made{given}: it {raised(error)}. Expected arguments as its own "
             "documentation describes them, and a constructor that does not fail."
         ) from error
-    if env_id not in world_ids():
+    if env_id not in env_ids():
         try:
-            require_text_world(env)
+            require_text_env(env)
         except BaseException:
             close(env)
             raise
@@ -220,20 +220,20 @@ def _made(make: Callable[[], gymnasium.Env[Any, Any]]) -> gymnasium.Env[Any, Any
     except (TwosomeError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise WorldError(
+        raise EnvError(
             f"the environment cannot be made: {quote(make)} {raised(error)}. Expected a function without arguments "
             "that returns a Gymnasium environment."
         ) from error
 
 
-def require_text_world(env: gymnasium.Env[Any, Any]) -> None:
-    """Look at the spaces and at one observation; `check_world` looks closer.
+def require_text_env(env: gymnasium.Env[Any, Any]) -> None:
+    """Look at the spaces and at one observation; `check_contract` looks closer.
 
     Args:
         env: the environment, with or without wrappers; it is reset, without a seed.
 
     Raises:
-        WorldError: the world does not speak; the message says what was expected and what was found.
+        EnvError: the world does not speak; the message says what was expected and what was found.
     """
     CheckedEnv(env).reset()
 
@@ -242,13 +242,13 @@ def gamma_of(env: EnvLike, kwargs: Mapping[str, Any] | None = None) -> float:
     """Discount per primitive step that a world wants its return reported with; 0.99 where it does not say.
 
     Raises:
-        WorldError: no such world is registered.
+        EnvError: no such world is registered.
         ConfigError: it takes no such argument.
     """
     with opened(env, **(kwargs or {})) as world:
         gamma, name = world.attribute("gamma", 0.99), world.name
     if not isinstance(gamma, float | int | np.floating | np.integer) or not 0 <= gamma <= 1:
-        raise WorldError(f"the world {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}.")
+        raise EnvError(f"the world {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}.")
     return float(gamma)
 
 
@@ -259,7 +259,7 @@ def resolve(name: str) -> str:
     "light:home/Light" is "light:home/Light-v0". A full id, or a name that nothing is registered under, stays.
 
     Raises:
-        WorldError: the module before the colon has to be imported to know the newest version, and cannot be.
+        EnvError: the module before the colon has to be imported to know the newest version, and cannot be.
     """
     module, colon, bare = name.rpartition(":")
     if bare in gymnasium.registry:
@@ -293,7 +293,7 @@ def _registered(name: str, namespaces: Sequence[str | None]) -> str:
 def _import(module: str, name: str) -> None:
     """Import the module that registers the world of this name."""
     if not all(module.split(".")) or ":" in module:
-        raise WorldError(_unknown(name, f"{quote(module)} is no name of a module"))
+        raise EnvError(_unknown(name, f"{quote(module)} is no name of a module"))
     try:
         importlib.import_module(module)
     except TwosomeError:
@@ -302,13 +302,13 @@ def _import(module: str, name: str) -> None:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module}.".startswith(f"{missing}."):
             found = f"there is no module {quote(module)} in the current folder or among the installed packages"
-            raise WorldError(_unknown(name, found)) from error
-        raise WorldError(
+            raise EnvError(_unknown(name, found)) from error
+        raise EnvError(
             f"importing the module {quote(module)} of the world {quote(name)} failed: {error}. Install what it needs, "
             f"or mend the import; python -c 'import {module}' shows where it is."
         ) from error
     except (Exception, SystemExit) as error:  # whatever a foreign module does while it is imported
-        raise WorldError(
+        raise EnvError(
             f"the module {quote(module)} of the world {quote(name)} {raised(error)} when imported. Mend it there."
         ) from error
 
@@ -317,7 +317,7 @@ RETOLD_IN = f"{NAMESPACE}.envs.gym."
 """Where the classes are that tell other people's worlds in words."""
 
 
-def world_ids() -> tuple[str, ...]:
+def env_ids() -> tuple[str, ...]:
     """Ids of all worlds of this package, in the order of their registration."""
     return tuple(env_id for env_id in _ids() if env_id not in retold_ids())
 
@@ -375,7 +375,7 @@ def _creator(spec: registration.EnvSpec) -> Callable[..., Any]:
     except TwosomeError:
         raise
     except (ImportError, AttributeError, ValueError) as error:
-        raise WorldError(
+        raise EnvError(
             f"the world {spec.id!r} is registered with entry_point {spec.entry_point!r}, which cannot be loaded: "
             f'{error}. Expected "module:Class".'
         ) from error
@@ -383,7 +383,7 @@ def _creator(spec: registration.EnvSpec) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class WorldInfo:
+class EnvInfo:
     """What one needs to choose a world."""
 
     id: str
@@ -394,7 +394,7 @@ class WorldInfo:
     """Discount per primitive step for the return that is reported."""
 
 
-def list_worlds() -> list[WorldInfo]:
+def list_envs() -> list[EnvInfo]:
     """All worlds that this package has or tells in words; the description is what the prompt says is wanted.
 
     Those whose extra is missing are left out.
@@ -407,11 +407,11 @@ def list_worlds() -> list[WorldInfo]:
             continue
         with made as world:
             goal = world.reset(seed=0).prompt.split(". ")[0].removeprefix("You want to ")
-            worlds.append(WorldInfo(env_id, goal, world.num_actions, world.env.unwrapped.gamma))  # type: ignore[attr-defined]
+            worlds.append(EnvInfo(env_id, goal, world.num_actions, world.env.unwrapped.gamma))  # type: ignore[attr-defined]
     return worlds
 
 
-def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 0) -> None:
+def check_contract(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 0) -> None:
     """Play at random and see whether the environment keeps the contract of this module.
 
     Args:
@@ -420,7 +420,7 @@ def check_world(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 
         seed: of the first reset and of the choice of actions.
 
     Raises:
-        WorldError: it does not; the message says what was expected, what was found, and where.
+        EnvError: it does not; the message says what was expected, what was found, and where.
     """
     checked, rng = CheckedEnv(env), np.random.default_rng(seed)
     decision = checked.reset(seed)
@@ -438,18 +438,18 @@ def check_restoring(env: gymnasium.Env[Any, Any]) -> None:
         env: one with `get_state`, `set_state` and `observation`, in an episode.
 
     Raises:
-        WorldError: it does not.
+        EnvError: it does not.
     """
     checked = CheckedEnv(env.unwrapped)
     saved, before = json.loads(json.dumps(checked.get_state())), checked.observe()
     went_on = _play_on(checked)
     after = checked.set_state(saved, Place())
     if before != after:
-        raise WorldError(
+        raise EnvError(
             f"{checked.name}: expected the same observation after set_state(get_state()), found {quote(after)}."
         )
     if _play_on(checked) != went_on:
-        raise WorldError(
+        raise EnvError(
             f"{checked.name}: expected the same actions to lead to the same after set_state(get_state()); they led "
             "elsewhere. If the world draws at random, let get_state include self.np_random.bit_generator.state, and "
             "set_state put it back."

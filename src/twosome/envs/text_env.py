@@ -16,7 +16,7 @@ from twosome.envs.base import require_saved, require_saved_keys, saved_generator
 from twosome.envs.checked import Fits
 from twosome.envs.choices import check_choice
 from twosome.envs.spaces import PhraseIndex, text_observation
-from twosome.errors import WorldError, quote
+from twosome.errors import EnvError, quote
 
 Split = Literal["train", "test"]
 
@@ -39,7 +39,7 @@ class Turn:
             positive.
 
     Raises:
-        WorldError: the parts are not of these kinds, or a reward comes with a score.
+        EnvError: the parts are not of these kinds, or a reward comes with a score.
     """
 
     observation: str = ""
@@ -66,7 +66,7 @@ class Turn:
         if self.score is not None and (isinstance(self.score, bool) or not isinstance(self.score, _NUMBERS)):
             faults.append(f"expected the score to be a number, found {quote(self.score)}.")
         if faults:
-            raise WorldError(" ".join(faults))
+            raise EnvError(" ".join(faults))
 
 
 _NUMBERS = (int, float, np.integer, np.floating)
@@ -180,7 +180,7 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
         self._past, self._score, self._steps = (), 0.0, 0
         turn = self._taken(self.begin(self.np_random, self.split), "begin")
         if turn.done or turn.reward:
-            raise WorldError(
+            raise EnvError(
                 f"expected begin to return a Turn that is not done and earns nothing, found {quote(turn)}. Rewards are "
                 "for what act does; draw another task where there is nothing to do."
             )
@@ -191,11 +191,11 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
         """Carry out the action with this index; see Gymnasium.
 
         Raises:
-            WorldError: there is no episode to step in, or no such action.
+            EnvError: there is no episode to step in, or no such action.
         """
         before, phrases = self._running(), self._phrases()
         if action not in self.action_space or action >= len(phrases):
-            raise WorldError(f"the action is {quote(action)}; expected an index from 0 to {len(phrases) - 1}.")
+            raise EnvError(f"the action is {quote(action)}; expected an index from 0 to {len(phrases) - 1}.")
         phrase = phrases[action]
         told = self.tell(before.observation.strip(), phrase)
         self._past = (*self._past, told)[-self.history :] if self.history else ()
@@ -213,7 +213,7 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
         """What the agent is given now: the goal, as much of the history as fits, the observation and the cue.
 
         Raises:
-            WorldError: not even the goal and the observation fit into the model's context.
+            EnvError: not even the goal and the observation fit into the model's context.
         """
         turn, phrases = self._running(), self._phrases()
         past = () if turn.done else self._past
@@ -231,7 +231,7 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
         if first <= len(past):
             return {"prompt": prompt, "actions": phrases}
         longest = max(phrases, key=len, default="")
-        raise WorldError(
+        raise EnvError(
             f"the prompt {quote(prompt)} with {len(phrases)} actions such as {quote(longest)} does not fit into the "
             f"model's context, though no history is told: {len(prompt):,} characters, expected fewer. Tell less in "
             "goal and observation, or take a model with a longer context; twosome check-env --model counts the tokens."
@@ -278,13 +278,13 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
     def _taken(self, turn: Turn, method: str) -> Turn:
         """Let this be what the environment says now."""
         if not isinstance(turn, Turn):
-            raise WorldError(f"expected {method} to return a twosome.Turn, found {quote(turn)}.")
+            raise EnvError(f"expected {method} to return a twosome.Turn, found {quote(turn)}.")
         self._turn = turn
         return turn
 
     def _running(self) -> Turn:
         if self._turn is None:
-            raise WorldError("there is no episode to step in: call reset() first.")
+            raise EnvError("there is no episode to step in: call reset() first.")
         return self._turn
 
     def _phrases(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import CheckedEnv, Step, WorldCloseWarning, close, limit_prompts, world_seeds
+from twosome.envs.checked import CheckedEnv, EnvCloseWarning, Step, close, env_seeds, limit_prompts
 from twosome.envs.text_env import TextEnv
 from twosome.errors import PromptTooLongError, TwosomeError, quote
 
@@ -144,7 +144,7 @@ class _Checker:
                 self._repeat(checked)
                 self._restore(world)
         with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always", WorldCloseWarning)
+            warnings.simplefilter("always", EnvCloseWarning)
             close(world)
         for warning in said:
             self._fault(str(warning.message), "Let close free what was opened, and never fail.")
@@ -187,7 +187,7 @@ class _Checker:
     def _play(self, world: CheckedEnv) -> None:
         """Take actions at random; after a fault in a new episode."""
         rng = np.random.default_rng(self.seed)
-        seeds: Iterator[int] = iter(world_seeds(self.seed, self.num_steps))
+        seeds: Iterator[int] = iter(env_seeds(self.seed, self.num_steps))
         resets, times, lengths, returns = [], [], [], []
         decision: Decision | None = None
         length, earned, first = 0, 0.0, True
@@ -369,4 +369,4 @@ class _Checker:
     def _beginnings(self, kwargs: dict[str, Any]) -> list[str]:
         """The first prompts of a few episodes."""
         with text.make_checked(self.found.env, **kwargs) as world:
-            return [world.reset(seed).prompt for seed in world_seeds(self.seed, SPLIT_SEEDS)]
+            return [world.reset(seed).prompt for seed in env_seeds(self.seed, SPLIT_SEEDS)]

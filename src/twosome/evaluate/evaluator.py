@@ -51,7 +51,7 @@ class Evaluator:
     identity: dict[str, Any]
     greedy: bool = False
 
-    def in_world(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
+    def in_env(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
         """The same policy in another world; a language model is not loaded again."""
         return replace(self, env=env, env_kwargs=env_kwargs)
 

@@ -69,7 +69,7 @@ def generalize(
     played: list[dict[str, Evaluation]] = []
     for i, task in enumerate(tasks):
         progress(f"{i + 1} of {len(tasks)}: {task.name}")
-        there = {who: evaluator.in_world(task.env, task.env_kwargs) for who, evaluator in evaluators.items()}
+        there = {who: evaluator.in_env(task.env, task.env_kwargs) for who, evaluator in evaluators.items()}
         played.append({who: evaluator.play(episodes, seed + i * episodes) for who, evaluator in there.items()})
     return {
         "run": str(run),

@@ -48,7 +48,7 @@ class Request:
     Raises:
         ConfigError: options contradict each other, name nobody or are out of range.
         RunError: there is no such run, or not the checkpoint that is named.
-        WorldError: there is no such world.
+        EnvError: there is no such world.
         ModelError: there is no such folder with a model.
     """
 

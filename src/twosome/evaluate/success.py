@@ -66,7 +66,7 @@ def evaluate(
 
     Raises:
         ConfigError: there is nothing to play, or a seed would be negative or beyond 31 bits.
-        WorldError: the world fails or breaks its contract.
+        EnvError: the world fails or breaks its contract.
     """
     require_at_least("episodes", episodes, 1)
     require_at_least("seed", seed, 0)

@@ -156,7 +156,7 @@ def read_grid(file: Path, *, quick: bool = False) -> Grid:
 
     Raises:
         ConfigError: the file cannot be read, or something in it is misspelt, of a wrong type or out of range.
-        WorldError: there is no such world.
+        EnvError: there is no such world.
     """
     content = _parse(file)
     try:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twosome.envs import best_action
-from twosome.errors import WorldError
+from twosome.errors import EnvError
 from twosome.observation import Observation
 
 
@@ -20,12 +20,12 @@ class Planner:
         """1 for the optimal action of each observation.
 
         Raises:
-            WorldError: there is no environment to ask, or it has no planner, or that fails.
+            EnvError: there is no environment to ask, or it has no planner, or that fails.
         """
         rows = []
         for observation in observations:
             if observation.env is None:
-                raise WorldError(
+                raise EnvError(
                     "a planner asks the environment, and this observation comes without one: expected an observation "
                     "of an episode that is played, found a decision alone. Let it play in an environment."
                 )

@@ -171,7 +171,7 @@ def warm_start(parts: Parts, ranks: Ranks) -> None:
     """Before the first update: imitate the world's planner, if the settings ask for it.
 
     Raises:
-        WorldError: the world has no planner.
+        EnvError: the world has no planner.
     """
     if parts.config.warm_start_episodes == 0:
         return

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import world_seeds
+from twosome.envs.checked import env_seeds
 from twosome.errors import DivergedError
 from twosome.observation import Observation
 from twosome.play import play
@@ -46,7 +46,7 @@ def imitate(actor: Actor, config: TrainConfig) -> None:
     """Let the world's planner show as many episodes as the settings say, and clone what it does.
 
     Raises:
-        WorldError: the world has no planner.
+        EnvError: the world has no planner.
         DivergedError: the loss is no number any more.
     """
     make = text.maker(config.env, config.env_kwargs, actor.fits)
@@ -63,11 +63,11 @@ def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed
         seed: of the disturbances; the episodes are reset with seeds derived from it.
 
     Raises:
-        WorldError: the world has no planner.
+        EnvError: the world has no planner.
     """
     shown = Demonstrations()
     for step in play(
-        Planner(), make, world_seeds(seed, episodes), gamma=1.0, choose=_disturbed, rng=np.random.default_rng(seed)
+        Planner(), make, env_seeds(seed, episodes), gamma=1.0, choose=_disturbed, rng=np.random.default_rng(seed)
     ):
         action = int(step.probabilities.argmax())
         # The planner may know of actions that the prompt does not offer; the policy cannot say them.

@@ -202,7 +202,7 @@ def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
     try:
         worlds = _read(folder, state, parts)
         # Worlds that begin anew take another seed than at the start, or they would repeat its episodes.
-        restored = _restore_worlds(folder, worlds, parts, (parts.config.seed, state.update + 1))
+        restored = _restore_envs(folder, worlds, parts, (parts.config.seed, state.update + 1))
         if not restored:
             state.reward_scale.sums = []
     except BaseException:
@@ -239,7 +239,7 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     return worlds
 
 
-def _restore_worlds(folder: Path, worlds: dict[str, Any], parts: Parts, fresh_seed: tuple[int, int]) -> bool:
+def _restore_envs(folder: Path, worlds: dict[str, Any], parts: Parts, fresh_seed: tuple[int, int]) -> bool:
     try:
         return parts.collector.restore(worlds, fresh_seed=fresh_seed)
     except Exception as error:  # an environment may answer with any error to a state that is not its own

@@ -11,7 +11,7 @@ import pytest
 
 from twosome.envs import planner_for, text
 from twosome.envs.gym import toy_text
-from twosome.errors import ConfigError, MissingExtraError, WorldError
+from twosome.errors import ConfigError, EnvError, MissingExtraError
 
 needs_minigrid = pytest.mark.skipif(importlib.util.find_spec("minigrid") is None, reason="needs the extra minigrid")
 needs_pygame = pytest.mark.skipif(importlib.util.find_spec("pygame") is None, reason="needs the extra toy-text")
@@ -48,8 +48,8 @@ def mean_return(name, choose, episodes):
 @every_world
 def test_it_keeps_the_contract_of_a_text_world(name):
     env = text.make(name)
-    text.check_world(env)
-    assert isinstance(env.unwrapped, text.TextWorld)
+    text.check_contract(env)
+    assert isinstance(env.unwrapped, text.TextEnvProtocol)
     observation, _ = env.reset(seed=0)
     assert observation in env.observation_space
 
@@ -73,7 +73,7 @@ def test_a_state_that_was_not_saved_is_refused(name):
     env.reset(seed=0)
     state = env.unwrapped.get_state()
     for damaged in ({}, {**state, "actions": [99]}, {**state, "actions": "0"}, {**state, "np_random": {}}):
-        with pytest.raises(WorldError, match="the saved state is damaged"):
+        with pytest.raises(EnvError, match="the saved state is damaged"):
             env.unwrapped.set_state(damaged)
     assert env.unwrapped.get_state() == state
 
@@ -208,7 +208,7 @@ def test_what_is_not_installed_is_named_with_its_extra(monkeypatch):
         MissingExtraError, match=r"render_mode='rgb_array' needs the package pygame.*twosome\[toy-text\]"
     ):
         text.make("twosome/Taxi-v0", render_mode="rgb_array")
-    assert MINIGRID not in {world.id for world in text.list_worlds()}
+    assert MINIGRID not in {world.id for world in text.list_envs()}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_the_values_of_a_two_step_world_are_known():
     assert toy_text._best_values(table, 0.9)[0].tolist() == [pytest.approx(0.9), 0.5]
 
 
-PAGE = (Path(__file__).parents[3] / "docs" / "other-worlds.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "other-environments.md").read_text()
 ROWS = {name: rest.split(" | ") for name, rest in re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE)}
 
 

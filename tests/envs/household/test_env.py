@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from twosome.envs.household.env import HouseholdEnv
 from twosome.envs.household.tasks import SPECS
-from twosome.errors import ConfigError, WorldError
+from twosome.errors import ConfigError, EnvError
 
 SOME = ("Entertainment", "HouseholdTask")
 NAMES = [name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in SPECS]
@@ -49,17 +49,17 @@ def test_fifty_steps_are_cut_off_and_success_on_the_last_step_is_success() -> No
 def test_an_action_outside_the_space_is_refused(action: int) -> None:
     env = HouseholdEnv()
     env.reset()
-    with pytest.raises(WorldError, match="expected an id from 0 to 9"):
+    with pytest.raises(EnvError, match="expected an id from 0 to 9"):
         env.step(action)
 
 
 def test_stepping_without_an_episode_is_refused() -> None:
     env = HouseholdEnv(max_steps=1)
-    with pytest.raises(WorldError, match="reset"):
+    with pytest.raises(EnvError, match="reset"):
         env.step(0)
     env.reset()
     env.step(0)
-    with pytest.raises(WorldError, match="reset"):
+    with pytest.raises(EnvError, match="reset"):
         env.step(0)
 
 
@@ -86,9 +86,9 @@ def test_a_state_of_another_task_or_a_damaged_one_is_refused() -> None:
     env = HouseholdEnv("Pizza")
     env.reset()
     saved = env.get_state()
-    with pytest.raises(WorldError, match="Pizza"):
+    with pytest.raises(EnvError, match="Pizza"):
         HouseholdEnv("Cheese").set_state(saved)
-    with pytest.raises(WorldError, match="damaged"):
+    with pytest.raises(EnvError, match="damaged"):
         env.set_state({"task": "Pizza"})
 
 

@@ -70,7 +70,7 @@ def played() -> dict[str, list[Moment]]:
 @every_variant
 def test_it_keeps_the_contract(name):
     env = text.make(f"{MODULE}:{name}")
-    text.check_world(env, num_steps=50)
+    text.check_contract(env, num_steps=50)
     assert env.unwrapped.gamma == text.make("TomatoSalad").unwrapped.gamma
     assert env.unwrapped.action_names == text.make("TomatoSalad").unwrapped.action_names
 

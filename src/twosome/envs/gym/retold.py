@@ -22,7 +22,7 @@ from twosome.envs.base import (
     require_saved_keys,
     saved_generator,
 )
-from twosome.errors import WorldError
+from twosome.errors import EnvError
 from twosome.extras import require_package
 
 CHARSET = LETTERS + "0123456789 .,"
@@ -86,10 +86,10 @@ class Retold(gymnasium.Env[dict[str, Any], np.int64], ABC):
         """Carry out one action; see Gymnasium.
 
         Raises:
-            WorldError: there is no episode to step in.
+            EnvError: there is no episode to step in.
         """
         if not self._start:
-            raise WorldError("there is no episode to step in: call reset() first.")
+            raise EnvError("there is no episode to step in: call reset() first.")
         reward, terminated, truncated = self._advance(int(action))
         return self.observation(), self._scale * float(reward), bool(terminated), truncated, self._info()
 
@@ -113,17 +113,17 @@ class Retold(gymnasium.Env[dict[str, Any], np.int64], ABC):
         """Everything that decides how the episode goes on, as plain JSON: how it began, and the actions since.
 
         Raises:
-            WorldError: no episode has begun.
+            EnvError: no episode has begun.
         """
         if not self._start:
-            raise WorldError("there is no episode to save: call reset() first.")
+            raise EnvError("there is no episode to save: call reset() first.")
         return {"np_random": self._start, "actions": list(self._actions)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned, in an environment made with the same arguments.
 
         Raises:
-            WorldError: the state is damaged.
+            EnvError: the state is damaged.
         """
         require_saved_keys("it", state, ("np_random", "actions"))
         actions, count = state["actions"], len(self.action_names)

@@ -28,7 +28,7 @@ from twosome.envs.household.schema import CHARSET, task_from_data
 from twosome.envs.household.tasks import TASKS, Task, is_success
 from twosome.envs.household.view import perceive, sensible, vector
 from twosome.envs.household.world import carry_out
-from twosome.errors import ConfigError, WorldError, quote
+from twosome.errors import ConfigError, EnvError, quote
 
 CACHED_STATES = 16_384
 BACKENDS = ("own", "virtualhome")
@@ -207,7 +207,7 @@ class HouseholdEnv(World):
             if index != name and index.isascii() and index.isdecimal():
                 task = panel_task(self.panel, int(index[:20]))
         if name != task.name:
-            raise WorldError(
+            raise EnvError(
                 f"the state is of the task {quote(name)}, this environment plays {self.task.name!r}: "
                 "make the environment with the arguments that the state was saved under."
             )
@@ -237,7 +237,7 @@ def _state_of(scene: Scene, data: Any) -> State:
     """The state that `HouseholdEnv.get_state` wrote down, also after a way through JSON, which makes lists of tuples.
 
     Raises:
-        WorldError: it is no state of this scene.
+        EnvError: it is no state of this scene.
     """
     require_saved_keys("state", data, State._fields)
     n = len(scene.things)

@@ -24,7 +24,7 @@ from twosome.envs.overcooked import render, text, view, world
 from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, make_kitchen
 from twosome.envs.overcooked.oracle import KitchenPlanner
 from twosome.envs.overcooked.rewards import KitchenRewards, rewards_from
-from twosome.errors import WorldError
+from twosome.errors import EnvError
 
 CHARSET = LETTERS + " ,."
 METADATA: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
@@ -191,7 +191,7 @@ class KitchenEnv(World):
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         if (state["memory"] is None) == self.primitive:
-            raise WorldError(
+            raise EnvError(
                 "the saved state is of another kitchen: expected one from an environment made with the same name "
                 f"and arguments, here {self.kitchen} with {len(self.action_names)} actions."
             )

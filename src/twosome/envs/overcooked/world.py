@@ -315,7 +315,7 @@ def from_json(kitchen: Kitchen, data: Any) -> State:
     """The state that `to_json` wrote down, also after a way through JSON, which makes lists of tuples.
 
     Raises:
-        WorldError: it is no state of this kitchen.
+        EnvError: it is no state of this kitchen.
     """
     require_saved_keys("world", data, State._fields)
     agent, plate = _cell("agent", data["agent"]), _place("plate", data["plate"], ("hand",))
@@ -338,7 +338,7 @@ def memory_from_json(kitchen: Kitchen, data: Any) -> Memory:
     """The memory that `memory_to_json` wrote down.
 
     Raises:
-        WorldError: it is no memory of this kitchen.
+        EnvError: it is no memory of this kitchen.
     """
     require_saved_keys("memory", data, Memory._fields)
     foods = tuple(_cell("foods", cell) for cell in _one_each(kitchen, "foods", data["foods"]))

@@ -1,4 +1,4 @@
-"""Worlds that lie: whatever `reset` and `step` return or raise, it is right, or a WorldError says what is wrong."""
+"""Worlds that lie: whatever `reset` and `step` return or raise, it is right, or an EnvError says what is wrong."""
 
 import math
 from collections.abc import Callable
@@ -11,11 +11,11 @@ import numpy as np
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from tests.environments import Counting
 from tests.fuzz.checking import attempt
 from tests.fuzz.inputs import inputs, json_values, texts
-from tests.worlds import Counting
 from twosome.envs import text
-from twosome.errors import TwosomeError, WorldError
+from twosome.errors import EnvError, TwosomeError
 from twosome.evaluate.success import evaluate
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector
@@ -209,7 +209,7 @@ def only_more_info(truth: Answer, said: Any) -> bool:
 def judge(result: Any) -> None:
     """What the world said must have been refused if it was wrong, and accepted if it only said more."""
     if isinstance(result, TwosomeError):
-        assert isinstance(result, WorldError), type(result)
+        assert isinstance(result, EnvError), type(result)
         assert not all(only_more_info(truth, said) for truth, said in Liar.told) or len(Liar.told) < Liar.answers
     else:
         wrong = [said for truth, said in Liar.told if is_wrong(truth, said)]
@@ -255,9 +255,9 @@ def test_check_world_passes_no_world_that_training_or_evaluation_refuses(told, s
     world = attempt(lambda: text.make(WORLD))
     assert not isinstance(world, TwosomeError)
     lie_about(told)
-    checked = attempt(lambda: text.check_world(world, num_steps=14, seed=seed))
+    checked = attempt(lambda: text.check_contract(world, num_steps=14, seed=seed))
     if isinstance(checked, TwosomeError):
-        assert isinstance(checked, WorldError)
+        assert isinstance(checked, EnvError)
         event("found out")
     else:
         assert not [said for truth, said in Liar.told if is_wrong(truth, said)]
