@@ -97,7 +97,7 @@ def _print(found: "EnvCheck") -> None:
         console.print(
             f"  {found.model}: prompts with a phrase take {_number(facts['tokens_mean'], 0)} tokens on average, at "
             f"most {_number(facts['tokens_max'], 0)} of {context}\n"
-            f"  history left out {facts['prompts_shortened']} times; scoring a decision takes "
+            f"  history was left out {facts['prompts_shortened']} times; scoring a decision takes "
             f"{_number(facts['scoring_ms'], 1)} ms"
         )
     console.print(f"\n{_counted(len(found.faults))}" if found.faults else "\nNo faults.", style="bold")
