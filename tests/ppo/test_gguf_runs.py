@@ -85,6 +85,13 @@ def test_every_command_takes_a_gguf_file(run, capsys):
         json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.filterwarnings("ignore:.*config.json was changed")
+def test_an_untrained_model_is_measured_with_the_normalization_that_its_run_would_have(run, capsys):
+    file, _ = run
+    assert main(["eval", "--model", str(file), "--episodes", "2", "--env", "twosome-tests/Counting-v0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["normalization"] == "learned"
+
+
 def test_a_checkpoint_of_a_gguf_model_is_a_model_with_its_adapter(trained):
     _, path = trained
     folder = RunDirectory.open(path).checkpoint("last")

@@ -172,7 +172,7 @@ class _Doctor:
         self.facts: dict[str, float | int | None] = {}
 
     def examine(self, env: str, env_kwargs: dict[str, Any], model: str) -> Examination:
-        normalization: Normalization = TrainConfig(env=env).normalization
+        normalization: Normalization = TrainConfig(env=env, model=model).normalization
         began = time.perf_counter()
         random, met = self._play(Uniform())
         self.facts["step_ms"] = 1000 * (time.perf_counter() - began) / max(1, self.facts["random_decisions"] or 0)

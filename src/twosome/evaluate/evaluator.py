@@ -177,7 +177,7 @@ def _untrained(request: Request) -> Actor:
         scorer = load_scorer(config)
     else:
         scorer = ActionScorer.from_pretrained(model, **request.loading.given())
-    config = config or TrainConfig(env=env)
+    config = config or TrainConfig(env=env, model=model)
     calibration = Calibration(config.prior_weight)
     actor = Actor(scorer, request.normalization or config.normalization, config.context_free_prompt, calibration)
     if actor.normalization == "learned":
