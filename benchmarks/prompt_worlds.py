@@ -17,7 +17,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvCreator
 
 from twosome.envs import text
-from twosome.envs.base import Scenery
+from twosome.envs.base import EnvObservation
 from twosome.envs.overcooked.env import KitchenEnv
 
 OPENING, CLOSED = "Now you", "Now you do something."  # in words that `hearth` has read
@@ -57,8 +57,8 @@ class RewordedKitchen(KitchenEnv):
         self.without = frozenset(without)  # before the rest, which looks at an observation
         super().__init__(render_mode=render_mode)
 
-    def _scenery(self) -> Scenery:
-        usual = super()._scenery()
+    def _observe(self) -> EnvObservation:
+        usual = super()._observe()
         prompt, phrases = usual.prompt, usual.phrases
         if "goal" in self.without:
             prompt = prompt.removeprefix(GOAL)

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
-from twosome.envs.checked import CheckedEnv, Place, env_seeds
+from twosome.envs.checked import CheckedEnv, EpisodePosition, env_seeds
 from twosome.policy.base import Policy, sample_at
 from twosome.policy.uniform import Uniform
 
@@ -231,7 +231,7 @@ class Collector:
         return {
             "envs": [env.get_state() for env in self.envs] if self.can_restore else None,
             "elapsed": [[limit._elapsed_steps for limit in _time_limits(env.env)] for env in self.envs],
-            "places": [asdict(env.place) for env in self.envs],
+            "places": [asdict(env.position) for env in self.envs],
             "counters": [asdict(counter) for counter in self.counters],
         }
 
@@ -252,7 +252,7 @@ class Collector:
             for limit, steps in zip(_time_limits(env.env), elapsed, strict=True):
                 limit._elapsed_steps = steps
         # Earlier versions did not save the places, which only error messages tell.
-        places = [Place(**place) for place in state.get("places", [{}] * self.num_envs)[self.own]]
+        places = [EpisodePosition(**place) for place in state.get("places", [{}] * self.num_envs)[self.own]]
         self.current = [
             env.set_state(saved, place)
             for env, saved, place in zip(self.envs, state["envs"][self.own], places, strict=True)

@@ -364,7 +364,7 @@ def test_a_damaged_state_is_refused(change: dict[str, Any]) -> None:
     world.reset(0)
     state = world.get_state()
     with pytest.raises(EnvError, match="the saved state is damaged"):
-        world.set_state({**state, **change}, world.place)
+        world.set_state({**state, **change}, world.position)
 
 
 def test_a_run_is_evaluated_on_tasks_that_it_never_met(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

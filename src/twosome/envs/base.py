@@ -1,6 +1,6 @@
 """What the environments of all families share: how an episode is counted, told, saved and restored.
 
-A family adds the rules of its world, the words, and pictures; see `World`.
+A family adds the rules of its world, the words, and pictures; see `SimulatedEnv`.
 """
 
 import operator
@@ -19,7 +19,7 @@ RENDER_MODES = ("ansi", "rgb_array")
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-class Scenery(NamedTuple):
+class EnvObservation(NamedTuple):
     """What one state looks like to the agent; computed once and shared, so it is never handed out itself."""
 
     vector: NDArray[Any]
@@ -32,9 +32,9 @@ class Scenery(NamedTuple):
         return {"prompt": self.prompt, "actions": self.phrases, "vector": self.vector.copy()}
 
 
-def scenery(vector: NDArray[Any], prompt: str, phrases: Sequence[str]) -> Scenery:
-    """The scenery of these texts; offered is what has a phrase."""
-    return Scenery(vector, np.array([bool(phrase) for phrase in phrases], dtype=np.int8), prompt, tuple(phrases))
+def env_observation(vector: NDArray[Any], prompt: str, phrases: Sequence[str]) -> EnvObservation:
+    """The observation of these texts; an action is valid where it has a phrase."""
+    return EnvObservation(vector, np.array([bool(phrase) for phrase in phrases], dtype=np.int8), prompt, tuple(phrases))
 
 
 def observation_space(
@@ -96,7 +96,7 @@ def saved_generator(state: Any) -> np.random.Generator:
     return np.random.Generator(generator)
 
 
-class Effect(NamedTuple):
+class StepResult(NamedTuple):
     """What an action did."""
 
     reward: float
@@ -104,7 +104,7 @@ class Effect(NamedTuple):
     success: bool
 
 
-class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
+class SimulatedEnv(gymnasium.Env[dict[str, Any], np.int64], ABC):
     """An environment that speaks. A family says how an episode begins, what an action does and what is seen.
 
     A family's `__init__` sets the attributes below and both spaces.
@@ -123,11 +123,11 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         """Go to the start of an episode."""
 
     @abstractmethod
-    def _act(self, action: int) -> Effect:
+    def _act(self, action: int) -> StepResult:
         """Carry out an action of the action space."""
 
     @abstractmethod
-    def _scenery(self) -> Scenery:
+    def _observe(self) -> EnvObservation:
         """What the current state looks like."""
 
     @abstractmethod
@@ -178,7 +178,7 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
         reward, primitive_steps, success = self._act(action_id)
         self._steps += primitive_steps
         truncated = not success and self._steps >= self.max_steps
-        now = self._scenery()
+        now = self._observe()
         info: dict[str, Any] = {"action_mask": now.mask.copy(), "primitive_steps": primitive_steps}
         if success or truncated:
             self._is_running = False
@@ -187,11 +187,11 @@ class World(gymnasium.Env[dict[str, Any], np.int64], ABC):
 
     def observation(self) -> dict[str, Any]:
         """What the agent is given in the current state."""
-        return self._scenery().observation()
+        return self._observe().observation()
 
     def action_masks(self) -> NDArray[np.int8]:
         """1 for each action that is offered now."""
-        return self._scenery().mask.copy()
+        return self._observe().mask.copy()
 
     def render(self) -> NDArray[np.uint8] | str | None:
         """The world now: text for "ansi", uint8 of shape (height, width, 3) for "rgb_array"."""

@@ -108,7 +108,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class EpisodePosition:
     """Where an environment stands.
 
     Attributes:
@@ -223,7 +223,7 @@ class CheckedEnv:
         Raises:
             EnvError: the world fails or draws something else.
         """
-        return self._asked("render", self._render)
+        return self._call("render", self._render)
 
     def attribute(self, name: str, default: Any) -> Any:
         """What the world says of itself under a name; the default where it says nothing.
@@ -231,7 +231,7 @@ class CheckedEnv:
         Raises:
             EnvError: the world fails.
         """
-        return self._asked(name, lambda: getattr(self.env.unwrapped, name, default))
+        return self._call(name, lambda: getattr(self.env.unwrapped, name, default))
 
     def close(self) -> None:
         """Close the environment, once; see `close`."""
@@ -242,9 +242,9 @@ class CheckedEnv:
     # -- saving and going on ---------------------------------------------------------------------------
 
     @property
-    def place(self) -> Place:
+    def position(self) -> EpisodePosition:
         """Where the environment stands."""
-        return Place(self._seed, self._episode, self._step)
+        return EpisodePosition(self._seed, self._episode, self._step)
 
     def get_state(self) -> dict[str, Any]:
         """What the world's `get_state` returns.
@@ -252,20 +252,20 @@ class CheckedEnv:
         Raises:
             EnvError: the world fails, or its state is no plain JSON.
         """
-        return self._asked("get_state", self._get_state)
+        return self._call("get_state", self._get_state)
 
-    def set_state(self, state: dict[str, Any], place: Place) -> Decision:
+    def set_state(self, state: dict[str, Any], position: EpisodePosition) -> Decision:
         """Let the world go on from a state; returns the choice that it poses there.
 
         Args:
             state: as `get_state` returned it.
-            place: where the environment stood then.
+            position: where the environment stood then.
 
         Raises:
             EnvError: the world fails or breaks its contract.
         """
-        self._seed, self._episode, self._step = place.seed, place.episode, place.step
-        self._asked("set_state", lambda: self.env.unwrapped.set_state(state))  # type: ignore[attr-defined]
+        self._seed, self._episode, self._step = position.seed, position.episode, position.step
+        self._call("set_state", lambda: self.env.unwrapped.set_state(state))  # type: ignore[attr-defined]
         return self.observe()
 
     def observe(self) -> Decision:
@@ -275,7 +275,7 @@ class CheckedEnv:
             EnvError: the world fails or breaks its contract.
         """
         world: Any = self.env.unwrapped
-        return self._asked("observation", lambda: self._decision(world.observation(), {}, []))
+        return self._call("observation", lambda: self._decision(world.observation(), {}, []))
 
     # -- reading ---------------------------------------------------------------------------------------
 
@@ -377,7 +377,7 @@ class CheckedEnv:
 
     # -- errors ----------------------------------------------------------------------------------------
 
-    def _asked(self, method: str, ask: Callable[[], T]) -> T:
+    def _call(self, method: str, ask: Callable[[], T]) -> T:
         """What one of the world's further methods answers."""
         try:
             return ask()
@@ -388,7 +388,7 @@ class CheckedEnv:
 
     def _located(self, error: BaseException, doing: str) -> EnvError:
         """The error with the place where it happened."""
-        where = f"{self.name}, {self.place}, {doing}: "
+        where = f"{self.name}, {self.position}, {doing}: "
         if isinstance(error, EnvError):
             return type(error)(where + str(error))
         return EnvError(

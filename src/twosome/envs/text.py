@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import callables
-from twosome.envs.checked import CheckedEnv, Fits, Place, close, limit_prompts, raised
+from twosome.envs.checked import CheckedEnv, EpisodePosition, Fits, close, limit_prompts, raised
 from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError, EnvError, MissingExtraError, TwosomeError, quote
 
@@ -319,10 +319,10 @@ RETOLD_IN = f"{NAMESPACE}.envs.gym."
 
 def env_ids() -> tuple[str, ...]:
     """Ids of all worlds of this package, in the order of their registration."""
-    return tuple(env_id for env_id in _ids() if env_id not in retold_ids())
+    return tuple(env_id for env_id in _ids() if env_id not in wrapped_ids())
 
 
-def retold_ids() -> tuple[str, ...]:
+def wrapped_ids() -> tuple[str, ...]:
     """Ids of other people's worlds that this package tells in words."""
     return tuple(env_id for env_id in _ids() if str(gymnasium.registry[env_id].entry_point).startswith(RETOLD_IN))
 
@@ -443,7 +443,7 @@ def check_restoring(env: gymnasium.Env[Any, Any]) -> None:
     checked = CheckedEnv(env.unwrapped)
     saved, before = json.loads(json.dumps(checked.get_state())), checked.observe()
     went_on = _play_on(checked)
-    after = checked.set_state(saved, Place())
+    after = checked.set_state(saved, EpisodePosition())
     if before != after:
         raise EnvError(
             f"{checked.name}: expected the same observation after set_state(get_state()), found {quote(after)}."

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from twosome.envs.household.dynamics import carry_out
 from twosome.envs.household.env import HouseholdEnv
 from twosome.envs.household.graph import start_state
 from twosome.envs.household.oracle import Plan, shortest
 from twosome.envs.household.panel import panel_task
 from twosome.envs.household.render import image, text_plan
 from twosome.envs.household.tasks import TASKS
-from twosome.envs.household.world import carry_out
 
 
 def picture_after(task: str, *names: str) -> np.ndarray:

@@ -28,7 +28,7 @@ def compare(task: Task, episodes: int, seed: int) -> list[tuple[str, State, Stat
         state = simulator.reset()
         assert state == rules.start
         for _ in range(50):
-            offered = rules.scenery(state).mask.nonzero()[0].tolist()
+            offered = rules.observe(state).mask.nonzero()[0].tolist()
             action = rng.choice(offered) if rng.random() < 2 / 3 else rng.randrange(len(task.actions))
             ours, is_over = rules.next(state, action)
             theirs = simulator.step(action)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from twosome.envs.overcooked import world
+from twosome.envs.overcooked import dynamics
 from twosome.envs.overcooked.layout import FOOD_STARTS, Kitchen, make_kitchen
 from twosome.envs.overcooked.oracle import Plan
 from twosome.envs.overcooked.rewards import KitchenRewards
@@ -39,14 +39,14 @@ def trace(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 class Explored(NamedTuple):
     kitchen: Kitchen
     plan: Plan
-    by_view: dict[View, list[world.State]]
+    by_view: dict[View, list[dynamics.State]]
 
 
 @lru_cache(maxsize=16)
 def _explore(num_foods: int, task: str, layout: str) -> Explored:
     kitchen = make_kitchen(tuple(FOOD_STARTS)[:num_foods], task, layout)
-    plan = Plan(kitchen, KitchenRewards(), 0.99, world.start(kitchen))
-    by_view: dict[View, list[world.State]] = {}
+    plan = Plan(kitchen, KitchenRewards(), 0.99, dynamics.start(kitchen))
+    by_view: dict[View, list[dynamics.State]] = {}
     for state in plan.states:
         by_view.setdefault(perceive(kitchen, state), []).append(state)
     return Explored(kitchen, plan, by_view)

@@ -3,7 +3,7 @@ from typing import NamedTuple
 import pytest
 
 from twosome.envs import text
-from twosome.envs.overcooked import world
+from twosome.envs.overcooked import dynamics
 
 
 class Optimum(NamedTuple):
@@ -95,7 +95,7 @@ def check_known_way(known: Optimum) -> None:
     for action in map(int, known.actions):
         before = env.unwrapped.state
         assert action in plan.best(before)
-        events = world.run(env.unwrapped.kitchen, before, action).events
+        events = dynamics.run(env.unwrapped.kitchen, before, action).events
         undiscounted += sum(map(env.unwrapped.rewards.of, events))
         _, reward, terminated, _, info = env.step(action)
         total += float(reward)
@@ -130,9 +130,9 @@ def test_values_are_the_best_that_any_action_leads_to() -> None:
     for state in plan.states[::7]:
         values = []
         for action in range(len(kitchen.macros)):
-            outcome = world.run(kitchen, state, action)
+            outcome = dynamics.run(kitchen, state, action)
             reward, discount = env.unwrapped.rewards.discounted(outcome.events, 0.99)
-            values.append(reward + (0 if world.is_over(outcome) else discount * plan.value(outcome.state)))
+            values.append(reward + (0 if dynamics.is_over(outcome) else discount * plan.value(outcome.state)))
         assert plan.value(state) == pytest.approx(max(values), abs=1e-9)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from twosome.envs import text
-from twosome.envs.overcooked.env import CHARSET, MAX_PHRASE, MAX_PROMPT, view_scenery
+from twosome.envs.overcooked.env import CHARSET, MAX_PHRASE, MAX_PROMPT, view_observation
 from twosome.envs.overcooked.layout import TASKS
 
 SOME_TASKS = ("onion salad", "lettuce-tomato salad", "lettuce-onion-tomato salad")
@@ -29,7 +29,7 @@ def test_observations_that_call_for_different_actions_never_share_a_prompt(
     for seen, states in by_view.items():
         always_best = frozenset.intersection(*(frozenset(plan.best(state)) for state in states))
         if always_best:
-            called_for[view_scenery(kitchen, seen).prompt].add(always_best)
+            called_for[view_observation(kitchen, seen).prompt].add(always_best)
     assert len(called_for) > 2
     for prompt, choices in called_for.items():
         for one, other in itertools.combinations(choices, 2):
@@ -40,7 +40,7 @@ def test_observations_that_call_for_different_actions_never_share_a_prompt(
 def test_every_text_fits_its_space_and_reads_on(explore: Callable, name: tuple[int, str, str]) -> None:
     kitchen, _, by_view = explore(*name)
     for seen in by_view:
-        prompt, phrases = view_scenery(kitchen, seen)[2:]
+        prompt, phrases = view_observation(kitchen, seen)[2:]
         assert len(prompt) <= MAX_PROMPT
         assert len(prompt.split()) < 60
         assert prompt.startswith("You want to serve a")
@@ -61,7 +61,7 @@ def test_what_is_in_the_bowl_is_said_whenever_the_bowl_is_in_view(
 ) -> None:
     kitchen, _, by_view = explore(*name)
     for seen in by_view:
-        prompt = view_scenery(kitchen, seen).prompt
+        prompt = view_observation(kitchen, seen).prompt
         assert ("bowl" in prompt) == (seen.plate is not None)
         if seen.plate is not None and not seen.in_plate:
             assert "the empty bowl" in prompt or "an empty bowl" in prompt

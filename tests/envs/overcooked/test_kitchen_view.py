@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twosome.envs.overcooked import view, world
+from twosome.envs.overcooked import dynamics, view
 from twosome.envs.overcooked.layout import FOOD_STARTS, LAYOUTS, make_kitchen
 
 KITCHENS = [
@@ -25,7 +25,7 @@ def test_hidden_actions_change_nothing_and_offered_ones_may_change_something(
         offered = [view.sensible(kitchen, seen, macro) for macro in kitchen.macros]
         assert any(offered)
         for action, is_offered in enumerate(offered):
-            changes = any(world.run(kitchen, state, action).state != state for state in states)
+            changes = any(dynamics.run(kitchen, state, action).state != state for state in states)
             assert changes == is_offered, (kitchen.macros[action].name, states[0])
 
 
@@ -35,28 +35,28 @@ def test_hidden_actions_change_nothing_in_the_largest_kitchen(explore: Callable)
     for seen, states in by_view.items():
         for action, macro in enumerate(kitchen.macros):
             assert view.sensible(kitchen, seen, macro) or all(
-                world.run(kitchen, state, action).state == state for state in states
+                dynamics.run(kitchen, state, action).state == state for state in states
             )
 
 
 @given(st.sampled_from(list(LAYOUTS)), st.lists(st.integers(0, 4), max_size=150))
 def test_offered_moves_are_exactly_those_that_change_something(layout: str, moves: list[int]) -> None:
     kitchen = make_kitchen(tuple(FOOD_STARTS), "lettuce-tomato salad", layout)
-    state = world.start(kitchen)
-    memory = world.first_memory(kitchen, state)
+    state = dynamics.start(kitchen)
+    memory = dynamics.first_memory(kitchen, state)
     for move in moves:
-        outcome = world.run_primitive(kitchen, state, move)
-        if world.is_over(outcome):
+        outcome = dynamics.run_primitive(kitchen, state, move)
+        if dynamics.is_over(outcome):
             break
         state = outcome.state
-        memory = world.remember(kitchen, memory, state)
+        memory = dynamics.remember(kitchen, memory, state)
         places = [place for place in (state.plate, *(f.place for f in state.foods)) if isinstance(place, tuple)]
         if len(places) > len(set(places)):
             break  # a vegetable came back to a counter that was taken meanwhile
         seen = view.recall(kitchen, state.agent, memory)
         for action in range(5):
             assert view.sensible_move(kitchen, seen, action) == (
-                world.run_primitive(kitchen, state, action).state != state
+                dynamics.run_primitive(kitchen, state, action).state != state
             )
 
 
@@ -70,7 +70,9 @@ def test_a_view_knows_no_more_than_the_numbers_of_the_observation(
 
 def test_what_is_perceived_is_what_is_there() -> None:
     kitchen = make_kitchen(tuple(FOOD_STARTS), "lettuce-tomato salad")
-    state = world.State((2, 1), (world.Food("plate", 3), world.Food((2, 0), 3), world.Food((2, 6), 0)), (1, 0))
+    state = dynamics.State(
+        (2, 1), (dynamics.Food("plate", 3), dynamics.Food((2, 0), 3), dynamics.Food((2, 6), 0)), (1, 0)
+    )
     seen = view.perceive(kitchen, state)
     assert seen.in_plate == (0,)
     assert seen.foods[1] == view.Sight((2, 0), strokes=1)

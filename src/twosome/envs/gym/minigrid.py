@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twosome.envs.base import Scenery, scenery
-from twosome.envs.gym.retold import Retold, make_inner
+from twosome.envs.base import EnvObservation, env_observation
+from twosome.envs.gym.wrapped import WrappedTextEnv, make_inner
 from twosome.envs.text import Planner
 from twosome.errors import ConfigError, quote
 from twosome.extras import require_package
@@ -19,7 +19,7 @@ SPECS: dict[str, tuple[str, dict[str, object]]] = {"MiniGridGoToLocal": ("GoToLo
 LEFT, RIGHT, FORWARD = range(3)
 
 
-class GoToLocalEnv(Retold):
+class GoToLocalEnv(WrappedTextEnv):
     """Go to one of several things in a room.
 
     ## Description
@@ -78,7 +78,7 @@ class GoToLocalEnv(Retold):
         with redirect_stdout(StringIO()):  # MiniGrid prints each room that it draws in vain
             super()._begin()
 
-    def _scenery(self) -> Scenery:
+    def _observe(self) -> EnvObservation:
         env = self._inner
         wanted, middle, last = env.instrs.desc, env.agent_view_size // 2, env.agent_view_size - 1
         seen_at = [env.get_view_coords(*at) for at in wanted.obj_poss]
@@ -97,7 +97,7 @@ class GoToLocalEnv(Retold):
         )
         left, turn_right, forward = self.action_names
         vector = np.array([*lies.values(), *free.values()], np.float32)
-        return scenery(vector, prompt, (left, turn_right, forward if free["ahead"] else ""))
+        return env_observation(vector, prompt, (left, turn_right, forward if free["ahead"] else ""))
 
     def _is_free(self, at: NDArray[np.int64]) -> bool:
         """Whether a cell is empty, or has a thing that is wanted."""

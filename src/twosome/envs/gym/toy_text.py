@@ -10,9 +10,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from twosome.envs.base import Scenery, scenery
+from twosome.envs.base import EnvObservation, env_observation
 from twosome.envs.choices import check_choice
-from twosome.envs.gym.retold import Retold, make_inner, one_hot
+from twosome.envs.gym.wrapped import WrappedTextEnv, make_inner, one_hot
 from twosome.envs.text import Planner
 from twosome.errors import ConfigError, quote
 
@@ -38,7 +38,7 @@ CARDS = (*range(1, 10), 10, 10, 10, 10)
 DEALER_STOPS, MOST = 17, 21
 
 
-class _TableEnv(Retold):
+class _TableEnv(WrappedTextEnv):
     """An environment whose `P` says what each action leads to in each state."""
 
     def planner(self) -> Planner:
@@ -128,7 +128,7 @@ class FrozenLakeEnv(_TableEnv):
         self._ice = " The ice is slippery." if is_slippery else ""
         super().__init__(inner, 2 * self._size + 3 * len(LAKE_STEPS), max_steps)
 
-    def _scenery(self) -> Scenery:
+    def _observe(self) -> EnvObservation:
         row, column = divmod(int(self._inner.s), self._size)
         sides = {side: self._tile(row + down, column + right) for side, (down, right) in LAKE_STEPS.items()}
         around = ", ".join(f"{side} is {tile}" for side, tile in sides.items())
@@ -139,7 +139,7 @@ class FrozenLakeEnv(_TableEnv):
         )
         kinds = [float(tile == kind) for tile in sides.values() for kind in (EDGE, TILES["H"], TILES["G"])]
         vector = [*one_hot(row, self._size), *one_hot(column, self._size), *kinds]
-        return scenery(np.array(vector, np.float32), prompt, self.action_names)
+        return env_observation(np.array(vector, np.float32), prompt, self.action_names)
 
     def _tile(self, row: int, column: int) -> str:
         inside = 0 <= row < self._size and 0 <= column < self._size
@@ -195,7 +195,7 @@ class TaxiEnv(_TableEnv):
         vector_size = 2 * TAXI_SIZE + 2 * len(STANDS) + 5
         super().__init__(make_inner(env_id, render_mode, EXTRA), vector_size, max_steps, scale=0.05)
 
-    def _scenery(self) -> Scenery:
+    def _observe(self) -> EnvObservation:
         row, column, passenger, wanted = map(int, self._inner.decode(self._inner.s))
         next_stand = wanted if passenger == IN_TAXI else passenger
         down, right = (there - here for there, here in zip(self._inner.locs[next_stand], (row, column), strict=True))
@@ -222,10 +222,10 @@ class TaxiEnv(_TableEnv):
         if not offered.any():  # the passenger is where they want to be: the episode is over
             offered = np.ones(len(self.action_names), np.int8)
         phrases = [name if holds else "" for name, holds in zip(self.action_names, offered, strict=True)]
-        return scenery(np.array(vector, np.float32), prompt, phrases)
+        return env_observation(np.array(vector, np.float32), prompt, phrases)
 
 
-class BlackjackEnv(Retold):
+class BlackjackEnv(WrappedTextEnv):
     """Get nearer to 21 than the dealer, and not beyond.
 
     ## Description
@@ -266,7 +266,7 @@ class BlackjackEnv(Retold):
         """Takes the best action for the chances of the deck."""
         return _BlackjackPlanner(self._inner)
 
-    def _scenery(self) -> Scenery:
+    def _observe(self) -> EnvObservation:
         total, dealer, ace = map(int, self._inner._get_obs())
         shown = "an ace" if dealer == 1 else f"a {dealer}"
         counts = " and an ace of yours counts 11" if ace else ""
@@ -275,7 +275,7 @@ class BlackjackEnv(Retold):
             f"The dealer shows {shown}. Now you"
         )
         vector = np.array([*one_hot(total, 32), *one_hot(dealer, 11), float(ace)], np.float32)
-        return scenery(vector, prompt, self.action_names)
+        return env_observation(vector, prompt, self.action_names)
 
 
 class _BlackjackPlanner:

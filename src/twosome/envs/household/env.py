@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 
 from twosome.envs.base import (
     RENDER_MODES,
-    Effect,
-    Scenery,
-    World,
+    EnvObservation,
+    SimulatedEnv,
+    StepResult,
+    env_observation,
     is_whole,
     observation_space,
     require_saved,
     require_saved_keys,
-    scenery,
 )
 from twosome.envs.choices import check_choice
 from twosome.envs.household import render, text, virtualhome
+from twosome.envs.household.dynamics import carry_out
 from twosome.envs.household.graph import AT_HOME, IN_HAND, NOWHERE, ROOMS, Scene, State, start_state
 from twosome.envs.household.oracle import Plan, Planner
 from twosome.envs.household.panel import NUM_TRAIN, PANELS, check_index, panel_name, panel_size, panel_task
 from twosome.envs.household.schema import CHARSET, task_from_data
 from twosome.envs.household.tasks import TASKS, Task, is_success
 from twosome.envs.household.view import perceive, sensible, vector
-from twosome.envs.household.world import carry_out
 from twosome.errors import ConfigError, EnvError, quote
 
 CACHED_STATES = 16_384
@@ -50,7 +50,7 @@ class Rules:
         self.start = start_state(scene)
         self.plan = lru_cache(maxsize=1)(self._plan)
         self.next = lru_cache(maxsize=CACHED_STATES * 4)(self._next)
-        self.scenery = lru_cache(maxsize=CACHED_STATES)(self._scenery)
+        self.observe = lru_cache(maxsize=CACHED_STATES)(self._observe)
 
     def _plan(self) -> Plan:
         return Plan(self.task)
@@ -59,13 +59,13 @@ class Rules:
         after = carry_out(self.task.scene, state, self.task.actions[action])
         return after, is_success(self.task, after)
 
-    def _scenery(self, state: State) -> Scenery:
+    def _observe(self, state: State) -> EnvObservation:
         seen = perceive(self.task.scene, state)
         phrases = [
             words if sensible(self.task.scene, seen, action) else ""
             for words, action in zip(self.phrases, self.task.actions, strict=True)
         ]
-        return scenery(vector(self.task, seen), text.prompt(self.task, seen), phrases)
+        return env_observation(vector(self.task, seen), text.prompt(self.task, seen), phrases)
 
 
 @lru_cache(maxsize=1024)
@@ -74,7 +74,7 @@ def rules_of(task: Task) -> Rules:
     return Rules(task)
 
 
-class HouseholdEnv(World):
+class HouseholdEnv(SimulatedEnv):
     """A character with two hands does a chore in a home of four rooms.
 
     ## Description
@@ -179,16 +179,16 @@ class HouseholdEnv(World):
             self._play(panel_task(self.panel, options["index"] if options else self._draw_index()))
         self._state = self._simulator.reset() if self._simulator else self._rules.start
 
-    def _act(self, action: int) -> Effect:
+    def _act(self, action: int) -> StepResult:
         if self._simulator:
             self._state = self._simulator.step(action)
             success = is_success(self.task, self._state)
         else:
             self._state, success = self._rules.next(self._state, action)
-        return Effect(float(success), 1, success)
+        return StepResult(float(success), 1, success)
 
-    def _scenery(self) -> Scenery:
-        return self._rules.scenery(self._state)
+    def _observe(self) -> EnvObservation:
+        return self._rules.observe(self._state)
 
     def _draw(self, mode: str) -> NDArray[np.uint8] | str:
         return (render.text_plan if mode == "ansi" else render.image)(self.task, self._state)

@@ -7,10 +7,10 @@ and breadth-first search over the reachable states solves the task; there are at
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from twosome.envs.household.dynamics import carry_out
 from twosome.envs.household.graph import State, start_state
 from twosome.envs.household.tasks import Task, is_success
 from twosome.envs.household.view import perceive, sensible
-from twosome.envs.household.world import carry_out
 from twosome.errors import ConfigError
 
 MAX_STATES = 200_000

@@ -1,4 +1,4 @@
-"""The kitchen as a Gymnasium environment: what an action pays, and what is seen; the rules are in `world.py`."""
+"""The kitchen as a Gymnasium environment: what an action pays, and what is seen; the rules are in `dynamics.py`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from twosome.envs.base import (
     LETTERS,
     RENDER_MODES,
-    Effect,
-    Scenery,
-    World,
+    EnvObservation,
+    SimulatedEnv,
+    StepResult,
+    env_observation,
     observation_space,
     require_saved,
-    scenery,
 )
 from twosome.envs.choices import check_choice
-from twosome.envs.overcooked import render, text, view, world
+from twosome.envs.overcooked import dynamics, render, text, view
 from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, make_kitchen
 from twosome.envs.overcooked.oracle import KitchenPlanner
 from twosome.envs.overcooked.rewards import KitchenRewards, rewards_from
@@ -32,30 +32,30 @@ MAX_PROMPT, MAX_PHRASE = 600, 80
 
 
 @lru_cache(maxsize=1 << 16)
-def state_scenery(kitchen: Kitchen, state: world.State) -> Scenery:
+def state_observation(kitchen: Kitchen, state: dynamics.State) -> EnvObservation:
     """What a state looks like to a cook who chooses macro-actions."""
-    return view_scenery(kitchen, view.perceive(kitchen, state))
+    return view_observation(kitchen, view.perceive(kitchen, state))
 
 
 @lru_cache(maxsize=1 << 16)
-def view_scenery(kitchen: Kitchen, seen: view.View) -> Scenery:
+def view_observation(kitchen: Kitchen, seen: view.View) -> EnvObservation:
     """What a view looks like to a cook who chooses macro-actions."""
     phrases = [
         text.phrase(kitchen, seen, macro) if view.sensible(kitchen, seen, macro) else "" for macro in kitchen.macros
     ]
-    return scenery(view.vector(kitchen, seen), text.prompt(kitchen, seen), phrases)
+    return env_observation(view.vector(kitchen, seen), text.prompt(kitchen, seen), phrases)
 
 
 @lru_cache(maxsize=1 << 16)
-def recalled_scenery(kitchen: Kitchen, seen: view.View) -> Scenery:
+def recalled_observation(kitchen: Kitchen, seen: view.View) -> EnvObservation:
     """What a view looks like to a cook who chooses single steps."""
     phrases = [
         phrase if view.sensible_move(kitchen, seen, move) else "" for move, phrase in enumerate(text.MOVE_PHRASES)
     ]
-    return scenery(view.recalled_vector(kitchen, seen), text.recalled_prompt(kitchen, seen), phrases)
+    return env_observation(view.recalled_vector(kitchen, seen), text.recalled_prompt(kitchen, seen), phrases)
 
 
-class KitchenEnv(World):
+class KitchenEnv(SimulatedEnv):
     """Make a salad and serve it: fetch, chop, put in the bowl, serve.
 
     ## Description
@@ -145,7 +145,7 @@ class KitchenEnv(World):
         self.observation_space = observation_space(len(names), box, CHARSET, MAX_PROMPT, MAX_PHRASE)
 
     @property
-    def state(self) -> world.State:
+    def state(self) -> dynamics.State:
         """The true state, for planners and pictures; the cook does not see all of it."""
         return self._state
 
@@ -154,26 +154,26 @@ class KitchenEnv(World):
         return KitchenPlanner(self)
 
     def _begin(self, options: Mapping[str, Any]) -> None:
-        self._state = world.start(self.kitchen)
-        self._memory = world.first_memory(self.kitchen, self._state) if self.primitive else None
+        self._state = dynamics.start(self.kitchen)
+        self._memory = dynamics.first_memory(self.kitchen, self._state) if self.primitive else None
         self._discount = 1.0
         self._return = 0.0
 
-    def _act(self, action: int) -> Effect:
-        outcome = (world.run_primitive if self.primitive else world.run)(self.kitchen, self._state, action)
+    def _act(self, action: int) -> StepResult:
+        outcome = (dynamics.run_primitive if self.primitive else dynamics.run)(self.kitchen, self._state, action)
         for event in outcome.events:
             self._return += self._discount * self.rewards.of(event)
             self._discount *= self.gamma
         self._state = outcome.state
         if self._memory is not None:
-            self._memory = world.remember(self.kitchen, self._memory, self._state)
+            self._memory = dynamics.remember(self.kitchen, self._memory, self._state)
         reward, _ = self.rewards.discounted(outcome.events, self.gamma)
-        return Effect(reward, len(outcome.events), world.is_over(outcome))
+        return StepResult(reward, len(outcome.events), dynamics.is_over(outcome))
 
-    def _scenery(self) -> Scenery:
+    def _observe(self) -> EnvObservation:
         if self._memory is None:
-            return state_scenery(self.kitchen, self._state)
-        return recalled_scenery(self.kitchen, view.recall(self.kitchen, self._state.agent, self._memory))
+            return state_observation(self.kitchen, self._state)
+        return recalled_observation(self.kitchen, view.recall(self.kitchen, self._state.agent, self._memory))
 
     def _draw(self, mode: str) -> NDArray[np.uint8] | str:
         return (render.ansi if mode == "ansi" else render.rgb_array)(self.kitchen, self._state)
@@ -183,8 +183,8 @@ class KitchenEnv(World):
 
     def _saved(self) -> dict[str, Any]:
         return {
-            "world": world.to_json(self._state),
-            "memory": None if self._memory is None else world.memory_to_json(self._memory),
+            "world": dynamics.to_json(self._state),
+            "memory": None if self._memory is None else dynamics.memory_to_json(self._memory),
             "discount": self._discount,
             "return": self._return,
         }
@@ -199,7 +199,7 @@ class KitchenEnv(World):
             number = state[name]
             holds = type(number) in (int, float) and math.isfinite(number)
             require_saved(name, number, holds, "a finite number")
-        saved = world.from_json(self.kitchen, state["world"])
-        self._memory = None if state["memory"] is None else world.memory_from_json(self.kitchen, state["memory"])
+        saved = dynamics.from_json(self.kitchen, state["world"])
+        self._memory = None if state["memory"] is None else dynamics.memory_from_json(self.kitchen, state["memory"])
         self._state = saved
         self._discount, self._return = state["discount"], state["return"]

@@ -2,7 +2,7 @@
 
 A cell is ``(row, column)``, both 0 to 6, row 0 on top. The border is solid, the 5 x 5 inside is floor
 except for the extra counters of layouts B and C. A `Kitchen` holds whatever stays the same during an
-episode; `world.py` has what changes.
+episode; `dynamics.py` has what changes.
 """
 
 import heapq

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from twosome.envs.overcooked import world
+from twosome.envs.overcooked import dynamics
+from twosome.envs.overcooked.dynamics import Outcome, State
 from twosome.envs.overcooked.layout import MOVE_NAMES, Kitchen
 from twosome.envs.overcooked.rewards import KitchenRewards
-from twosome.envs.overcooked.world import Outcome, State
 
 TOLERANCE = 1e-12
 TIE = 1e-9
@@ -32,7 +32,7 @@ Options = Callable[[Kitchen, State], Iterator[tuple[int, Outcome]]]
 def macro_options(kitchen: Kitchen, state: State) -> Iterator[tuple[int, Outcome]]:
     """What each macro-action leads to."""
     for action in range(len(kitchen.macros)):
-        yield action, world.run.__wrapped__(kitchen, state, action)
+        yield action, dynamics.run.__wrapped__(kitchen, state, action)
 
 
 def primitive_options(kitchen: Kitchen, state: State) -> Iterator[tuple[int, Outcome]]:
@@ -41,9 +41,9 @@ def primitive_options(kitchen: Kitchen, state: State) -> Iterator[tuple[int, Out
     All moves of all states would be too many with three vegetables. These are enough to carry out every
     macro-action step by step, and to change one's mind on the way.
     """
-    moves = {world.next_move(kitchen, state, action) for action in range(len(kitchen.macros))}
+    moves = {dynamics.next_move(kitchen, state, action) for action in range(len(kitchen.macros))}
     for move in sorted(moves):
-        yield move, world.run_primitive.__wrapped__(kitchen, state, move)
+        yield move, dynamics.run_primitive.__wrapped__(kitchen, state, move)
 
 
 class Plan:
@@ -82,7 +82,7 @@ class Plan:
         successors, gains, discounts = [0] * num_actions, [-np.inf] * num_actions, [0.0] * num_actions
         for action, outcome in options(kitchen, state):
             gains[action], discounts[action] = rewards.discounted(outcome.events, gamma)
-            successors[action] = -1 if world.is_over(outcome) else self._number(outcome.state)
+            successors[action] = -1 if dynamics.is_over(outcome) else self._number(outcome.state)
         return successors, gains, discounts
 
     def _number(self, state: State) -> int:
@@ -155,7 +155,7 @@ class KitchenPlanner:
 
     def __init__(self, env: _KitchenWorld) -> None:
         self._env = env
-        self._root = world.start(env.kitchen)
+        self._root = dynamics.start(env.kitchen)
 
     def act(self) -> int:
         """The best action in the environment's current state.

@@ -45,8 +45,8 @@ from twosome.envs.drawing import (
     finished,
     soft_shadow,
 )
+from twosome.envs.overcooked.dynamics import CHOPPED, State, food_cell, hand, plate_cell
 from twosome.envs.overcooked.layout import DELIVERY, SIZE, Cell, Kitchen
-from twosome.envs.overcooked.world import CHOPPED, State, food_cell, hand, plate_cell
 
 FLOORS = (TILE, TILE_DARK)
 BOARD, BOARD_EDGE, BOARD_GRAIN = CREAM, "#b98a4e", "#e3c189"

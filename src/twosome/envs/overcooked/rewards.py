@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from twosome.envs.choices import check_choice
-from twosome.envs.overcooked.world import Event
+from twosome.envs.overcooked.dynamics import Event
 from twosome.errors import ConfigError, quote
 
 

@@ -10,9 +10,9 @@ where it is not in its place.
 
 from collections.abc import Sequence
 
+from twosome.envs.overcooked.dynamics import dish_name
 from twosome.envs.overcooked.layout import DELIVERY, ISLAND_COLUMN, Cell, Kitchen, Macro, distance
 from twosome.envs.overcooked.view import View, board_beside, raw_food_beside
-from twosome.envs.overcooked.world import dish_name
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 BOARD_NAMES = {1: ("the cutting board",), 2: ("the first cutting board", "the second cutting board")}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twosome.envs.overcooked.dynamics import CHOPPED, Memory, State, food_cell, plate_cell
 from twosome.envs.overcooked.layout import (
     DELIVERY,
     PLATE_START,
@@ -23,7 +24,6 @@ from twosome.envs.overcooked.layout import (
     step_to,
     ways,
 )
-from twosome.envs.overcooked.world import CHOPPED, Memory, State, food_cell, plate_cell
 
 UNSEEN: Cell = (0, 0)
 """How the symbolic observation writes "not in view"; the corner can never hold anything."""

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twosome.envs import text
-from twosome.envs.overcooked import world
+from twosome.envs.overcooked import dynamics
+from twosome.envs.overcooked.dynamics import Food, Outcome, State
 from twosome.envs.overcooked.layout import (
     BOARDS,
     DELIVERY,
@@ -23,7 +24,6 @@ from twosome.envs.overcooked.layout import (
     ways,
 )
 from twosome.envs.overcooked.view import perceive, vector
-from twosome.envs.overcooked.world import Food, Outcome, State
 from twosome.errors import ConfigError
 
 ALL = tuple(FOOD_STARTS)
@@ -41,13 +41,13 @@ def observe(kitchen: Kitchen, state: State) -> tuple[int, ...]:
 
 def play(kitchen: Kitchen, actions: list[int], primitive: bool = False) -> list[Outcome]:
     """The outcomes of actions, of which each number stands for one modulo their count."""
-    state, outcomes = world.start(kitchen), []
+    state, outcomes = dynamics.start(kitchen), []
     for action in actions:
         if primitive:
-            outcomes.append(world.run_primitive(kitchen, state, action % 5))
+            outcomes.append(dynamics.run_primitive(kitchen, state, action % 5))
         else:
-            outcomes.append(world.run(kitchen, state, action % len(kitchen.macros)))
-        if world.is_over(outcomes[-1]):
+            outcomes.append(dynamics.run(kitchen, state, action % len(kitchen.macros)))
+        if dynamics.is_over(outcomes[-1]):
             break
         state = outcomes[-1].state
     return outcomes
@@ -63,7 +63,7 @@ def test_nothing_appears_or_vanishes_and_the_hand_holds_one_thing(
         held = [food for food in state.foods if food.place == "hand"]
         assert len(held) + (state.plate == "hand") <= 1
         for food in state.foods:
-            assert 0 <= food.chops <= world.CHOPPED
+            assert 0 <= food.chops <= dynamics.CHOPPED
             assert food.place != "plate" or food.chopped
             assert food.place not in kitchen.floor
         assert state.plate not in kitchen.floor
@@ -83,7 +83,7 @@ def test_the_observation_shows_what_is_near_and_zeros_for_the_rest(kitchen: Kitc
     for state, _ in play(kitchen, actions):
         seen = observe(kitchen, state)
         for i, food in enumerate(state.foods):
-            row, col = world.food_cell(state, i)
+            row, col = dynamics.food_cell(state, i)
             near = abs(row - state.agent[0]) <= 2 and abs(col - state.agent[1]) <= 2
             assert seen[3 * i : 3 * i + 3] == ((row, col, food.chops) if near else (0, 0, 0))
         assert seen[-9:-7] == state.agent
@@ -93,19 +93,19 @@ def test_the_observation_shows_what_is_near_and_zeros_for_the_rest(kitchen: Kitc
 
 @given(st.lists(st.integers(0, 4), max_size=100))
 def test_the_memory_of_a_lonely_cook_is_always_right(moves: list[int]) -> None:
-    state = world.start(A)
-    memory = world.first_memory(A, state)
+    state = dynamics.start(A)
+    memory = dynamics.first_memory(A, state)
     for move in moves:
-        state = world.run_primitive(A, state, move).state
-        memory = world.remember(A, memory, state)
-        assert memory.foods == tuple(world.food_cell(state, i) for i in range(3))
-        assert memory.plate == world.plate_cell(state)
+        state = dynamics.run_primitive(A, state, move).state
+        memory = dynamics.remember(A, memory, state)
+        assert memory.foods == tuple(dynamics.food_cell(state, i) for i in range(3))
+        assert memory.plate == dynamics.plate_cell(state)
 
 
 @given(kitchens, st.lists(st.integers(0, 359), max_size=60))
 def test_a_state_survives_the_way_through_json(kitchen: Kitchen, actions: list[int]) -> None:
     for state, _ in play(kitchen, actions):
-        assert world.from_json(kitchen, json.loads(json.dumps(world.to_json(state)))) == state
+        assert dynamics.from_json(kitchen, json.loads(json.dumps(dynamics.to_json(state)))) == state
 
 
 def test_the_open_room_is_crossed_up_or_down_first() -> None:
@@ -144,7 +144,7 @@ def test_the_vegetables_of_the_divided_room_are_out_of_reach() -> None:
 
 
 def use(state: State, move: int) -> tuple[State, str]:
-    return world.tick(A, state, move)
+    return dynamics.tick(A, state, move)
 
 
 def test_a_raw_vegetable_does_not_go_into_the_plate() -> None:
@@ -173,7 +173,7 @@ def test_what_was_not_ordered_goes_back_raw() -> None:
     foods = (Food("plate", 3), Food((1, 6), 0), Food("plate", 3))
     after, event = use(State((3, 1), foods, "hand"), 2)
     assert event == "wrong"
-    assert after == world.start(A)._replace(agent=(3, 1))
+    assert after == dynamics.start(A)._replace(agent=(3, 1))
 
 
 def test_the_ordered_salad_stays_on_the_serving_counter() -> None:
@@ -188,16 +188,16 @@ def test_in_the_tomato_kitchen_with_walls_knife_two_is_the_serving_counter() -> 
     kitchen = make_kitchen(ALL[:1], "tomato salad", "C")
     state = State((2, 1), (Food("hand", 0),), PLATE_START)
     names = [macro.name for macro in kitchen.macros]
-    served = world.run(kitchen, state, names.index("go to knife 2"))
+    served = dynamics.run(kitchen, state, names.index("go to knife 2"))
     assert served.events == ("step", "wrong")
-    assert world.run(kitchen, state, names.index("deliver")) == Outcome(state, ("step",))
+    assert dynamics.run(kitchen, state, names.index("deliver")) == Outcome(state, ("step",))
 
 
 def test_a_wider_view_sees_more_and_changes_no_walk() -> None:
     far = make_kitchen(ALL, "lettuce-tomato salad", "A", 6)
-    assert 0 not in [observe(far, world.start(far))[i] for i in (1, 3, 4, 6, 7, 9, 10)]
+    assert 0 not in [observe(far, dynamics.start(far))[i] for i in (1, 3, 4, 6, 7, 9, 10)]
     for action in range(8):
-        assert world.run(far, world.start(far), action).state == world.run(A, world.start(A), action).state
+        assert dynamics.run(far, dynamics.start(far), action).state == dynamics.run(A, dynamics.start(A), action).state
 
 
 @pytest.mark.parametrize(

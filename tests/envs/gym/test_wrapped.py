@@ -16,7 +16,7 @@ from twosome.errors import ConfigError, EnvError, MissingExtraError
 needs_minigrid = pytest.mark.skipif(importlib.util.find_spec("minigrid") is None, reason="needs the extra minigrid")
 needs_pygame = pytest.mark.skipif(importlib.util.find_spec("pygame") is None, reason="needs the extra toy-text")
 MINIGRID = "twosome/MiniGridGoToLocal-v0"
-NAMES = [pytest.param(name, marks=[needs_minigrid] * (name == MINIGRID)) for name in text.retold_ids()]
+NAMES = [pytest.param(name, marks=[needs_minigrid] * (name == MINIGRID)) for name in text.wrapped_ids()]
 every_world = pytest.mark.parametrize("name", NAMES)
 pytestmark = pytest.mark.filterwarnings("ignore:Your system is avx2 capable:RuntimeWarning")  # pygame's, on import
 
@@ -244,7 +244,7 @@ ROWS = {name: rest.split(" | ") for name, rest in re.findall(r"^\| `(\w+)` \| (.
 
 
 def test_the_page_has_a_row_for_every_world():
-    assert [f"twosome/{name}-v0" for name in ROWS] == list(text.retold_ids())
+    assert [f"twosome/{name}-v0" for name in ROWS] == list(text.wrapped_ids())
 
 
 @every_world

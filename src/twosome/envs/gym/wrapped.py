@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from twosome.envs.base import (
     LETTERS,
-    Scenery,
+    EnvObservation,
     is_whole,
     observation_space,
     require_saved,
@@ -45,7 +45,7 @@ def one_hot(index: int, size: int) -> list[float]:
     return [float(i == index) for i in range(size)]
 
 
-class Retold(gymnasium.Env[dict[str, Any], np.int64], ABC):
+class WrappedTextEnv(gymnasium.Env[dict[str, Any], np.int64], ABC):
     """An environment that is told in words; a subclass says how.
 
     Args:
@@ -71,7 +71,7 @@ class Retold(gymnasium.Env[dict[str, Any], np.int64], ABC):
         self.observation_space = observation_space(len(self.action_names), box, CHARSET, MAX_PROMPT, MAX_PHRASE)
 
     @abstractmethod
-    def _scenery(self) -> Scenery:
+    def _observe(self) -> EnvObservation:
         """What the current state looks like."""
 
     def reset(
@@ -95,11 +95,11 @@ class Retold(gymnasium.Env[dict[str, Any], np.int64], ABC):
 
     def observation(self) -> dict[str, Any]:
         """What the agent is given in the current state."""
-        return self._scenery().observation()
+        return self._observe().observation()
 
     def action_masks(self) -> NDArray[np.int8]:
         """1 for each action that is offered now."""
-        return self._scenery().mask.copy()
+        return self._observe().mask.copy()
 
     def render(self) -> Any:
         """The environment's own picture: uint8 of shape (height, width, 3)."""

@@ -6,13 +6,13 @@ import gymnasium
 import pytest
 
 import twosome.envs  # noqa: F401 - registers the environments
+from twosome.envs.household.dynamics import carry_out
 from twosome.envs.household.env import HouseholdEnv, rules_of
 from twosome.envs.household.graph import AT_HOME, IN_HAND, State
 from twosome.envs.household.oracle import Plan, shortest
 from twosome.envs.household.panel import panel_task
 from twosome.envs.household.tasks import TASKS, Task
 from twosome.envs.household.view import perceive, possible, sensible
-from twosome.envs.household.world import carry_out
 
 GENERATED = {
     f"{panel} {i}": panel_task(panel, i)
@@ -42,7 +42,7 @@ def test_every_offered_action_changes_the_state(task: Task) -> None:
 @every_task
 def test_something_is_offered_in_every_state(task: Task) -> None:
     rules = rules_of(task)
-    assert all(rules.scenery(state).mask.any() for state in plan_of(task).states)
+    assert all(rules.observe(state).mask.any() for state in plan_of(task).states)
 
 
 @every_task
@@ -89,11 +89,11 @@ def best_actions_by_view(task: Task) -> dict[tuple[object, ...], tuple[set[int],
     plan, rules = plan_of(task), rules_of(task)
     table: dict[tuple[object, ...], tuple[set[int], set[str]]] = {}
     for state in plan.states:
-        scenery, best = rules.scenery(state), set(plan.optimal_actions(state))
-        view = (scenery.vector.tobytes(), state.sitting)
+        observation, best = rules.observe(state), set(plan.optimal_actions(state))
+        view = (observation.vector.tobytes(), state.sitting)
         known, prompts = table.setdefault(view, (set(best), set()))
         known &= best
-        prompts.add(scenery.prompt)
+        prompts.add(observation.prompt)
     return table
 
 
@@ -120,7 +120,7 @@ def test_some_optimal_way_follows_a_rule_that_sees_the_prompt_alone(task: Task) 
         chosen: dict[str, int] = {}
         state = plan.start
         for action in sequence:
-            if chosen.setdefault(rules.scenery(state).prompt, action) != action:
+            if chosen.setdefault(rules.observe(state).prompt, action) != action:
                 return False
             state = plan.transitions[state][action]
         return True
