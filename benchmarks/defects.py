@@ -21,7 +21,7 @@ import torch
 from benchmarks.pages.files import RESULTS, WORLDS, load, write
 from twosome import minimal
 from twosome.bench.page import packed_score
-from twosome.content import WINDOW
+from twosome.checkpoint_schema import WINDOW
 from twosome.envs import text
 from twosome.report.curve import decisions_to
 from twosome.report.numbers import Number

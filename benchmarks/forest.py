@@ -26,7 +26,7 @@ from twosome import Decision, TrainConfig
 from twosome.bench.compare import times_in_turn
 from twosome.bench.models import SIZES, put_random_adapters, random_llama
 from twosome.envs import text
-from twosome.policy.actor import Actor
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.ppo.train import Trainer
 from twosome.report.numbers import Number
 from twosome.scoring import ActionScorer, packed
@@ -87,7 +87,7 @@ def minibatches(env: str) -> list[list[Decision]]:
 
 def sharing(world: str, scorer: ActionScorer, batches: list[list[Decision]], repeats: int) -> list[Number]:
     """Seconds of all minibatches with and without sharing, and the tokens that pass through the model."""
-    actor, weight = Actor(scorer), packed._PAIR_WEIGHT
+    actor, weight = LanguageModelPolicy(scorer), packed._PAIR_WEIGHT
 
     def run(pair_weight: float) -> None:
         packed._PAIR_WEIGHT = pair_weight

@@ -22,9 +22,9 @@ from twosome import Decision
 from twosome._malloc import keep_freed_memory
 from twosome.bench import requests
 from twosome.bench.compare import run_parts, times_in_turn
+from twosome.bench.methods import Request, packed
 from twosome.bench.models import SIZES, Size, put_random_adapters, random_llama, word_tokenizer
 from twosome.bench.theory import arithmetic, kept_numbers
-from twosome.bench.ways import Request, packed
 from twosome.config import TrainConfig
 from twosome.ppo.train import Trainer
 from twosome.report.numbers import Number

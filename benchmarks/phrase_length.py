@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.pages.files import WORLDS, write
 from twosome.decision import Decision
 from twosome.envs import planner_for, text
-from twosome.policy.actor import Actor
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.report.numbers import Number
 from twosome.scoring import ActionScorer, Normalization
 from twosome.statistics import rank_correlation
@@ -90,7 +90,7 @@ def measure(world: str, scorer: ActionScorer) -> Iterator[Number]:
     """Every normalization in one world, and the planner."""
     decisions = visit(world)
     yield Number("decisions", world, mean=len(decisions))
-    policies = {name: Actor(scorer, name).probabilities(list(decisions)) for name in NORMALIZATIONS}
+    policies = {name: LanguageModelPolicy(scorer, name).probabilities(list(decisions)) for name in NORMALIZATIONS}
     for name, rows in [*policies.items(), ("planner", planned(decisions))]:
         yield Number("correlation with length", world, name, mean=correlation(decisions, rows), n=len(decisions))
         yield Number("share of entropy", world, name, mean=flatness(decisions, rows), n=len(decisions))

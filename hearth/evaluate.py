@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from twosome.play import play
-from twosome.policy.actor import Actor
 from twosome.policy.base import Policy
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.uniform import Uniform
 from twosome.scoring import ActionScorer
 
@@ -37,7 +37,7 @@ def measure(task: str, policy: Policy, episodes: int) -> dict[str, float]:
 
 def evaluate(folder: Path | None, tasks: tuple[str, ...], episodes: int) -> dict[str, dict[str, float]]:
     """`measure` for each task; ``folder`` None means uniform random."""
-    policy = Actor(ActionScorer.from_pretrained(str(folder)), "word") if folder else Uniform()
+    policy = LanguageModelPolicy(ActionScorer.from_pretrained(str(folder)), "word") if folder else Uniform()
     return {task: measure(task, policy, episodes) for task in tasks}
 
 

@@ -20,7 +20,7 @@ from twosome.decision import Decision
 from twosome.errors import CheckpointError, ConfigError, RunError
 from twosome.evaluate.evaluator import evaluator_for
 from twosome.observation import Observation
-from twosome.policy import actor as actor_module
+from twosome.policy import lm_policy
 from twosome.ppo.train import train
 
 WORLD = "twosome-tests/Counting-v0"
@@ -240,11 +240,11 @@ class Wordless(Counting):
 
 
 def test_the_memory_of_an_agent_is_bounded(monkeypatch):
-    monkeypatch.setattr(actor_module, "_REMEMBERED", 10)  # five rows of two
+    monkeypatch.setattr(lm_policy, "_CACHED_ACTIONS", 10)  # five rows of two
     agent = Agent.from_pretrained("hearth")
     decisions = [Decision(f"There are {n} cups. Now you", ("wait", "go")) for n in range(12)]
     rows = agent.probabilities(decisions)
-    assert len(agent.actor._known) == 5
+    assert len(agent.actor._cache) == 5
     for row, again in zip(rows, agent.probabilities(decisions), strict=True):
         assert row == pytest.approx(again, abs=1e-6)
 

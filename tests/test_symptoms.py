@@ -13,7 +13,7 @@ import tests.toy_text  # registers the worlds
 from twosome.config import TrainConfig
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
-from twosome.symptoms import PAGE, TITLES, Symptom, TrainingWarning, Watch
+from twosome.symptoms import PAGE, TITLES, Symptom, SymptomMonitor, TrainingWarning
 
 ROOT = Path(__file__).parents[1]
 HEALTHY = {
@@ -38,7 +38,7 @@ def rows(count: int, first: int = 1, **changes: Any) -> list[dict[str, Any]]:
 
 def seen(metrics: list[dict[str, Any]], normalization: str = "word") -> dict[str, tuple[int, int]]:
     """Codes of the warnings; for each the update in which it came, and the one with which it says it began."""
-    watch = Watch(normalization)
+    watch = SymptomMonitor(normalization)
     found = [(symptom, row["update"]) for row in metrics for symptom in watch.see(row)]
     assert len({symptom.code for symptom, _ in found}) == len(found)
     return {symptom.code: (update, symptom.update) for symptom, update in found}
@@ -61,7 +61,7 @@ def test_a_deterministic_start_is_said_after_the_first_rollout():
 
 def test_the_remedy_does_not_name_the_normalization_that_is_in_use():
     for normalization, expected in (("word", "--normalization learned"), ("learned", "--target-entropy")):
-        (symptom,) = Watch(normalization).see(rows(1, entropy_share=0.03)[0])
+        (symptom,) = SymptomMonitor(normalization).see(rows(1, entropy_share=0.03)[0])
         assert expected in str(symptom)
         assert "3.0%" in str(symptom)
 
@@ -100,7 +100,7 @@ def test_collapsed_entropy_is_said_unless_it_began_so():
 
 
 def test_a_return_below_that_of_random_play_is_said_once_random_play_is_measured():
-    watch = Watch("word")
+    watch = SymptomMonitor("word")
     assert [watch.random_decisions_wanted(row) for row in rows(7)] == [0] * 7
     row = rows(1, first=8)[0]
     assert watch.random_decisions_wanted(row) == 256
@@ -185,7 +185,7 @@ def test_looking_for_what_is_wrong_changes_nothing_that_is_learned(tmp_path, mon
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)
         watched = train(config)
-        monkeypatch.setattr(Watch, "random_decisions_wanted", lambda self, row: 0)
+        monkeypatch.setattr(SymptomMonitor, "random_decisions_wanted", lambda self, row: 0)
         alone = train(replace(config, output=tmp_path / "alone"))
     assert any("random_return_mean" in row for row in RunDirectory.open(watched).read_metrics())
     for name in ("adapter_model.safetensors", "critic.safetensors", "optimizers.safetensors"):
@@ -199,7 +199,7 @@ def test_a_report_lists_the_warnings_of_each_run(tmp_path, monkeypatch):
     from twosome.report.summary import summarize
 
     found = [Symptom(code, 1, "a reason.", "a remedy.") for code in ("no-reward", "of-a-later-version")]
-    monkeypatch.setattr(Watch, "see", lambda self, row: found)
+    monkeypatch.setattr(SymptomMonitor, "see", lambda self, row: found)
     train(tests.environments.counting_run(tmp_path / "runs" / "one", total_steps=32))
     collection = collect(tmp_path / "runs")
     summary = summarize(collection)

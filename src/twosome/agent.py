@@ -24,9 +24,9 @@ from twosome.errors import ConfigError, quote
 from twosome.evaluate.success import Evaluation, evaluate
 from twosome.observation import Observation
 from twosome.play import Transition, draw, most_probable, play
-from twosome.policy.actor import Actor
 from twosome.policy.base import Policy, ask, require_policy, sample
 from twosome.policy.calibration import Calibration
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.loading import is_saved, load_run, load_saved, load_scorer, save_policy
 from twosome.rollout import random_decisions
 from twosome.setting_types import DType, Normalization, PromptFormat, Quantization, require_at_least
@@ -104,7 +104,7 @@ class Agent:
                 "which sets its temperature there, and none with the others."
             )
         calibration = Calibration(settings.prior_weight)
-        actor = Actor(load_scorer(settings), normalization, settings.context_free_prompt, calibration)
+        actor = LanguageModelPolicy(load_scorer(settings), normalization, settings.context_free_prompt, calibration)
         if env is not None:
 
             def make() -> gymnasium.Env[Any, Any]:
@@ -301,27 +301,27 @@ class Agent:
         if fits is None:
             return None
 
-        def asked_alone(prompt: str, phrases: Sequence[str]) -> bool:
+        def fits_locked(prompt: str, phrases: Sequence[str]) -> bool:
             with self._lock:
                 return fits(prompt, phrases)
 
-        return asked_alone
+        return fits_locked
 
     @property
-    def actor(self) -> Actor:
+    def actor(self) -> LanguageModelPolicy:
         """The language model's policy.
 
         Raises:
             ConfigError: the policy is another one.
         """
-        if not isinstance(self.policy, Actor):
+        if not isinstance(self.policy, LanguageModelPolicy):
             raise ConfigError(
                 f"{self} has no language model: expected an agent of Agent.load or Agent.from_pretrained."
             )
         return self.policy
 
     def __repr__(self) -> str:
-        if not isinstance(self.policy, Actor):
+        if not isinstance(self.policy, LanguageModelPolicy):
             return f"Agent({type(self.policy).__name__})"
         scorer, dtype = self.policy.scorer, str(self.policy.scorer.model.dtype).removeprefix("torch.")
         origin = f", {self._origin}" if self._origin else ""

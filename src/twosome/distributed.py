@@ -81,7 +81,7 @@ class Ranks(ABC):
         """
 
     @abstractmethod
-    def held_by_main(self, make: Callable[[], AbstractContextManager[T]]) -> AbstractContextManager[T]:
+    def enter_on_main(self, make: Callable[[], AbstractContextManager[T]]) -> AbstractContextManager[T]:
         """A context that rank 0 alone enters; elsewhere its value is None, for rank 0's work to use alone."""
 
     @abstractmethod
@@ -97,7 +97,7 @@ class Ranks(ABC):
         """The sum over the ranks of each value."""
 
     @abstractmethod
-    def take_from_main(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by rank 0's."""
 
 
@@ -120,7 +120,7 @@ class OneProcess(Ranks):
         """Done here."""
         return work()
 
-    def held_by_main(self, make: Callable[[], AbstractContextManager[T]]) -> AbstractContextManager[T]:
+    def enter_on_main(self, make: Callable[[], AbstractContextManager[T]]) -> AbstractContextManager[T]:
         """Entered here."""
         return make()
 
@@ -135,7 +135,7 @@ class OneProcess(Ranks):
         """The values as they are."""
         return values
 
-    def take_from_main(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """The tensors as they are."""
 
 
@@ -175,7 +175,7 @@ class ProcessGroup(Ranks):
         if failure is not None and self.pace.is_inside:
             raise failure  # where it stands it can tell nobody; they notice when it ends
         everyone: list[Any] = [None] * self.size
-        with self._meeting():
+        with self._collective():
             dist.all_gather_object(everyone, (result, failure and _in_words(failure)))
         if failure is not None:
             raise failure
@@ -189,7 +189,7 @@ class ProcessGroup(Ranks):
         return cast(T, self.gather(cast(Callable[[], T | None], work if self.rank == 0 else lambda: None))[0])
 
     @contextmanager
-    def held_by_main(self, make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+    def enter_on_main(self, make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
         """Entered on rank 0."""
         with contextlib.ExitStack() as stack:
             entered: list[T] = []
@@ -207,7 +207,7 @@ class ProcessGroup(Ranks):
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        with self._meeting():
+        with self._collective():
             dist.all_reduce(flat)
         sizes = [gradient.numel() for gradient in gradients]
         for gradient, summed in zip(gradients, torch.split(flat, sizes), strict=True):
@@ -216,18 +216,18 @@ class ProcessGroup(Ranks):
     def sum(self, values: dict[str, float]) -> dict[str, float]:
         """In double precision, on the CPU."""
         flat = torch.tensor(list(values.values()), dtype=torch.float64)
-        with self._meeting():
+        with self._collective():
             dist.all_reduce(flat)
         return dict(zip(values, flat.tolist(), strict=True))
 
-    def take_from_main(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """One message each."""
-        with torch.no_grad(), self._meeting():
+        with torch.no_grad(), self._collective():
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
 
     @contextmanager
-    def _meeting(self) -> Iterator[None]:
+    def _collective(self) -> Iterator[None]:
         try:
             self.pace.finish()
             yield
@@ -246,7 +246,7 @@ def is_main() -> bool:
 
 
 @contextmanager
-def joined() -> Iterator[Ranks]:
+def process_group() -> Iterator[Ranks]:
     """The ranks that this process was started with: torchrun's environment variables say, or a group that exists."""
     if dist.is_initialized():
         yield ProcessGroup()

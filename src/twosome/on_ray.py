@@ -33,7 +33,7 @@ def run_on_ray(work: Callable[[], None], num_workers: int, path: Path) -> None:
     use_gpu = torch.cuda.is_available()
     trainer = ray_torch.TorchTrainer(
         _Work(work, Path.cwd()),
-        # As `joined` would do: Python objects travel between CPUs, gradients between GPUs.
+        # As `process_group` would do: Python objects travel between CPUs, gradients between GPUs.
         torch_config=ray_torch.TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo"),
         scaling_config=train.ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=train.RunConfig(

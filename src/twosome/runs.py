@@ -15,7 +15,7 @@
 
 A checkpoint is written aside, flushed to the disk and renamed, so that a crash at any moment leaves the
 earlier ones as they were. Every file is JSON or safetensors, and nothing in a run is a link: links are neither read
-nor written through. What a run names may be code: `twosome.opening` asks for consent before any of it is loaded.
+nor written through. What a run names may be code: `twosome.trust` asks for consent before any of it is loaded.
 """
 
 import contextlib

@@ -112,7 +112,7 @@ def random_return(returns: Sequence[float]) -> dict[str, Any]:
     return {"random_return_mean": mean, "random_return_low": mean - half}
 
 
-class Watch:
+class SymptomMonitor:
     """Looks at the metrics of each update, in order, and says once what is wrong.
 
     Args:
@@ -122,7 +122,7 @@ class Watch:
     def __init__(self, normalization: str) -> None:
         self._learned = normalization == "learned"
         self._said: set[str] = set()
-        self._spells: dict[str, tuple[int, int]] = {}
+        self._streaks: dict[str, tuple[int, int]] = {}
         self._row: Mapping[str, Any] = {}
         self._decisions = 0
         self._batch = 0
@@ -184,21 +184,21 @@ class Watch:
         return int(self._get("update") or 0)
 
     @property
-    def _well(self) -> bool:
+    def _succeeds(self) -> bool:
         return (self._get("success_rate") or 0) >= WELL
 
-    def _spell(self, name: str, holds: bool | None) -> tuple[int, int]:
+    def _streak(self, name: str, holds: bool | None) -> tuple[int, int]:
         """The update since which something holds, and for how many by now; an update that leaves it open has None."""
-        since, length = self._spells.get(name, (0, 0))
+        since, length = self._streaks.get(name, (0, 0))
         if holds is not None:
-            self._spells[name] = (since if length else self._update, length + 1) if holds else (0, 0)
-        return self._spells.get(name, (0, 0))
+            self._streaks[name] = (since if length else self._update, length + 1) if holds else (0, 0)
+        return self._streaks.get(name, (0, 0))
 
     # -- one for each code -----------------------------------------------------------------------------
 
     def _deterministic_start(self) -> Symptom | None:
         share = self._get("entropy_share")
-        if self._update != 1 or share is None or share >= DETERMINISTIC or self._well:
+        if self._update != 1 or share is None or share >= DETERMINISTIC or self._succeeds:
             return None
         return Symptom(
             "deterministic-start",
@@ -206,11 +206,11 @@ class Watch:
             f"Over the first {self._batch} decisions the untrained policy's entropy is {share:.1%} of the greatest "
             f"possible (expected at least {DETERMINISTIC:.0%}): it nearly always does the same, and what it never "
             "tries it never learns.",
-            "To begin with more entropy, " + self._flatter,
+            "To begin with more entropy, " + self._entropy_remedy,
         )
 
     @property
-    def _flatter(self) -> str:
+    def _entropy_remedy(self) -> str:
         """How to begin with more entropy."""
         if self._learned:
             return "raise --target-entropy, and see with `twosome doctor` how prompts and phrases read."
@@ -225,8 +225,8 @@ class Watch:
             return None
         # A world of one decision an episode may well pose the same one each time.
         several = self._decisions > 2 * (self._get("episodes") or 0)
-        since, length = self._spell(
-            "decisions-alike", distinct <= self._batch / SAME_PART and several and not self._well
+        since, length = self._streak(
+            "decisions-alike", distinct <= self._batch / SAME_PART and several and not self._succeeds
         )
         if length < SAME_ROLLOUTS:
             return None
@@ -236,7 +236,7 @@ class Watch:
             f"In each of {length} updates at most {distinct:.0f} of {self._batch} decisions were different: either "
             "the prompt does not tell the world's states apart, or the policy does not get beyond the first ones.",
             "Say in the prompt what changes; if it is said, and the policy repeats an action that leads nowhere, "
-            + self._flatter,
+            + self._entropy_remedy,
         )
 
     def _no_reward(self) -> Symptom | None:
@@ -251,7 +251,7 @@ class Watch:
             "Compare `twosome eval --policy random` and `--policy planner` in this world: can a reward be reached at "
             "all? Then reward parts of the task, begin nearer to the goal, or imitate first (--warm-start-episodes). "
             "For a policy that tries more, "
-            + self._flatter
+            + self._entropy_remedy
             + " If the world's rewards are costs alone, watch return_mean.",
         )
 
@@ -272,7 +272,7 @@ class Watch:
     def _kl_zero(self) -> Symptom | None:
         kl, rate = self._get("approx_kl"), self._get("actor_lr")
         annealed = rate is not None and self._first_lr is not None and rate < ANNEALED * self._first_lr
-        since, length = self._spell("kl-zero", None if kl is None or annealed else kl < STILL and not self._well)
+        since, length = self._streak("kl-zero", None if kl is None or annealed else kl < STILL and not self._succeeds)
         if length < SOME_UPDATES or kl is None:
             return None
         return Symptom(
@@ -281,13 +281,13 @@ class Watch:
             f"For {length} updates the policy has not moved (approx_kl below {STILL:g}, now {kl:.1g}; a policy "
             "that learns has 1e-5 to 1e-2).",
             "If rewards come, raise --actor-lr. If the policy is nearly deterministic "
-            f"({_percent(self._get('entropy_share'))} of the greatest entropy), " + self._flatter,
+            f"({_percent(self._get('entropy_share'))} of the greatest entropy), " + self._entropy_remedy,
         )
 
     def _entropy_collapsed(self) -> Symptom | None:
         share, first = self._get("entropy_share"), self._first_share
-        since, length = self._spell(
-            "entropy-collapsed", None if share is None else share < COLLAPSED and not self._well
+        since, length = self._streak(
+            "entropy-collapsed", None if share is None else share < COLLAPSED and not self._succeeds
         )
         if length < SOME_UPDATES or share is None or first is None or first < DETERMINISTIC:
             return None
@@ -306,7 +306,7 @@ class Watch:
             return None
         mean, low = self._random
         reached = self._get("return_mean")
-        since, length = self._spell("below-random", reached is not None and reached < low)
+        since, length = self._streak("below-random", reached is not None and reached < low)
         if length < SOME_UPDATES:
             return None
         return Symptom(
@@ -315,13 +315,13 @@ class Watch:
             f"For {length} updates the mean return of the latest episodes has been below that of random play: "
             f"{reached:.3g} against {mean:.3g} (95 % interval from {low:.3g}). The model's prior leads astray, and "
             "training does not mend it.",
-            "See with `twosome doctor` which phrases it prefers and why; " + self._flatter,
+            "See with `twosome doctor` which phrases it prefers and why; " + self._entropy_remedy,
         )
 
     def _critic_blind(self) -> Symptom | None:
         explained, rewarded = self._get("explained_variance"), self._get("rewarded_decisions")
-        blind = None if explained is None or not rewarded else explained <= 0 and not self._well
-        since, length = self._spell("critic-blind", blind)
+        blind = None if explained is None or not rewarded else explained <= 0 and not self._succeeds
+        since, length = self._streak("critic-blind", blind)
         if length < LONG_UPDATES:
             return None
         return Symptom(

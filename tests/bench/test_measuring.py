@@ -5,9 +5,9 @@ import torch
 
 from twosome.bench.compare import compare, ratio_by_clock
 from twosome.bench.memory import peak_mib
+from twosome.bench.methods import ScoringMethod
 from twosome.bench.models import SIZES, random_llama, word_tokenizer
 from twosome.bench.requests import KITCHEN, WORDS, decisions, env_decisions, phrases, unshared_phrases
-from twosome.bench.ways import Way
 from twosome.errors import ConfigError
 from twosome.scoring import ActionScorer
 
@@ -31,7 +31,10 @@ def test_time_is_scaled_by_rows_but_what_is_fixed_counts_once(monkeypatch):
         lambda works, device, **limits: ({n: [(costs[n], costs[n])] for n in works}, dict.fromkeys(works)),
     )
     part = torch.zeros(1).sum
-    ways = [Way("all", (part,), ((0, 0),), 1), Way("some", (part,), ((0, 0), (0, 1)), 8, fixed=part)]
+    ways = [
+        ScoringMethod("all", (part,), ((0, 0),), 1),
+        ScoringMethod("some", (part,), ((0, 0), (0, 1)), 8, fixed=part),
+    ]
     found = compare(ways, "forward", torch.nn.Linear(1, 1), torch.device("cpu"), budget_s=0.0)
     assert found["ways"]["some"]["wall_s"][1] == 1 + 4 * (3 - 1)
     assert found["ways"]["all"]["wall_s"][1] == 1.0

@@ -16,10 +16,10 @@ from twosome.cli import COMMANDS, main
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.evaluate.evaluator import evaluator_for
-from twosome.opening import ChangedRunWarning
 from twosome.progress import Progress
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
+from twosome.trust import ChangedRunWarning
 
 TRAIN = ["train", "--num-envs", "2", "--rollout-steps", "32", "--total-steps", "128"]
 

@@ -25,9 +25,9 @@ from twosome.experiment import baseline, state, work
 from twosome.experiment.grid import read_grid
 from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import state_of
-from twosome.opening import Consent
 from twosome.report.numbers import Results
 from twosome.runs import RunDirectory, exclusively
+from twosome.trust import Consent
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ import pytest
 
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError, MissingExtraError
-from twosome.experiment.measurement import MEASUREMENTS, Asked, path_of
+from twosome.experiment.measurement import MEASUREMENTS, MeasurementRequest, path_of
 
-ASKED = Asked("runs/a", "hearth", 50, 10_000, 1)
+ASKED = MeasurementRequest("runs/a", "hearth", 50, 10_000, 1)
 
 
 def taken(name: str, document: dict) -> dict[tuple[str, str, str], float | None]:

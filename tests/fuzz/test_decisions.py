@@ -14,7 +14,7 @@ from tests.fuzz.inputs import inputs, json_values, texts
 from tests.scoring.tiny_models import TOKENIZERS, llama
 from twosome import ActionScorer, Decision
 from twosome.errors import TwosomeError
-from twosome.policy.actor import Actor
+from twosome.policy.lm_policy import LanguageModelPolicy
 
 NORMALIZATIONS = ("none", "token", "word", "byte", "pmi")
 WORDS = ("You see a cup", "pick up the cup", "wait", "put the plate down", "p", "pi", "go", "你去", "🙂", "ünder")
@@ -68,7 +68,7 @@ def test_every_decision_that_is_scored_gets_probabilities_that_sum_to_one(scorer
     whole = [decision for decision in made if isinstance(decision, Decision)]
     if not whole:
         return
-    rows = attempt(lambda: Actor(scorers[name], normalization, context_free).probabilities(whole))
+    rows = attempt(lambda: LanguageModelPolicy(scorers[name], normalization, context_free).probabilities(whole))
     if isinstance(rows, TwosomeError):
         return
     for decision, row in zip(whole, rows, strict=True):

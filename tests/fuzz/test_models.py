@@ -14,7 +14,7 @@ from tests.fuzz.checking import attempt, files_below
 from tests.fuzz.inputs import inputs, json_values, texts
 from twosome import ActionScorer, Decision
 from twosome.errors import TwosomeError
-from twosome.policy.actor import Actor
+from twosome.policy.lm_policy import LanguageModelPolicy
 
 FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json")
 EVIL = {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model", "AutoTokenizer": ["evil.Tokenizer", None]}
@@ -49,10 +49,10 @@ def score(folder: Path, prompt_format: Any) -> None:
     before = files_below(folder.parent)
     scorer = attempt(lambda: ActionScorer.from_pretrained(str(folder), prompt_format=prompt_format))
     if not isinstance(scorer, TwosomeError):
-        rows = attempt(lambda: Actor(scorer).probabilities(DECISIONS))
+        rows = attempt(lambda: LanguageModelPolicy(scorer).probabilities(DECISIONS))
         if not isinstance(rows, TwosomeError):
             assert all(np.isfinite(row).all() and abs(row.sum() - 1) < 1e-9 for row in rows)
-            alone = [Actor(scorer).probabilities([decision])[0] for decision in DECISIONS]
+            alone = [LanguageModelPolicy(scorer).probabilities([decision])[0] for decision in DECISIONS]
             assert all(np.abs(a - b).max() < 1e-4 for a, b in zip(rows, alone, strict=True))
     assert files_below(folder.parent) == before
     assert CANARY not in before

@@ -13,9 +13,9 @@ from twosome import models
 from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import CheckpointError, RunError, TwosomeError
-from twosome.opening import Consent, grant
 from twosome.ppo.train import resume, train
 from twosome.scoring import ActionScorer
+from twosome.trust import Consent, grant
 
 
 def touching(canary: Path) -> str:

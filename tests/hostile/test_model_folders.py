@@ -18,10 +18,10 @@ from twosome import models
 from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import ModelError, RunError
-from twosome.opening import ChangedRunWarning
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
 from twosome.scoring.load import load_model
+from twosome.trust import ChangedRunWarning
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,9 @@ import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from twosome.content import CALIBRATION
+from twosome.checkpoint_schema import CALIBRATION
 from twosome.decision import Decision
 from twosome.errors import CheckpointError
-from twosome.policy.actor import Actor
 from twosome.policy.calibration import (
     TEMPERATURES,
     Calibration,
@@ -19,6 +18,7 @@ from twosome.policy.calibration import (
     save_calibration,
     temperature_for,
 )
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.scoring import ActionScorer
 
 KITCHEN = [
@@ -65,7 +65,9 @@ def test_differences_beyond_all_measure_end_at_the_highest_temperature():
 @pytest.mark.parametrize("prior_weight", [0.0, 1.0])
 @pytest.mark.parametrize("target", [0.5, 0.8])
 def test_an_actor_that_is_calibrated_has_the_entropy_that_is_asked_for(prior_weight, target):
-    actor = Actor(ActionScorer.from_pretrained("hearth"), "learned", calibration=Calibration(prior_weight))
+    actor = LanguageModelPolicy(
+        ActionScorer.from_pretrained("hearth"), "learned", calibration=Calibration(prior_weight)
+    )
     before = actor.probabilities(KITCHEN)
     for _ in range(2):  # where it stood before makes no difference
         actor.calibrate(KITCHEN, target)
@@ -77,7 +79,7 @@ def test_an_actor_that_is_calibrated_has_the_entropy_that_is_asked_for(prior_wei
 
 
 def test_an_actor_that_never_has_a_choice_keeps_temperature_1():
-    actor = Actor(ActionScorer.from_pretrained("hearth"), "learned")
+    actor = LanguageModelPolicy(ActionScorer.from_pretrained("hearth"), "learned")
     actor.calibrate(KITCHEN[2:], 0.8)
     assert actor.calibration.numbers() == {"temperature": 1, "prior_weight": 1}
 

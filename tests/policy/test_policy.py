@@ -14,11 +14,11 @@ from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import CheckpointError, EnvError, ModelError, NoActionError
-from twosome.policy.actor import Actor
 from twosome.policy.base import sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.critic import Critic, ValueHead
 from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters, trainable
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.ppo.train import train
 from twosome.scoring import ActionScorer
 from twosome.scoring.words import NoWordsWarning
@@ -65,18 +65,18 @@ def test_the_policy_is_the_softmax_of_the_normalized_scores(scorer, normalizatio
     calibration = Calibration(prior_weight=0.5)
     with torch.no_grad():
         calibration.log_temperature.add_(math.log(4))
-    policy = Actor(scorer, normalization, calibration=calibration).probabilities([TEA])[0]
+    policy = LanguageModelPolicy(scorer, normalization, calibration=calibration).probabilities([TEA])[0]
     assert policy[1] == 0
     assert policy[[0, 2]] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_policy_is_remembered_until_the_model_changes(scorer):
     add_adapters(scorer, Adapters(), seed=0)
-    actor = Actor(scorer)
+    actor = LanguageModelPolicy(scorer)
     before = actor.probabilities([TEA])[0]
     perturb(scorer)
     assert actor.probabilities([TEA])[0] is before
-    actor.forget()
+    actor.clear_cache()
     assert not np.allclose(actor.probabilities([TEA])[0], before)
 
 
@@ -199,10 +199,10 @@ def test_the_end_of_a_path_names_a_layer(scorer):
 def test_where_words_have_no_blanks_a_warning_says_that_word_means_nothing(scorer, phrase):
     decision = Decision("Now you", (phrase, "wait"))
     with pytest.warns(NoWordsWarning, match="'word' is nearly 'none'"):
-        Actor(scorer, "word").probabilities([decision])
-    Actor(scorer, "byte").probabilities([decision])
+        LanguageModelPolicy(scorer, "word").probabilities([decision])
+    LanguageModelPolicy(scorer, "byte").probabilities([decision])
 
 
 @pytest.mark.parametrize("phrase", ["식탁으로 가다", "возьми помидор", "امش إلى الطاولة", "टमाटर उठाओ", "x 走"])
 def test_where_blanks_part_words_there_is_no_warning(scorer, phrase):
-    Actor(scorer, "word").probabilities([Decision("Now you", (phrase, "wait"))])
+    LanguageModelPolicy(scorer, "word").probabilities([Decision("Now you", (phrase, "wait"))])

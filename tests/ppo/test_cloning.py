@@ -13,7 +13,7 @@ from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.envs import best_action, planner_for, text
 from twosome.errors import ConfigError, DivergedError, EnvError
-from twosome.policy.actor import Actor
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.ppo.cloning import PASSES, clone, demonstrate
 from twosome.ppo.train import Trainer, train
 from twosome.runs import RunDirectory
@@ -84,7 +84,7 @@ def test_training_goes_on_from_what_was_cloned(config):
     best = best_action(warm.collector.envs[0].env)
     assert warm.actor.probabilities([decision])[0][best] > cold.actor.probabilities([decision])[0][best]
     assert not warm.optimizers["actor"].state
-    assert isinstance(warm.actor, Actor)
+    assert isinstance(warm.actor, LanguageModelPolicy)
     assert np.isfinite(warm.step()["policy_loss"])
 
 

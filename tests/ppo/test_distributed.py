@@ -19,12 +19,12 @@ from safetensors.torch import load_file
 import tests.environments
 from tests.ranks import on_ranks
 from twosome import models
+from twosome.checkpoint_schema import CALIBRATION
 from twosome.config import TrainConfig
-from twosome.content import CALIBRATION
 from twosome.distributed import OneProcess
 from twosome.errors import ConfigError
 from twosome.policy import sharding
-from twosome.policy.actor import Actor
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.ppo import build
 from twosome.ppo.train import resume, train
 from twosome.rollout import Collector, merge
@@ -253,13 +253,13 @@ def test_one_process_cannot_shard_a_model(config):
 
 def train_with_nan(config: TrainConfig, in_rollout: bool) -> None:
     """Rank 1's model gives NaN, in the rollout or in the policy update."""
-    log_policy = Actor.log_policy
+    log_policy = LanguageModelPolicy.log_policy
 
-    def broken(self: Actor, decisions: Any) -> torch.Tensor:
+    def broken(self: LanguageModelPolicy, decisions: Any) -> torch.Tensor:
         breaks = os.environ["RANK"] == "1" and torch.is_grad_enabled() != in_rollout
         return log_policy(self, decisions) * (float("nan") if breaks else 1.0)
 
-    with mock.patch.object(Actor, "log_policy", broken):
+    with mock.patch.object(LanguageModelPolicy, "log_policy", broken):
         train(config)
 
 
@@ -278,16 +278,16 @@ def test_a_nan_in_one_ranks_rollout_ends_all_with_its_reason(config):
 
 def killed(config: TrainConfig) -> None:
     """Rank 1 is killed in its second policy update."""
-    log_policy, output = Actor.log_policy, config.output
+    log_policy, output = LanguageModelPolicy.log_policy, config.output
     assert output is not None
 
-    def dying(self: Actor, decisions: Any) -> torch.Tensor:
+    def dying(self: LanguageModelPolicy, decisions: Any) -> torch.Tensor:
         is_second = torch.is_grad_enabled() and (output / "checkpoints" / "step-0000000060").exists()
         if os.environ["RANK"] == "1" and is_second:
             os.kill(os.getpid(), signal.SIGKILL)
         return log_policy(self, decisions)
 
-    with mock.patch.object(Actor, "log_policy", dying):
+    with mock.patch.object(LanguageModelPolicy, "log_policy", dying):
         train(config)
 
 

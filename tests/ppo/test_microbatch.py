@@ -10,7 +10,7 @@ import torch
 from tests.scoring.tiny_models import DECISIONS, byte_level, tiny_model
 from twosome import ActionScorer, TrainConfig
 from twosome.bench.memory import peak_tensor_bytes
-from twosome.policy.actor import Actor
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.ppo.loss import PolicyLoss, policy_loss
 from twosome.ppo.microbatch import backward_mean, micro_batches
 from twosome.ppo.train import Trainer
@@ -26,7 +26,7 @@ class Minibatch:
 
     def __init__(self, max_tokens: int) -> None:
         self.scorer = ActionScorer(tiny_model("gpt2"), byte_level(), max_tokens_per_forward=max_tokens)
-        self.actor = Actor(self.scorer)
+        self.actor = LanguageModelPolicy(self.scorer)
         generator = torch.Generator().manual_seed(0)
         taken = self.actor.log_policy(BATCH).detach().gather(1, ACTIONS[:, None])[:, 0]
         self.old_logp = taken + 0.3 * torch.randn(len(BATCH), generator=generator, dtype=torch.float64)

@@ -104,7 +104,7 @@ def test_a_new_run_begins_as_the_untrained_model(config):
     trainer = Trainer(config)
     decision = tests.environments.decision("You have decided 0 times. Now you", 0)
     with_adapters = trainer.actor.probabilities([decision])[0]
-    trainer.actor.forget()
+    trainer.actor.clear_cache()
     with trainer.scorer.model.disable_adapter():
         assert np.array_equal(with_adapters, trainer.actor.probabilities([decision])[0])
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.scoring.tiny_models import DECISIONS, byte_level, llama, tiny_model
 from twosome import ActionScorer, Decision
 from twosome.bench.memory import peak_tensor_bytes
-from twosome.scoring.bounded import halved
+from twosome.scoring.bounded import split_to_fit
 
 LETTERS = "abcdefghijklmnop"
 HUGE = Decision("Now you", tuple(f"{a} {b} {c}" for a in LETTERS for b in LETTERS for c in "stuvwxyz"))
@@ -22,7 +22,7 @@ def test_each_item_is_in_one_part_in_order_and_each_part_fits_or_is_a_single_ite
     def fits(items):
         return sum(sizes[i] for i in items) <= bound
 
-    parts = halved(range(len(sizes)), fits)
+    parts = split_to_fit(range(len(sizes)), fits)
     assert [i for part in parts for i in part] == list(range(len(sizes)))
     assert all(fits(part) or len(part) == 1 for part in parts)
     if fits(range(len(sizes))):

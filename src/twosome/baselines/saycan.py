@@ -25,8 +25,8 @@ from twosome.baselines.ppo_mlp import VectorReader, tanh_network, train_mlp
 from twosome.envs import text
 from twosome.errors import ConfigError
 from twosome.observation import Observation
-from twosome.policy.actor import Actor
 from twosome.policy.base import Policy
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector, Rollout
 from twosome.scoring import ActionScorer
@@ -173,7 +173,7 @@ def _product(said: NDArray[np.float64], log_can: NDArray[np.float64]) -> NDArray
 
 def train_saycan(config: SayCanConfig, record: Record) -> SayCan:
     """The untrained model with an affordance learned as the settings say; SayCan itself has not played yet."""
-    actor = Actor(ActionScorer.from_pretrained(config.model), config.normalization)
+    actor = LanguageModelPolicy(ActionScorer.from_pretrained(config.model), config.normalization)
     experience = experience_of(config)
     affordance = Affordance(config.env, config.hidden, config.seed)
     affordance.fit(experience)

@@ -13,12 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
-from twosome.bench.ways import Place, Request, Way, evenly
+from twosome.bench.methods import Place, Request, ScoringMethod, evenly
 
 MAX_CACHE_BYTES = 2**30
 
 
-def cached(request: Request, max_tokens: int) -> Way:
+def cached(request: Request, max_tokens: int) -> ScoringMethod:
     """Score actions as padded rows behind copies of their prompt's keys and values.
 
     Args:
@@ -31,7 +31,7 @@ def cached(request: Request, max_tokens: int) -> Way:
     per_row = _cache_bytes_per_token(request) * request.width
     places = evenly(every, max(1, min(max_tokens // longest, MAX_CACHE_BYTES // per_row)))
     rows = _Rows(request, places)
-    return Way("cached", (rows.score,), places, len(every), fixed=lambda: rows.prompts()[0])
+    return ScoringMethod("cached", (rows.score,), places, len(every), fixed=lambda: rows.prompts()[0])
 
 
 def _cache_bytes_per_token(request: Request) -> int:

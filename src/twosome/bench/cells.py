@@ -5,7 +5,7 @@ from typing import Any
 
 from twosome.bench.cached import cached
 from twosome.bench.compare import Mode, compare, largest_difference, run_parts, seconds
-from twosome.bench.ways import Request, Way, floor_size, harness, packed, padded, plain
+from twosome.bench.methods import Request, ScoringMethod, floor_size, harness, packed, padded, plain
 from twosome.decision import Decision
 from twosome.errors import MissingExtraError
 from twosome.scoring import ActionScorer
@@ -69,7 +69,7 @@ def _padded_tokens_per_second(request: Request) -> float:
     return num_tokens / min(seconds(run, request.scorer.device)[0] for _ in range(2))
 
 
-def _harness(request: Request, max_tokens: int) -> tuple[list[Way], dict[str, str]]:
+def _harness(request: Request, max_tokens: int) -> tuple[list[ScoringMethod], dict[str, str]]:
     try:
         return [harness(request, max_tokens)], {}
     except MissingExtraError as error:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from twosome.bench.memory import peak_mib
-from twosome.bench.ways import Part, Way
+from twosome.bench.methods import Part, ScoringMethod
 from twosome.statistics import paired_ratio, quartiles
 
 Mode = Literal["forward", "forward_backward"]
@@ -35,7 +35,7 @@ def run_parts(parts: Sequence[Part], mode: Mode, model: torch.nn.Module) -> list
     return results
 
 
-def largest_difference(ways: Sequence[Way], model: torch.nn.Module) -> dict[str, float]:
+def largest_difference(ways: Sequence[ScoringMethod], model: torch.nn.Module) -> dict[str, float]:
     """How far each way's log-probabilities are from the first way's, in nats, where both give one."""
     first, *others = [
         dict(zip(way.places, torch.cat(run_parts(way.parts, "forward", model)).tolist(), strict=True))
@@ -94,7 +94,7 @@ def times_in_turn(
 
 
 def compare(
-    ways: Sequence[Way],
+    ways: Sequence[ScoringMethod],
     mode: Mode,
     model: torch.nn.Module,
     device: torch.device,
@@ -133,7 +133,7 @@ def compare(
     }
 
 
-def _scaled(way: Way, measured: Mapping[str, list[Seconds]]) -> list[Seconds]:
+def _scaled(way: ScoringMethod, measured: Mapping[str, list[Seconds]]) -> list[Seconds]:
     """Times of all rows, from times of some: what does not grow with the rows counts once."""
     fixed = measured.get(f"{way.name} fixed", [(0.0, 0.0)] * len(measured[way.name]))
     return [

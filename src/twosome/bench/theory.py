@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from twosome.bench.methods import floor_size
 from twosome.bench.models import Size
-from twosome.bench.ways import floor_size
 from twosome.scoring.spans import Spans
 
 

@@ -14,8 +14,8 @@ from twosome.cli.parse import parse
 from twosome.console import Name, announce, plain_console
 from twosome.evaluate.loading import ModelOptions
 from twosome.json_argument import JsonObject
-from twosome.opening import RunConsent
 from twosome.setting_types import Normalization, require_at_least
+from twosome.trust import RunConsent
 
 
 @dataclass(frozen=True)

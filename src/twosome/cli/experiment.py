@@ -9,7 +9,7 @@ import tyro
 
 from twosome.cli.parse import parse
 from twosome.errors import ConfigError
-from twosome.opening import Consent
+from twosome.trust import Consent
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.panel import ALL, SEED, Panel, rows
-from twosome.opening import Consent, read_settings
 from twosome.runs import RunDirectory, write_json
 from twosome.setting_types import require_at_least
+from twosome.trust import Consent, read_settings
 
 PLAYERS = ("random", "untrained", "trained", "planner")
 

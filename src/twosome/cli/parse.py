@@ -10,7 +10,7 @@ import tyro
 
 from twosome.cli.process import complain
 from twosome.errors import quote, visible
-from twosome.opening import Consent, grant
+from twosome.trust import Consent, grant
 
 Options = TypeVar("Options")
 

@@ -17,8 +17,8 @@ from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
-from twosome.opening import RunConsent, read_settings
 from twosome.runs import RunDirectory
+from twosome.trust import RunConsent, read_settings
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,25 @@ def _is_run(options: Score) -> bool:
 def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, Any]:
     import torch
 
-    from twosome.policy.actor import Actor
     from twosome.policy.calibration import Calibration
+    from twosome.policy.lm_policy import LanguageModelPolicy
     from twosome.policy.loading import load_run
     from twosome.scoring import ActionScorer, Normalization
 
     if is_run:
         actor, _, _ = load_run(Path(options.model))
     else:
-        actor = Actor(ActionScorer.from_pretrained(options.model, **options.loading.given()))
+        actor = LanguageModelPolicy(ActionScorer.from_pretrained(options.model, **options.loading.given()))
     scorer = actor.scorer
     if actor.normalization != "learned":
         calibration = Calibration(TrainConfig.prior_weight)
-        actor = Actor(scorer, "learned", actor.context_free_prompt, calibration, actor.frozen)
+        actor = LanguageModelPolicy(scorer, "learned", actor.context_free_prompt, calibration, actor.frozen)
         actor.calibrate([decision], TrainConfig.target_entropy)
     with torch.no_grad():
         policies = {
-            name: Actor(scorer, name, actor.context_free_prompt, actor.calibration, actor.frozen).probabilities(
-                [decision]
-            )[0]
+            name: LanguageModelPolicy(
+                scorer, name, actor.context_free_prompt, actor.calibration, actor.frozen
+            ).probabilities([decision])[0]
             for name in get_args(Normalization)
         }
         tokens = scorer.token_log_probs([decision])[0]

@@ -12,10 +12,10 @@ from twosome.cli.parse import parse
 from twosome.config import TrainConfig
 from twosome.console import announce
 from twosome.errors import RunError
-from twosome.opening import Consent, is_finished, read_settings
 from twosome.report.checks import checked_metrics
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
+from twosome.trust import Consent, is_finished, read_settings
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from twosome.console import plain_console
 from twosome.envs import text
 from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.record import can_be_filmed, record
-from twosome.opening import read_settings
 from twosome.report.checks import checked_metrics
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
 from twosome.runs import EVALUATION, UNTRAINED, RunDirectory, explain_write_errors, write_json
+from twosome.trust import read_settings
 from twosome.versions import hardware
 
 

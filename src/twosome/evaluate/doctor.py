@@ -23,9 +23,9 @@ from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import PromptTooLongError, quote
 from twosome.evaluate.loading import ModelOptions
-from twosome.policy.actor import Actor
 from twosome.policy.base import Policy
 from twosome.policy.calibration import Calibration
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector, Episode, entropy_share
 from twosome.scoring import ActionScorer, Normalization, context_free_log_probs
@@ -271,13 +271,13 @@ class _Doctor:
         )
         return readable, [finding]
 
-    def _actor(self, normalization: Normalization, decisions: Sequence[Decision]) -> Actor:
-        actor = Actor(self.scorer, normalization, calibration=Calibration(TrainConfig.prior_weight))
+    def _actor(self, normalization: Normalization, decisions: Sequence[Decision]) -> LanguageModelPolicy:
+        actor = LanguageModelPolicy(self.scorer, normalization, calibration=Calibration(TrainConfig.prior_weight))
         if normalization == "learned":
             actor.calibrate(decisions, TrainConfig.target_entropy)
         return actor
 
-    def _untrained(self, actor: Actor, decisions: Sequence[Decision]) -> dict[str, Any]:
+    def _untrained(self, actor: LanguageModelPolicy, decisions: Sequence[Decision]) -> dict[str, Any]:
         began = time.perf_counter()
         rows = actor.probabilities(decisions)
         self.facts.setdefault("scoring_ms", 1000 * (time.perf_counter() - began) / len(decisions))
@@ -293,7 +293,7 @@ class _Doctor:
     def _certain(
         self,
         decisions: Sequence[Decision],
-        actors: dict[Any, Actor],
+        actors: dict[Any, LanguageModelPolicy],
         untrained: dict[str, dict[str, Any]],
         normalization: Normalization,
     ) -> list[Finding]:
@@ -316,7 +316,7 @@ class _Doctor:
             )
         ]
 
-    def _unfinished(self, decisions: Sequence[Decision], actor: Actor) -> list[Finding]:
+    def _unfinished(self, decisions: Sequence[Decision], actor: LanguageModelPolicy) -> list[Finding]:
         """Principle 1: prompt and phrase read on."""
         ended = [decision for decision in decisions if _ENDED.search(decision.prompt)]
         if not ended:
@@ -336,7 +336,9 @@ class _Doctor:
             )
         ]
 
-    def _articles(self, decisions: Sequence[Decision], actor: Actor) -> tuple[list[Finding], Sequence[Decision]]:
+    def _articles(
+        self, decisions: Sequence[Decision], actor: LanguageModelPolicy
+    ) -> tuple[list[Finding], Sequence[Decision]]:
         """Principle 2: a missing article makes the noun improbable. Also the decisions with the articles."""
         prompts: dict[str, str] = {}
         for decision in decisions:
@@ -373,7 +375,7 @@ class _Doctor:
     def _biases(
         self,
         decisions: Sequence[Decision],
-        actors: dict[Any, Actor],
+        actors: dict[Any, LanguageModelPolicy],
         normalization: Normalization,
         untrained: dict[str, Any],
         random: Played,
@@ -474,7 +476,7 @@ def _duplicates(doctor: _Doctor, decisions: Sequence[Decision], normalization: N
     doctor.facts["decisions_with_duplicates"] = len(affected)
     if not affected:
         return []
-    actor = Actor(doctor.scorer, normalization)
+    actor = LanguageModelPolicy(doctor.scorer, normalization)
     moved = []
     for decision, row in zip(affected, actor.probabilities(affected), strict=True):
         once: dict[str, float] = {}

@@ -9,22 +9,22 @@ import torch
 from twosome import models
 from twosome.baselines import Planner, Uniform
 from twosome.baselines.saycan import Affordance, SayCan, random_experience
+from twosome.checkpoint_schema import LEARNED
 from twosome.config import TrainConfig
-from twosome.content import LEARNED
 from twosome.envs import text
 from twosome.envs.checked import raised
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.request import Request, own_policy
 from twosome.evaluate.success import Evaluation, evaluate
-from twosome.opening import open_checkpoint
-from twosome.policy.actor import Actor
 from twosome.policy.base import Policy, require_policy
 from twosome.policy.calibration import Calibration
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.loading import load_run, load_scorer, require_recorded_model
 from twosome.rollout import random_decisions
 from twosome.runs import RunDirectory, sha256
 from twosome.scoring import ActionScorer
+from twosome.trust import open_checkpoint
 from twosome.versions import versions
 
 AFFORDANCE_DECISIONS = 20_000
@@ -162,14 +162,14 @@ _MAKERS: dict[str, Callable[[Request], Evaluator]] = {
 """How each policy that has a name of its own is made."""
 
 
-def _untrained(request: Request) -> Actor:
+def _untrained(request: Request) -> LanguageModelPolicy:
     """A model by its name; with the settings of a run, if there is one, so that the two can be compared.
 
     With normalization ``"learned"`` it is where a run would begin in this world.
     """
     config, model = request.config(), request.named_model()
     env, env_kwargs = request.world()
-    if request.run is not None and config is not None and models.same(config.model, model):
+    if request.run is not None and config is not None and models.is_same_model(config.model, model):
         run = RunDirectory.open(request.run)
         # What a trained model is compared with is what its training began with.
         if run.checkpoints():
@@ -179,13 +179,15 @@ def _untrained(request: Request) -> Actor:
         scorer = ActionScorer.from_pretrained(model, **request.loading.given())
     config = config or TrainConfig(env=env, model=model)
     calibration = Calibration(config.prior_weight)
-    actor = Actor(scorer, request.normalization or config.normalization, config.context_free_prompt, calibration)
+    actor = LanguageModelPolicy(
+        scorer, request.normalization or config.normalization, config.context_free_prompt, calibration
+    )
     if actor.normalization == "learned":
         actor.calibrate(random_decisions(text.maker(env, env_kwargs, scorer.fits), config.seed), config.target_entropy)
     return actor
 
 
-def _normalized(actor: Actor) -> dict[str, Any]:
+def _normalized(actor: LanguageModelPolicy) -> dict[str, Any]:
     """What has to be said of how scores become a policy."""
     numbers = actor.calibration.numbers() if actor.normalization == "learned" else {}
     return {"normalization": actor.normalization, **numbers}
@@ -198,5 +200,5 @@ def _loaded(loading: ModelOptions) -> dict[str, Any]:
 
 def _random_init(model: str, config: TrainConfig | None) -> dict[str, bool]:
     """What has to be said of a model whose weights the run drew at random."""
-    drawn = config is not None and config.random_init and models.same(config.model, model)
+    drawn = config is not None and config.random_init and models.is_same_model(config.model, model)
     return {"random_init": True} if drawn else {}

@@ -21,10 +21,10 @@ from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.panel import EPISODES, SEED, Panel
 from twosome.evaluate.success import Evaluation
 from twosome.evaluate.unseen import KINDS, PanelTask, unseen_tasks
-from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
 from twosome.statistics import difference_interval, middle_95, stratified_means, wilson_interval
+from twosome.trust import read_settings
 from twosome.versions import versions
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError, MissingExtraError
-from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
+from twosome.trust import read_settings
 
 TASKS = ("hearth_cloze", "hearth_next_step", "hearth_affordance", "hearth_where_is", "hearth_grammar")
 """The multiple-choice tasks that ship with the package."""

@@ -14,9 +14,9 @@ from twosome.envs.choices import check_choice
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
-from twosome.opening import read_settings
 from twosome.runs import RunDirectory
 from twosome.setting_types import Normalization, Range, Threads, check_settings
+from twosome.trust import read_settings
 
 _WITHOUT_MODEL = ("random", "planner")
 POLICIES = ("model", *_WITHOUT_MODEL, "saycan")
@@ -79,7 +79,7 @@ class Request:
                 "or --policy random, planner or saycan."
             )
         require_extras(quantization=self.loading.quantization)
-        if config is not None and (self.model is None or models.same(config.model, self.model)):
+        if config is not None and (self.model is None or models.is_same_model(config.model, self.model)):
             self._leave_to_the_run()
         models.locate(self.named_model())
         if config is not None and self.run is not None and self.model is None and self.policy == "model":

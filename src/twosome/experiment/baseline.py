@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from twosome.baselines.config import BaselineConfig
-from twosome.content import WINDOW
+from twosome.checkpoint_schema import WINDOW
 from twosome.envs import text
 from twosome.errors import TwosomeError
 from twosome.evaluate.evaluator import Evaluator
 from twosome.experiment.kind import BASELINES
 from twosome.experiment.settings import recorded
-from twosome.opening import Consent, grant
 from twosome.rollout import Episode, Rollout, episode_means
 from twosome.runs import EVALUATION, RunDirectory, explain_write_errors, write_json
+from twosome.trust import Consent, grant
 from twosome.versions import hardware, versions
 
 

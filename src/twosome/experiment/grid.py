@@ -14,7 +14,7 @@ from twosome.documents import parse_toml, read_text, why_not_json, why_unusable
 from twosome.envs import text
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.experiment.kind import BASELINES
-from twosome.experiment.measurement import MEASUREMENTS, Asked
+from twosome.experiment.measurement import MEASUREMENTS, MeasurementRequest
 from twosome.experiment.settings import (
     TRAINED,
     Config,
@@ -25,8 +25,8 @@ from twosome.experiment.settings import (
     require_settings,
     require_types,
 )
-from twosome.opening import granted, require_consent
 from twosome.setting_types import Count, Range, check_settings, refusal
+from twosome.trust import granted, require_consent
 
 _KEYS = {
     "name": str,
@@ -89,10 +89,10 @@ class Cell:
     untrained: bool = False
 
     @property
-    def asked(self) -> Asked:
+    def request(self) -> MeasurementRequest:
         """What its further measurements are asked for."""
         model = str(getattr(self.config, "model", ""))
-        return Asked(str(self.path), model, self.evaluation.episodes, self.evaluation.seed, self.threads)
+        return MeasurementRequest(str(self.path), model, self.evaluation.episodes, self.evaluation.seed, self.threads)
 
     @property
     def label(self) -> str:

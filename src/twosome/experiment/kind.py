@@ -28,7 +28,7 @@ BASELINES = Registry[Baseline]("kind of method", "twosome.experiment.kinds")
 register = BASELINES.register
 
 
-def later(place: str) -> Callable[[Any, Record], Any]:
+def lazy_import(place: str) -> Callable[[Any, Record], Any]:
     """A function that is imported when it is called, "module:function": a file is checked without torch."""
 
     def learn(config: Any, record: Record) -> Any:

@@ -14,7 +14,7 @@ from twosome.runs import read_json
 
 
 @dataclass(frozen=True)
-class Asked:
+class MeasurementRequest:
     """What a measurement is asked for: of which run and model, over which episodes, with how many threads."""
 
     run: str
@@ -34,7 +34,7 @@ class Measurement:
         check: refuses a run of these settings before anything runs, by raising ConfigError or MissingExtraError.
     """
 
-    command: Callable[[Asked], list[str]]
+    command: Callable[[MeasurementRequest], list[str]]
     numbers: Callable[[Mapping[str, Any]], Iterator[Number]]
     check: Callable[[TrainConfig], None] = lambda config: None
 
@@ -48,21 +48,21 @@ def path_of(run: Path, name: str) -> Path:
     return run / f"also-{re.sub('[^A-Za-z0-9_.-]', '-', name)}.json"
 
 
-def is_done(name: str, asked: Asked) -> bool:
+def is_done(name: str, request: MeasurementRequest) -> bool:
     """Whether a measurement's file is there, whole, and of what is asked for."""
     try:
-        found = read_json(path_of(Path(asked.run), name))
+        found = read_json(path_of(Path(request.run), name))
     except RunError:
         return False
-    return found.get("measurement") == name and found.get("asked") == record(name, asked)
+    return found.get("measurement") == name and found.get("asked") == record(name, request)
 
 
-def record(name: str, asked: Asked) -> list[str]:
+def record(name: str, request: MeasurementRequest) -> list[str]:
     """The command as a file of the measurement says it, wherever the run lies."""
-    return MEASUREMENTS.find(name).command(replace(asked, run="RUN", threads=1))
+    return MEASUREMENTS.find(name).command(replace(request, run="RUN", threads=1))
 
 
-def document(name: str, asked: Asked, answer: Mapping[str, Any]) -> dict[str, Any]:
+def document(name: str, request: MeasurementRequest, answer: Mapping[str, Any]) -> dict[str, Any]:
     """What the file of a measurement says: its numbers, what was asked for, and all that the command printed.
 
     Raises:
@@ -72,4 +72,4 @@ def document(name: str, asked: Asked, answer: Mapping[str, Any]) -> dict[str, An
         numbers = [number.to_json() for number in MEASUREMENTS.find(name).numbers(answer)]
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise RunError(f"the measurement {quote(name)} printed a document without {quote(str(error))}.") from error
-    return {"measurement": name, "asked": record(name, asked), "numbers": numbers, "document": answer}
+    return {"measurement": name, "asked": record(name, request), "numbers": numbers, "document": answer}

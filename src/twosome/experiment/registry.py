@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from twosome.envs.choices import suggestion
 from twosome.errors import ConfigError, quote
-from twosome.opening import granted, require_consent
+from twosome.trust import granted, require_consent
 
 T = TypeVar("T")
 

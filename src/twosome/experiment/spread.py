@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from twosome.errors import MissingExtraError
 from twosome.experiment.grid import Cell, Reference
 from twosome.experiment.work import Outcome, Worker, carry_out
-from twosome.opening import granted
+from twosome.trust import granted
 
 Task: TypeAlias = Cell | Reference
 Events: TypeAlias = Iterator[tuple[Task, Outcome] | None]

@@ -37,7 +37,7 @@ def state_of(task: Cell | Reference) -> State:
         return "begun"
     documents = [EVALUATION, *([UNTRAINED] if task.untrained else [])]
     measured = all(is_measured(task.path / name, task.evaluation) for name in documents)
-    return "done" if measured and all(is_done(name, task.asked) for name in task.also) else "trained"
+    return "done" if measured and all(is_done(name, task.request) for name in task.also) else "trained"
 
 
 def is_measured(path: Path, evaluation: Evaluation, world: Mapping[str, Any] | None = None) -> bool:
@@ -146,7 +146,7 @@ def first_difference(path: Path, config: Config) -> tuple[str, Any, Any] | None:
     """
     found = TrainConfig.completed(RunDirectory.open(path).read_config())
     asked = recorded(config)
-    if "model" in asked and models.same(str(found.get("model")), asked["model"]):
+    if "model" in asked and models.is_same_model(str(found.get("model")), asked["model"]):
         del asked["model"]
     differences = ((name, found.get(name), now) for name, now in asked.items() if found.get(name) != now)
     return next(differences, None)

@@ -19,8 +19,8 @@ from twosome.experiment.measurement import MEASUREMENTS, document, is_done, path
 from twosome.experiment.settings import flags
 from twosome.experiment.state import is_measured, state_of
 from twosome.files import open_to_append, open_to_read
-from twosome.opening import Consent
 from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, exclusively, explain_write_errors, write_json
+from twosome.trust import Consent
 from twosome.versions import hardware
 
 _MOST_SAID = 1000
@@ -102,9 +102,9 @@ class Worker:
         if task.untrained:
             self._measure([*run, "--model", task.config.model], task.path / UNTRAINED, task, claim)
         for name in task.also:
-            if not is_done(name, task.asked):
-                words = [*MEASUREMENTS.find(name).command(task.asked), *self._consent.flags()]
-                self._write(path_of(task.path, name), document(name, task.asked, self._answer(words, task, claim)))
+            if not is_done(name, task.request):
+                words = [*MEASUREMENTS.find(name).command(task.request), *self._consent.flags()]
+                self._write(path_of(task.path, name), document(name, task.request, self._answer(words, task, claim)))
 
     def _train(self, cell: Cell, *, resume: bool, claim: int) -> None:
         if resume:

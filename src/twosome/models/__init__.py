@@ -45,7 +45,7 @@ def path(name: str) -> Path:
     return folder
 
 
-def loadable(folder: Path) -> Iterator[Path]:
+def readable_files(folder: Path) -> Iterator[Path]:
     """What of a model's folder may be read, whatever it is: regular files are expected there."""
     yield from (path for path in sorted(folder.iterdir()) if any(fnmatch(path.name, pattern) for pattern in _READ))
     if os.path.lexists(folder / _TEMPLATES):
@@ -55,10 +55,10 @@ def loadable(folder: Path) -> Iterator[Path]:
             yield from sorted((folder / _TEMPLATES).iterdir())
 
 
-def everywhere(name_or_path: str) -> str:
+def absolute_path(name_or_path: str) -> str:
     """The same name; of a folder or GGUF file its absolute path, so that it means the same wherever it is read.
 
-    >>> everywhere("hearth"), everywhere("nobody/nothing")
+    >>> absolute_path("hearth"), absolute_path("nobody/nothing")
     ('hearth', 'nobody/nothing')
     """
     if name_or_path in NAMES or not (os.path.isdir(os.path.expanduser(name_or_path)) or is_gguf(name_or_path)):
@@ -66,10 +66,10 @@ def everywhere(name_or_path: str) -> str:
     return _absolute(name_or_path)
 
 
-def same(first: str, second: str) -> bool:
+def is_same_model(first: str, second: str) -> bool:
     """Whether two names are those of one model, as seen from here.
 
-    >>> same("models/mine", "./models/mine"), same("hearth", "models/hearth")
+    >>> is_same_model("models/mine", "./models/mine"), is_same_model("hearth", "models/hearth")
     (True, False)
     """
     return _absolute(first) == _absolute(second)
@@ -85,7 +85,7 @@ def adapter_folder(name_or_path: str) -> Path | None:
     return folder if name_or_path not in NAMES and os.path.isfile(folder / ADAPTER_CONFIG) else None
 
 
-def adapted(name_or_path: str) -> str | None:
+def base_of_adapter(name_or_path: str) -> str | None:
     """The model that an adapter is for, if the folder that a name leads to holds an adapter alone.
 
     Raises:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from twosome.content import CALIBRATION
+from twosome.checkpoint_schema import CALIBRATION
 from twosome.policy.tensors import copy_into
 
 TEMPERATURES = (0.05, 1000.0)
@@ -27,7 +27,7 @@ class Calibration(nn.Module):
     """The learned numbers, in float32 whatever the model's precision.
 
     Args:
-        prior_weight: its start; the temperature starts at 1, until `Actor.calibrate` sets it.
+        prior_weight: its start; the temperature starts at 1, until `LanguageModelPolicy.calibrate` sets it.
 
     Attributes:
         log_temperature: natural logarithm of what divides the scores.

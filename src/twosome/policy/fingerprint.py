@@ -16,7 +16,7 @@ from huggingface_hub import try_to_load_from_cache
 from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import ModelError, RunError, quote
-from twosome.opening import ChangedRunWarning
+from twosome.trust import ChangedRunWarning
 
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 _OTHERS = (
@@ -47,7 +47,7 @@ def model_files(config: TrainConfig) -> dict[str, str]:
     wanted = _OTHERS if config.random_init else (*_WEIGHTS, *_OTHERS)
     files = _files(config.model, wanted)
     # An adapter that lies alone is merged into a model that lies elsewhere.
-    base = models.adapted(config.model)
+    base = models.base_of_adapter(config.model)
     if base is not None:
         files |= {f"base/{name}": file for name, file in _files(base, wanted).items()}
     with ThreadPoolExecutor() as pool:
@@ -62,7 +62,7 @@ def _files(model: str, wanted: Sequence[str]) -> dict[str, Path]:
         return {"model.gguf": folder}
     models.require_own_weights(folder)
     # Links are followed: a snapshot of the Hugging Face Hub is made of them.
-    files = {path.relative_to(folder).as_posix(): path for path in models.loadable(folder) if path.is_file()}
+    files = {path.relative_to(folder).as_posix(): path for path in models.readable_files(folder) if path.is_file()}
     return {name: path for name, path in files.items() if any(fnmatch(name, pattern) for pattern in wanted)}
 
 

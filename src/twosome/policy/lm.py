@@ -13,7 +13,7 @@ from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
-from twosome.content import ADAPTER_CONFIG, LEARNED
+from twosome.checkpoint_schema import ADAPTER_CONFIG, LEARNED
 from twosome.errors import CheckpointError, ModelError, RunError, quote
 from twosome.policy.critic import State
 from twosome.policy.tensors import copy_into

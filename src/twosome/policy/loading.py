@@ -6,16 +6,16 @@ from typing import Any
 
 from peft import PeftModel
 
+from twosome.checkpoint_schema import CALIBRATION, LEARNED
 from twosome.config import TrainConfig
-from twosome.content import CALIBRATION, LEARNED
 from twosome.errors import CheckpointError, RunError, quote
-from twosome.opening import Consent, granted, open_checkpoint, read_settings, require_code_consent
-from twosome.policy.actor import Actor
 from twosome.policy.calibration import Calibration, load_calibration, save_calibration
 from twosome.policy.fingerprint import model_files, require_same_model
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.tuning import load_tuned, randomize, save_tuned
 from twosome.runs import RunDirectory, explain_write_errors, read_json, require_hashes, sha256, write_json
 from twosome.scoring import ActionScorer
+from twosome.trust import Consent, granted, open_checkpoint, read_settings, require_code_consent
 
 AGENT = "agent.json"
 """What a saved agent is known by: its settings, and the hashes of its model's files and of its own."""
@@ -54,7 +54,7 @@ def load_run(
     device: str | None = None,
     trust_remote_code: bool = False,
     allow_other_model: bool = False,
-) -> tuple[Actor, TrainConfig, Path]:
+) -> tuple[LanguageModelPolicy, TrainConfig, Path]:
     """The policy of a run, its settings, and the folder of the checkpoint; see `twosome.Agent.load`.
 
     Raises:
@@ -65,10 +65,12 @@ def load_run(
     config = read_settings(directory, Consent(trust_remote_code=trust_remote_code), plays=False)
     folder, state = open_checkpoint(directory, checkpoint, config)
     require_recorded_model(state, config, allow_other_model=allow_other_model)
-    return _put_together(config, folder, device), config, folder
+    return _build_policy(config, folder, device), config, folder
 
 
-def _put_together(config: TrainConfig, folder: Path, device: str | None, *, trained: bool = True) -> Actor:
+def _build_policy(
+    config: TrainConfig, folder: Path, device: str | None, *, trained: bool = True
+) -> LanguageModelPolicy:
     """The model that the settings name, with what was learned."""
     scorer = load_scorer(config, device)
     # Loading the weights of a whole model puts another model into the scorer.
@@ -78,7 +80,7 @@ def _put_together(config: TrainConfig, folder: Path, device: str | None, *, trai
     calibration = Calibration()
     if config.normalization == "learned":
         load_calibration(calibration, folder)
-    return Actor(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
+    return LanguageModelPolicy(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
 
 
 def is_saved(folder: Path) -> bool:
@@ -86,7 +88,7 @@ def is_saved(folder: Path) -> bool:
     return (folder / AGENT).is_file()
 
 
-def save_policy(actor: Actor, config: TrainConfig, folder: Path) -> Path:
+def save_policy(actor: LanguageModelPolicy, config: TrainConfig, folder: Path) -> Path:
     """Write a policy into a new or empty folder: settings, and what was learned if anything was.
 
     Raises:
@@ -116,7 +118,7 @@ def save_policy(actor: Actor, config: TrainConfig, folder: Path) -> Path:
 
 def load_saved(
     folder: Path, *, device: str | None = None, trust_remote_code: bool = False, allow_other_model: bool = False
-) -> tuple[Actor, TrainConfig]:
+) -> tuple[LanguageModelPolicy, TrainConfig]:
     """What `save_policy` wrote.
 
     Raises:
@@ -141,4 +143,4 @@ def load_saved(
         )
     require_hashes(folder, content["files"], f"the agent {folder}", AGENT, "Save it anew.")
     require_recorded_model(content, config, allow_other_model=allow_other_model)
-    return _put_together(config, folder, device, trained=content["trained"]), config
+    return _build_policy(config, folder, device, trained=content["trained"]), config

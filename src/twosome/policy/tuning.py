@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from twosome.checkpoint_schema import LEARNED
 from twosome.config import TrainConfig
-from twosome.content import LEARNED
 from twosome.errors import quote
 from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters
 from twosome.policy.tensors import damaged, read_tensors

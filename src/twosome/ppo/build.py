@@ -20,16 +20,16 @@ from twosome.envs import callables, text
 from twosome.errors import ConfigError, quote
 from twosome.extras import require_extras
 from twosome.launch import require_equal_shares
-from twosome.policy.actor import Actor
 from twosome.policy.calibration import Calibration
 from twosome.policy.critic import Critic, State, ValueHead
 from twosome.policy.lm import frozen_features, recompute_layers, trainable
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.loading import load_scorer
 from twosome.policy.sharding import load_sharded_scorer
 from twosome.policy.tuning import begin_tuning, frozen_copy, load_tuned
 from twosome.ppo.cloning import imitate
 from twosome.ppo.credit import Algorithm
-from twosome.ppo.microbatch import keep_within
+from twosome.ppo.microbatch import fit_to_memory
 from twosome.rollout import Collector, random_decisions
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
@@ -57,7 +57,7 @@ class Parts:
     config: TrainConfig
     scorer: ActionScorer
     frozen: ActionScorer
-    actor: Actor
+    actor: LanguageModelPolicy
     critic: Critic
     collector: Collector
     algorithm: Algorithm
@@ -70,7 +70,7 @@ class Parts:
         return has_critic(self.config.algorithm)
 
 
-def prepared(config: TrainConfig, env: MakeEnv | None, ranks: Ranks) -> TrainConfig:
+def resolve_config(config: TrainConfig, env: MakeEnv | None, ranks: Ranks) -> TrainConfig:
     """The settings with names that mean the same in every process, once a run of them could begin.
 
     Args:
@@ -87,13 +87,13 @@ def prepared(config: TrainConfig, env: MakeEnv | None, ranks: Ranks) -> TrainCon
     return replace(
         config,
         env=text.resolve(config.env) if env is None else callables.register(env),
-        model=models.everywhere(config.model),
+        model=models.absolute_path(config.model),
         algorithm=qualified(config.algorithm),
         output=folder,
     )
 
 
-def hand_in(config: TrainConfig, env: MakeEnv | None) -> None:
+def register_env(config: TrainConfig, env: MakeEnv | None) -> None:
     """Let a run that goes on have the environment that a function made for it before.
 
     Raises:
@@ -128,7 +128,7 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
     algorithm = algorithm_class(config.algorithm)
     scorer, frozen = _models(config, checkpoint, ranks)
     calibration = Calibration(config.prior_weight)
-    actor = Actor(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
+    actor = LanguageModelPolicy(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
     collector = Collector(
         text.maker(config.env, config.env_kwargs, scorer.fits),
         config.num_envs,
@@ -140,7 +140,7 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
         critic = _critic(config, frozen, collector, ranks)
         optimizers = new_optimizers(config, actor, critic)
         if config.memory_budget_gib is not None:
-            keep_within(config.memory_budget_gib, scorer, frozen, critic.head, collector.current)
+            fit_to_memory(config.memory_budget_gib, scorer, frozen, critic.head, collector.current)
         if checkpoint is None and config.learns_normalization:
             _calibrate(config, actor, ranks)
         elif checkpoint is None and any(hasattr(env.env.unwrapped, "fits") for env in collector.envs):
@@ -154,7 +154,7 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
     return Parts(config, scorer, frozen, actor, critic, collector, gives_credit, optimizers, rng)
 
 
-def new_optimizers(config: TrainConfig, actor: Actor, critic: Critic) -> dict[str, torch.optim.Optimizer]:
+def new_optimizers(config: TrainConfig, actor: LanguageModelPolicy, critic: Critic) -> dict[str, torch.optim.Optimizer]:
     """Fresh optimizers of all that is learned; their state is float32, as what they change.
 
     In half precision, AdamW's second moment would underflow.
@@ -177,7 +177,7 @@ def warm_start(parts: Parts, ranks: Ranks) -> None:
         return
     imitate(parts.actor, parts.config)
     # Done on each rank alike, but not every device repeats a sum to the last bit.
-    ranks.take_from_main(trainable(parts.scorer.model))
+    ranks.broadcast(trainable(parts.scorer.model))
     parts.optimizers.update(new_optimizers(parts.config, parts.actor, parts.critic))
 
 
@@ -217,11 +217,11 @@ def _critic(config: TrainConfig, frozen: ActionScorer, collector: Collector, ran
     return Critic(head, read)
 
 
-def _calibrate(config: TrainConfig, actor: Actor, ranks: Ranks) -> None:
+def _calibrate(config: TrainConfig, actor: LanguageModelPolicy, ranks: Ranks) -> None:
     """Set the temperature by the entropy of the untrained policy where random play leads."""
     actor.calibrate(_random_decisions(config, actor.scorer), config.target_entropy)
     # Each rank has played alike, but not every device repeats a sum to the last bit.
-    ranks.take_from_main([actor.calibration.log_temperature])
+    ranks.broadcast([actor.calibration.log_temperature])
 
 
 def _random_decisions(config: TrainConfig, scorer: ActionScorer) -> list[Decision]:

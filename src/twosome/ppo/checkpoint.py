@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, optim
 
-from twosome.content import CRITIC, FEATURES, OPTIMIZERS
+from twosome.checkpoint_schema import CRITIC, FEATURES, OPTIMIZERS
 from twosome.policy.critic import Critic, State
 from twosome.policy.tensors import copy_into, damaged, read_tensors, require_like
 

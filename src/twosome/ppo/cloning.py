@@ -23,8 +23,8 @@ from twosome.envs.checked import env_seeds
 from twosome.errors import DivergedError
 from twosome.observation import Observation
 from twosome.play import play
-from twosome.policy.actor import Actor
 from twosome.policy.lm import trainable
+from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.planner import Planner
 from twosome.ppo.microbatch import micro_batches
 
@@ -42,7 +42,7 @@ class Demonstrations:
     actions: list[int] = field(default_factory=list)
 
 
-def imitate(actor: Actor, config: TrainConfig) -> None:
+def imitate(actor: LanguageModelPolicy, config: TrainConfig) -> None:
     """Let the world's planner show as many episodes as the settings say, and clone what it does.
 
     Raises:
@@ -84,7 +84,9 @@ def _disturbed(observation: Observation, probabilities: NDArray[np.float64], rng
     return int(probabilities.argmax())
 
 
-def clone(actor: Actor, shown: Demonstrations, *, learning_rate: float, max_grad_norm: float, seed: int) -> list[float]:
+def clone(
+    actor: LanguageModelPolicy, shown: Demonstrations, *, learning_rate: float, max_grad_norm: float, seed: int
+) -> list[float]:
     """Raise the log-likelihood of what was shown, in several passes over it.
 
     Args:
@@ -118,11 +120,11 @@ def clone(actor: Actor, shown: Demonstrations, *, learning_rate: float, max_grad
             optimizer.step()
             optimizer.zero_grad()
         losses.append(total / len(order))
-    actor.forget()
+    actor.clear_cache()
     return losses
 
 
-def _loss(actor: Actor, shown: Demonstrations, index: Any) -> torch.Tensor:
+def _loss(actor: LanguageModelPolicy, shown: Demonstrations, index: Any) -> torch.Tensor:
     """Summed negative log-likelihood of some demonstrated actions."""
     log_policy = actor.log_policy([shown.decisions[i] for i in index])
     actions = torch.tensor([shown.actions[i] for i in index], device=log_policy.device)

@@ -144,7 +144,7 @@ def _planned(trainer: Trainer, config: TrainConfig) -> Plan:
     calls = _policy_calls(trainer, [decision for row in rollout.decisions for decision in row])
     shown, warm_start_calls = _demonstrations(trainer)
     memory = _memory(trainer, calls + warm_start_calls, reading)
-    trainer.actor.forget()
+    trainer.actor.clear_cache()
     seconds = []
     for _ in range(1 + _TIMED_UPDATES):
         metrics = trainer.step()

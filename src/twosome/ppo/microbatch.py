@@ -71,7 +71,7 @@ def backward_mean(
     return means
 
 
-def keep_within(
+def fit_to_memory(
     budget_gib: float, scorer: ActionScorer, frozen: ActionScorer, head: nn.Module, decisions: Sequence[Decision]
 ) -> None:
     """Lower the bounds on tokens of both scorers to what a budget of memory allows.

@@ -15,7 +15,7 @@ from twosome.envs import text
 from twosome.progress import Progress
 from twosome.rollout import random_episodes
 from twosome.runs import RunDirectory
-from twosome.symptoms import TrainingWarning, Watch, random_return
+from twosome.symptoms import SymptomMonitor, TrainingWarning, random_return
 from twosome.tracking import Tracker
 
 Metrics = dict[str, Any]
@@ -60,11 +60,11 @@ class Record:
         self._update = update
         self._callbacks = callbacks
         self._open = ExitStack()
-        self._watch = Watch(config.normalization)
+        self._monitor = SymptomMonitor(config.normalization)
 
     def __enter__(self) -> "Record":
         for row in self._run.read_metrics():
-            self._watch.see(row)
+            self._monitor.see(row)
         with ExitStack() as opened:
             self._tracker = opened.enter_context(Tracker(self._run.path, self._config, self._update))
             quiet = not self._callbacks.progress
@@ -83,8 +83,8 @@ class Record:
         Returns:
             Length of the file of metrics, and whether the caller wants the run to end.
         """
-        metrics |= self._random_return(self._watch.random_decisions_wanted(metrics))
-        if found := self._watch.see(metrics):
+        metrics |= self._random_return(self._monitor.random_decisions_wanted(metrics))
+        if found := self._monitor.see(metrics):
             metrics["warnings"] = [symptom.code for symptom in found]
         num_bytes = self._run.append_metrics(metrics)
         self._tracker.log(metrics)

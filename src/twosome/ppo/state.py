@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from twosome.checkpoint_schema import WINDOW, read_state
 from twosome.config import TrainConfig
-from twosome.content import WINDOW, read_state
 from twosome.distributed import Ranks
 from twosome.envs import callables
 from twosome.errors import CheckpointError, DivergedError, quote
-from twosome.opening import Consent, consent_needed, open_checkpoint
 from twosome.policy.calibration import load_calibration, save_calibration
 from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.policy.tuning import save_tuned
@@ -24,6 +23,7 @@ from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, sa
 from twosome.ppo.reward_scale import RewardScale
 from twosome.rollout import Episode, Rollout, episode_means, merge_states
 from twosome.runs import STATE, RunDirectory, write_json
+from twosome.trust import Consent, consent_needed, open_checkpoint
 from twosome.versions import versions
 
 _RATES = {"value": "critic", "temperature": "calibration"}
@@ -104,7 +104,7 @@ def last_checkpoint(
     return folder, require_same_model(state["model_files"], config, allow_other=consent.allow_other_model)
 
 
-def take_up(run: RunDirectory, state: RunState) -> None:
+def rewind_files(run: RunDirectory, state: RunState) -> None:
     """Bring the files of a run that goes on to where its checkpoint stands."""
     run.truncate_metrics(state.metrics_bytes)
     if state.best_checkpoint is not None:
@@ -112,7 +112,7 @@ def take_up(run: RunDirectory, state: RunState) -> None:
         run.mark_best(state.best_checkpoint)
 
 
-def how_to_go_on(run: RunDirectory, state: RunState, config: TrainConfig) -> str:
+def resume_hint(run: RunDirectory, state: RunState, config: TrainConfig) -> str:
     """What to say of a run that was interrupted."""
     if callables.is_callable(config.env):
         command = f"twosome.resume({str(run.path)!r}, env=...) in Python, with what made its environment"

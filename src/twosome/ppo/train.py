@@ -22,9 +22,8 @@ import torch
 from torch import Tensor
 
 from twosome.config import TrainConfig
-from twosome.distributed import OneProcess, Ranks, joined
+from twosome.distributed import OneProcess, Ranks, process_group
 from twosome.errors import DivergedError
-from twosome.opening import Consent, granted, is_finished, read_settings
 from twosome.ppo import build, state
 from twosome.ppo.credit.algorithm import Credit, no_values, require_credit
 from twosome.ppo.gradient import PolicyGradient
@@ -34,6 +33,7 @@ from twosome.ppo.microbatch import IntArray
 from twosome.ppo.record import Callbacks, Clock, Metrics, Record
 from twosome.rollout import Rollout, merge, variety
 from twosome.runs import RunDirectory
+from twosome.trust import Consent, granted, is_finished, read_settings
 
 
 def train(
@@ -64,10 +64,10 @@ def train(
         KeyboardInterrupt: after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint has been saved.
     """
     callbacks = Callbacks(on_update, on_checkpoint, stop, progress)
-    with joined() as ranks, Trainer(build.prepared(config, env, ranks), ranks=ranks) as trainer:
+    with process_group() as ranks, Trainer(build.resolve_config(config, env, ranks), ranks=ranks) as trainer:
         trainer.warm_start()
         run = ranks.on_main(lambda: state.create_run(trainer.config))
-        with ranks.held_by_main(run.locked):
+        with ranks.enter_on_main(run.locked):
             trainer.save(run, callbacks)
             return trainer.run(run, callbacks)
 
@@ -108,17 +108,17 @@ def resume(
         trust_remote_code=trust_remote_code, trust_env_module=trust_env_module, allow_other_model=allow_other_model
     )
     callbacks = Callbacks(on_update, on_checkpoint, stop, progress)
-    with joined() as ranks:
+    with process_group() as ranks:
         run = ranks.on_main(lambda: RunDirectory.open(Path(path)))
-        with ranks.held_by_main(run.locked):
+        with ranks.enter_on_main(run.locked):
             config = read_settings(run, consent, trains=True)
-            build.hand_in(config, env)
+            build.register_env(config, env)
             if ranks.on_main(lambda: is_finished(run, config)):
                 return run.path
             folder, files = ranks.on_main(lambda: state.last_checkpoint(run, config, consent))
             with Trainer(config, folder, ranks) as trainer:
                 trainer.state.model_files = files
-                ranks.on_main(lambda: state.take_up(run, trainer.state))
+                ranks.on_main(lambda: state.rewind_files(run, trainer.state))
                 if folder is None:
                     trainer.warm_start()
                     trainer.save(run, callbacks)
@@ -163,7 +163,7 @@ class Trainer:
     def run(self, run: RunDirectory, callbacks: Callbacks | None = None) -> Path:
         """Train until the budget is spent, or the caller has enough."""
         callbacks = callbacks or Callbacks()
-        records = self.ranks.held_by_main(lambda: Record(run, self.config, self.state.update, callbacks))
+        records = self.ranks.enter_on_main(lambda: Record(run, self.config, self.state.update, callbacks))
         with records as record, interruptible(alone=self.ranks.size == 1) as interrupted:
             saved_at, enough = self.state.update, False
             while self.state.update < self.config.num_updates and not enough:
@@ -176,7 +176,7 @@ class Trainer:
                     saved_at = self.state.update
                 if killed and self.state.update < self.config.num_updates:
                     number = interrupted.number or signal.SIGINT  # another rank's
-                    raise Interrupted(state.how_to_go_on(run, self.state, self.config), number)
+                    raise Interrupted(state.resume_hint(run, self.state, self.config), number)
         return run.path
 
     def step(self) -> Metrics:
@@ -197,7 +197,7 @@ class Trainer:
                 losses |= self.improve_policy(rollout, credit)
         # Also where the model has not changed: what is remembered was computed in the company of other decisions, so
         # its last bits depend on history that a resumed run does not have.
-        self.actor.forget()
+        self.actor.clear_cache()
         return {
             **self.state.count(rollout),
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
@@ -241,7 +241,7 @@ class Trainer:
             self.optimizers["critic"].step()
             losses.append(loss.item())
         # Fitted on each rank alike; but not every device repeats a sum to the last bit, and differences would grow.
-        self.ranks.take_from_main(list(self.critic.head.parameters()))
+        self.ranks.broadcast(list(self.critic.head.parameters()))
         residual = (credit.returns - credit.values).var(correction=0) / credit.returns.var(correction=0)
         explained = 1 - residual.clamp(max=1e6).nan_to_num(1.0).item()
         return {"value_loss": float(np.mean(losses)), "explained_variance": explained}

@@ -9,7 +9,6 @@ from typing import Any
 
 from twosome.config import TrainConfig
 from twosome.errors import RunError, TwosomeError, quote
-from twosome.opening import require_unchanged
 from twosome.report.checks import (
     checked_config,
     checked_metrics,
@@ -23,6 +22,7 @@ from twosome.report.checks import (
 )
 from twosome.report.numbers import Number
 from twosome.runs import EVALUATION, EXPERIMENT, METRICS, UNTRAINED, VERSIONS, RunDirectory, read_json
+from twosome.trust import require_unchanged
 
 _REFERENCES = ("planner.json", "random.json")
 _DEEPEST = 50
@@ -130,7 +130,7 @@ def collect(folder: Path) -> Collection:
         raise RunError(
             f"there is no run below {quote(str(folder))}. Expected a folder that `twosome experiment` or `train` wrote."
         )
-    runs, repeated = _without_repetitions(_told_apart(_named(list(found.values()))))
+    runs, repeated = _without_repetitions(_disambiguate(_named(list(found.values()))))
     unreadable |= {_below(folder, run.path): _repeats(_below(folder, kept.path)) for run, kept in repeated}
     return Collection(runs, dict(references), unreadable)
 
@@ -224,7 +224,7 @@ def _named(runs: list[Run]) -> list[Run]:
     return [replace(run, method=run.method or names[run.path]) for run in runs]
 
 
-def _told_apart(runs: list[Run]) -> list[Run]:
+def _disambiguate(runs: list[Run]) -> list[Run]:
     """Runs of one name in one world that differ in a setting get it as part of their name."""
     groups = defaultdict[tuple[str, str], list[Run]](list)
     for run in runs:

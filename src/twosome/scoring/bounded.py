@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 
-def halved(items: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[list[int]]:
+def split_to_fit(items: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[list[int]]:
     """Cut `items` into halves, and these again, until each part fits or is a single item; the order stays.
 
     Args:
@@ -18,7 +18,7 @@ def halved(items: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[
     if len(items) == 1 or fits(items):
         return [list(items)]
     middle = len(items) // 2
-    return halved(items[:middle], fits) + halved(items[middle:], fits)
+    return split_to_fit(items[:middle], fits) + split_to_fit(items[middle:], fits)
 
 
 def recomputed_if_large(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from twosome.decision import Decision
 from twosome.errors import ModelError
 from twosome.scoring.attention import UnsupportedAttentionError
-from twosome.scoring.stretch import Stretches
+from twosome.scoring.position_ranges import PositionRanges
 
 EXAMPLES = (
     Decision(
@@ -89,12 +89,12 @@ def reuse_fault(model: Any, whole: list[Tensor], kept: Callable[[], list[Tensor]
     return difference and f"entered in the middle it gives log-probabilities that differ by {difference} nats"
 
 
-def company_fault(model: Any, ids: Sequence[int], max_length: int | None, device: torch.device) -> str | None:
+def batching_fault(model: Any, ids: Sequence[int], max_length: int | None, device: torch.device) -> str | None:
     """Why a text has to be read alone; None where what stands beside it in a forward changes nothing.
 
     A row is read alone, beside the same tokens as far behind as the model's longest text reaches, and alone again. Far
     positions cost no more than near ones, so this sees an encoding that changes at any length; it is asked within each
-    of the lengths between which it is known to change (see `Stretches`).
+    of the lengths between which it is known to change (see `PositionRanges`).
 
     Args:
         model: the language model.
@@ -115,7 +115,7 @@ def company_fault(model: Any, ids: Sequence[int], max_length: int | None, device
         return torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
 
     with torch.no_grad():
-        for near, far in _ranges(Stretches.of_model(model.config), len(ids), max_length):
+        for near, far in _ranges(PositionRanges.of_model(model.config), len(ids), max_length):
             try:
                 alone, beside, again = read(near), read(near, far), read(near)
             except _FORWARD_ERRORS:
@@ -131,10 +131,10 @@ def company_fault(model: Any, ids: Sequence[int], max_length: int | None, device
     return None
 
 
-def _ranges(stretches: Stretches, num_tokens: int, max_length: int | None) -> Iterator[tuple[int, int]]:
+def _ranges(position_ranges: PositionRanges, num_tokens: int, max_length: int | None) -> Iterator[tuple[int, int]]:
     """First positions of a near and of a far row within each stretch of lengths that has room for two."""
     if max_length is not None:
-        limits = [limit for limit in stretches.limits if limit < max_length]
+        limits = [limit for limit in position_ranges.limits if limit < max_length]
         for low, high in pairwise([0, *limits, max_length]):
             if high - num_tokens > low:
                 yield low, high - num_tokens
@@ -151,8 +151,8 @@ def needs_reading_alone(
         max_length: most tokens that the model takes; None: as many as you like.
         features: of prompts, ``[B, D]``, read together.
     """
-    stretches = Stretches.of_model(model.config)
-    room = min(limit for limit in (4 * len(ids), max_length, *stretches.limits[:1]) if limit is not None)
+    position_ranges = PositionRanges.of_model(model.config)
+    room = min(limit for limit in (4 * len(ids), max_length, *position_ranges.limits[:1]) if limit is not None)
     short, long = tuple(ids[: max(1, room // 4)]), tuple((list(ids) * 4)[:room])
     with torch.no_grad():
         alone, beside = features([short])[0], features([short, long])[0]

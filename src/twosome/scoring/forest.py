@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Int
 
-from twosome.scoring.stretch import ONE_STRETCH, Stretches
+from twosome.scoring.position_ranges import ONE_RANGE, PositionRanges
 from twosome.scoring.trie import ActionTrie, IntArray
 
 _WIDTH_STEP = 1.15
@@ -82,17 +82,17 @@ class PackedRow:
         return int(self.positions.max()) + 1
 
 
-def pack(tries: Sequence[ActionTrie], costs: Costs, stretches: Stretches = ONE_STRETCH) -> list[PackedRow]:
+def pack(tries: Sequence[ActionTrie], costs: Costs, position_ranges: PositionRanges = ONE_RANGE) -> list[PackedRow]:
     """Rows that hold each trie once. Depends on the tries and their order alone.
 
     Args:
         tries: at least one; of one decision or of many.
         costs: bounds and costs of a row; a trie that alone exceeds the bounds gets a row to itself.
-        stretches: tries of different ones never share a row.
+        position_ranges: tries of different ones never share a row.
     """
     members: dict[int, list[int]] = {}
     for i, trie in enumerate(tries):
-        members.setdefault(stretches.of(trie.num_read), []).append(i)
+        members.setdefault(position_ranges.of(trie.num_read), []).append(i)
     return [
         replace(row, owners=np.array(group)[row.owners])
         for _, group in sorted(members.items())

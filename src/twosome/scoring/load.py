@@ -205,7 +205,7 @@ def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]
     Left beside the model, the adapter would be wiped when adapters of a run's own are put on.
     """
     name = str(folder)
-    base = models.adapted(name)
+    base = models.base_of_adapter(name)
     if not (folder / _ADAPTER_WEIGHTS).is_file():
         raise ModelError(
             f"the adapter in {quote(name)} has no {_ADAPTER_WEIGHTS}. Other formats run code when they are opened, so "

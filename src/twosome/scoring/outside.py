@@ -30,7 +30,7 @@ def require_own_files(folder: Path) -> None:
     """
     top = folder.resolve()
     roots = [top, *([top.parents[1] / "blobs"] if top.parent.name == "snapshots" else [])]
-    for path in models.loadable(folder):
+    for path in models.readable_files(folder):
         try:
             place = path.resolve(strict=True)
             is_file = stat.S_ISREG(place.stat().st_mode)

@@ -23,8 +23,8 @@ from twosome.scoring.attention import model_mask
 from twosome.scoring.bounded import recomputed_if_large
 from twosome.scoring.forest import Costs, PackedRow
 from twosome.scoring.lower import LowerLayers
+from twosome.scoring.position_ranges import ONE_RANGE, PositionRanges
 from twosome.scoring.readout import token_log_probs
-from twosome.scoring.stretch import ONE_STRETCH, Stretches
 from twosome.scoring.trie import IntArray
 
 Lower: TypeAlias = tuple[LowerLayers, Callable[[Sequence[PackedRow]], Float[Tensor, "B N D"]]]
@@ -102,8 +102,8 @@ def packed_token_log_probs(
         max_tokens: most tokens of a forward.
         lower: layers that need not be computed, and the states with which some rows leave them.
     """
-    stretches = Stretches.of_model(model.config)
-    groups = plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens, stretches)
+    position_ranges = PositionRanges.of_model(model.config)
+    groups = plan_forwards(rows, model.config.get_text_config().vocab_size, max_tokens, position_ranges)
     forward_tokens = [len(group) * max(rows[i].length for i in group) for group in groups]
     forward = recomputed_if_large(_forward, forward_tokens, max_tokens)
     for group in groups:
@@ -113,18 +113,18 @@ def packed_token_log_probs(
 
 
 def plan_forwards(
-    rows: Sequence[PackedRow], vocab_size: int, max_tokens: int, stretches: Stretches = ONE_STRETCH
+    rows: Sequence[PackedRow], vocab_size: int, max_tokens: int, position_ranges: PositionRanges = ONE_RANGE
 ) -> list[list[int]]:
     """Which rows go through the model together: long ones first, so that rows of one forward are alike.
 
-    Depends on nothing but the rows' shapes and their order. Rows of different `stretches` never share a forward.
+    Depends on nothing but the rows' shapes and their order. Rows of different `position_ranges` never share a forward.
     """
     groups: list[list[int]] = []
     width = slots = 0
-    stretch = [stretches.of(row.num_read) for row in rows]
-    for i in sorted(range(len(rows)), key=lambda i: (stretch[i], -rows[i].length, i)):
+    range_of = [position_ranges.of(row.num_read) for row in rows]
+    for i in sorted(range(len(rows)), key=lambda i: (range_of[i], -rows[i].length, i)):
         row = rows[i]
-        group = groups[-1] if groups and stretch[groups[-1][0]] == stretch[i] else []
+        group = groups[-1] if groups and range_of[groups[-1][0]] == range_of[i] else []
         size, widest = len(group) + 1, max(slots, row.num_slots)
         fits = size * width <= max_tokens and size * widest * vocab_size <= MAX_LOGITS
         wasteful = len(group) * width >= _SMALL_FORWARD and row.length < _MIN_FILL * width

@@ -15,12 +15,12 @@ from torch import Tensor
 from twosome.decision import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
 from twosome.scoring.adapters import inner_model
-from twosome.scoring.bounded import halved, recomputed_if_large
+from twosome.scoring.bounded import recomputed_if_large, split_to_fit
 from twosome.scoring.cache import BoundedCache
 from twosome.scoring.checks import (
     EXAMPLES,
     PackingWarning,
-    company_fault,
+    batching_fault,
     needs_reading_alone,
     packing_fault,
     require_no_dropout,
@@ -31,9 +31,9 @@ from twosome.scoring.load import Device, load_model
 from twosome.scoring.lower import LowerLayers
 from twosome.scoring.naive import naive_token_log_probs
 from twosome.scoring.packed import Lower, max_nodes, packed_token_log_probs, row_costs
+from twosome.scoring.position_ranges import PositionRanges
 from twosome.scoring.scored import ScoredActions
 from twosome.scoring.spans import SpanEncoder, Spans, UnknownTokenWarning
-from twosome.scoring.stretch import Stretches
 from twosome.scoring.trie import ActionTrie, IntArray, build_tries
 from twosome.setting_types import DType, PromptFormat, Quantization
 
@@ -117,7 +117,7 @@ class ActionScorer:
         self._max_tokens_per_forward = max_tokens_per_forward
         num_tokens = model.get_input_embeddings().weight.shape[0]
         self.encoder = SpanEncoder(tokenizer, prompt_format, _max_length(model), num_tokens)
-        self._stretches = Stretches.of_model(model.config)
+        self._position_ranges = PositionRanges.of_model(model.config)
         self._prepared = _prepared_cache()
         self.context_free_cache: BoundedCache[tuple[str, str], float] = BoundedCache(_CACHED_PHRASES)
         self.lower: LowerLayers | None = None
@@ -225,7 +225,7 @@ class ActionScorer:
         _, inverse, prepared = self._prepare(decisions)
         # Neighbors in this order share the beginning of their prompts.
         order = sorted(range(len(prepared)), key=lambda i: prepared[i].spans.shared)
-        parts = halved(order, lambda part: self._fits([prepared[i] for i in part]))
+        parts = split_to_fit(order, lambda part: self._fits([prepared[i] for i in part]))
         return [np.flatnonzero(np.isin(inverse, part)).tolist() for part in parts]
 
     def fits(self, prompt: str, phrases: Sequence[str]) -> bool:
@@ -278,8 +278,8 @@ class ActionScorer:
         parts, done = [], 0
         while done < len(order):
             size = 1 if self._reads_alone else max(1, self.max_tokens_per_forward // len(ids[order[done]]))
-            stretch = self._stretches.of(len(ids[order[done]]))
-            group = [row for row in order[done : done + size] if self._stretches.of(len(ids[row])) == stretch]
+            range_of = self._position_ranges.of(len(ids[order[done]]))
+            group = [row for row in order[done : done + size] if self._position_ranges.of(len(ids[row])) == range_of]
             parts.append(self._features([ids[row] for row in group]))
             done += len(group)
         place = {row: place for place, row in enumerate(order)}
@@ -327,10 +327,10 @@ class ActionScorer:
 
     def _alike(self, spans: Spans) -> list[list[tuple[int, ...]]]:
         """The actions, parted by the stretch of lengths that their rows lie in; in each part, the others are empty."""
-        stretch = [self._stretches.of(len(spans.shared) + len(tokens) - 1) for tokens in spans.actions]
+        range_of = [self._position_ranges.of(len(spans.shared) + len(tokens) - 1) for tokens in spans.actions]
         return [
-            [tokens if mine == one else () for tokens, mine in zip(spans.actions, stretch, strict=True)]
-            for one in sorted({s for s, tokens in zip(stretch, spans.actions, strict=True) if tokens})
+            [tokens if mine == one else () for tokens, mine in zip(spans.actions, range_of, strict=True)]
+            for one in sorted({s for s, tokens in zip(range_of, spans.actions, strict=True) if tokens})
         ]
 
     def _fits(self, prepared: Sequence[_Prepared]) -> bool:
@@ -348,7 +348,7 @@ class ActionScorer:
         return row_costs(self.model.config, self.max_tokens_per_forward)
 
     def _rows(self, prepared: Sequence[_Prepared]) -> list[PackedRow]:
-        return pack([trie for item in prepared for trie in item.tries], self._costs, self._stretches)
+        return pack([trie for item in prepared for trie in item.tries], self._costs, self._position_ranges)
 
     def _token_log_probs(
         self, prepared: Sequence[_Prepared], num_actions: int
@@ -394,7 +394,7 @@ class ActionScorer:
             return None
 
         def row_of(trie: ActionTrie) -> PackedRow:
-            (row,) = pack([trie], costs, self._stretches)
+            (row,) = pack([trie], costs, self._position_ranges)
             return row
 
         return lower, lambda rows: lower.states(tries, rows, row_of, self.device)
@@ -432,7 +432,7 @@ class ActionScorer:
             return self._example()
 
         fault = packing_fault(self.model, lambda: by("packed"), lambda: by("naive"))
-        return fault or company_fault(self.model, ids, self.encoder.max_length, self.device)
+        return fault or batching_fault(self.model, ids, self.encoder.max_length, self.device)
 
 
 def _warn(what: str) -> None:

@@ -1,6 +1,6 @@
 """SayCan: the untrained language model with an affordance."""
 
 from twosome.baselines.config import SayCanConfig
-from twosome.experiment.kind import Baseline, later, register
+from twosome.experiment.kind import Baseline, lazy_import, register
 
-register("saycan", Baseline(SayCanConfig, later("twosome.baselines.saycan:train_saycan"), reads_vector=True))
+register("saycan", Baseline(SayCanConfig, lazy_import("twosome.baselines.saycan:train_saycan"), reads_vector=True))

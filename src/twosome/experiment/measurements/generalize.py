@@ -7,12 +7,12 @@ from typing import Any, get_args
 from twosome.config import TrainConfig
 from twosome.evaluate.panel import Panel, rows
 from twosome.evaluate.unseen import unseen_tasks
-from twosome.experiment.measurement import Asked, Measurement, register
+from twosome.experiment.measurement import Measurement, MeasurementRequest, register
 from twosome.report.numbers import Number
 
 
-def _command(asked: Asked, *, panel: Panel) -> list[str]:
-    return ["twosome", "generalize", asked.run, "--panel", panel, "--threads", str(asked.threads), "--json"]
+def _command(request: MeasurementRequest, *, panel: Panel) -> list[str]:
+    return ["twosome", "generalize", request.run, "--panel", panel, "--threads", str(request.threads), "--json"]
 
 
 def _numbers(document: Mapping[str, Any], *, panel: Panel) -> Iterator[Number]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from twosome.experiment.measurement import Asked, Measurement, register
+from twosome.experiment.measurement import Measurement, MeasurementRequest, register
 from twosome.report.numbers import Number
 
 
-def _command(asked: Asked, *, untrained: bool) -> list[str]:
-    model = ["--model", asked.model] if untrained else []
-    episodes = ["--episodes", str(asked.episodes), "--seed", str(asked.seed), "--threads", str(asked.threads)]
-    return ["twosome", "eval", asked.run, *model, "--greedy", *episodes, "--json"]
+def _command(request: MeasurementRequest, *, untrained: bool) -> list[str]:
+    model = ["--model", request.model] if untrained else []
+    episodes = ["--episodes", str(request.episodes), "--seed", str(request.seed), "--threads", str(request.threads)]
+    return ["twosome", "eval", request.run, *model, "--greedy", *episodes, "--json"]
 
 
 def _numbers(document: Mapping[str, Any], *, untrained: bool) -> Iterator[Number]:

@@ -5,12 +5,12 @@ from typing import Any
 
 from twosome.config import TrainConfig
 from twosome.evaluate.harness import require_harness, require_lora
-from twosome.experiment.measurement import Asked, Measurement, register
+from twosome.experiment.measurement import Measurement, MeasurementRequest, register
 from twosome.report.numbers import Number
 
 
-def _command(asked: Asked) -> list[str]:
-    return ["twosome", "retain", asked.run, "--threads", str(asked.threads), "--json"]
+def _command(request: MeasurementRequest) -> list[str]:
+    return ["twosome", "retain", request.run, "--threads", str(request.threads), "--json"]
 
 
 def _numbers(document: Mapping[str, Any]) -> Iterator[Number]:

@@ -75,7 +75,7 @@ class Algorithm(ABC):
         return path_policy_loss(log_policy, *rest, clip=self.config.clip, entropy_coef=entropy_coef)
 
 
-def outcome(rollout: Rollout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def rollout_tensors(rollout: Rollout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Rewards, durations, and where episodes ended and were cut off, as tensors, T x E."""
     arrays = (rollout.rewards, rollout.durations, rollout.terminated, rollout.truncated)
     rewards, durations, terminated, truncated = map(torch.from_numpy, arrays)

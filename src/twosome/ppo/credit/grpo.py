@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from twosome.ppo.credit.algorithm import Algorithm, Credit, ValuesOf, outcome
+from twosome.ppo.credit.algorithm import Algorithm, Credit, ValuesOf, rollout_tensors
 from twosome.ppo.credit.choices import whole_actions
 from twosome.ppo.gae import estimate_advantages
 from twosome.rollout import Rollout
@@ -44,7 +44,7 @@ class Grpo(Algorithm):
 
 def returns_to_go(rollout: Rollout, gamma: float) -> Float[Tensor, "T E"]:
     """Discounted rewards from each decision on, to the end of its episode or of the rollout."""
-    rewards, durations, terminated, truncated = outcome(rollout)
+    rewards, durations, terminated, truncated = rollout_tensors(rollout)
     nothing = torch.zeros(rewards.shape)
     ends = (terminated, truncated)
     return estimate_advantages(rewards, durations, nothing, nothing, *ends, gamma=gamma, gae_lambda=1.0).returns

@@ -4,7 +4,7 @@ The paper's algorithm, and the default. What it computes is `twosome.minimal.adv
 """
 
 from twosome.config import TrainConfig
-from twosome.ppo.credit.algorithm import Algorithm, Credit, ValuesOf, outcome
+from twosome.ppo.credit.algorithm import Algorithm, Credit, ValuesOf, rollout_tensors
 from twosome.ppo.credit.choices import Choices, estimate_choices, whole_actions
 from twosome.ppo.gae import normalize_advantages
 from twosome.rollout import Rollout
@@ -26,7 +26,7 @@ def judged_by_critic(
     A cut-off episode is bootstrapped with the value of its last state: it had a future.
     """
     T, E = rollout.actions.shape
-    rewards, durations, terminated, truncated = outcome(rollout)
+    rewards, durations, terminated, truncated = rollout_tensors(rollout)
     following = [prompt for row in rollout.next_prompts for prompt in row]
     found = values_of([*choices.states, *following])
     values, next_values = found[: len(choices.states)], found[len(choices.states) :].view(T, E)

@@ -1,4 +1,4 @@
-"""Does what stands beside a text in a forward change what a model makes of it? ``python -m tests.scoring.company``.
+"""Do texts beside a text in a forward change what a model makes of it? `python -m tests.scoring.batch_independence`.
 
 For each family the largest difference, in nats, between a decision's scores alone and beside longer ones, packed and
 one by one, and the largest difference in the critic's features. Prompts of all lengths up to the model's longest, so

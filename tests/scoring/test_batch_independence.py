@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from tests.scoring.company import CASES, LONGROPE, PHRASES, SWITCH, differences
+from tests.scoring.batch_independence import CASES, LONGROPE, PHRASES, SWITCH, differences
 from tests.scoring.tiny_models import byte_level, llama, tiny_model
 from twosome import Decision
 from twosome.errors import ModelError
 from twosome.scoring import ActionScorer, PackingWarning
-from twosome.scoring.stretch import ONE_STRETCH, Stretches
+from twosome.scoring.position_ranges import ONE_RANGE, PositionRanges
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -111,5 +111,5 @@ def test_prompts_are_read_one_at_a_time_where_padding_would_change_their_feature
 
 
 def test_a_model_of_one_encoding_has_one_stretch():
-    assert Stretches.of_model(llama().config) == ONE_STRETCH
-    assert Stretches.of_model(tiny_model("phi3", **LONGROPE).config) == Stretches((SWITCH,))
+    assert PositionRanges.of_model(llama().config) == ONE_RANGE
+    assert PositionRanges.of_model(tiny_model("phi3", **LONGROPE).config) == PositionRanges((SWITCH,))

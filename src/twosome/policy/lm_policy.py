@@ -17,11 +17,11 @@ from twosome.scoring import ActionScorer, Normalization, action_log_probs, conte
 from twosome.scoring.cache import BoundedCache
 from twosome.scoring.words import warn_of_no_words
 
-_REMEMBERED = 2**21
-"""Actions of distinct decisions whose policy is remembered: many more than an update of training meets."""
+_CACHED_ACTIONS = 2**21
+"""Actions of distinct decisions whose policy is cached: many more than an update of training meets."""
 
 
-class Actor:
+class LanguageModelPolicy:
     """A scorer and a normalization make a policy.
 
     Args:
@@ -46,7 +46,7 @@ class Actor:
         self.context_free_prompt = context_free_prompt
         self.calibration = (calibration or Calibration()).to(scorer.device)
         self.frozen = frozen or scorer
-        self.forget()
+        self.clear_cache()
 
     def fits(self, prompt: str, phrases: Sequence[str]) -> bool:
         """Whether the model's context holds a prompt with each of some phrases."""
@@ -66,29 +66,29 @@ class Actor:
         )
 
     def probabilities(self, observations: Sequence[Observation | Decision]) -> list[NDArray[np.float64]]:
-        """The policy at each observation, one probability per action id; computed once until `forget`.
+        """The policy at each observation, one probability per action id; computed once until `clear_cache`.
 
         Raises:
             DivergedError: the model's scores are not finite.
         """
         decisions = [decision_of(observation) for observation in observations]
         distinct = dict.fromkeys(decisions)
-        known = {decision: row for decision in distinct if (row := self._known.find(decision)) is not None}
-        unknown = [decision for decision in distinct if decision not in known]
-        if unknown:
+        cached = {decision: row for decision in distinct if (row := self._cache.find(decision)) is not None}
+        missing = [decision for decision in distinct if decision not in cached]
+        if missing:
             if self.normalization == "word":
-                warn_of_no_words(phrase for decision in unknown for phrase in decision.actions)
+                warn_of_no_words(phrase for decision in missing for phrase in decision.actions)
             with torch.no_grad():
-                rows = self.log_policy(unknown).cpu().double().exp().numpy()  # an Apple GPU has no float64
-            for decision, row in zip(unknown, rows, strict=True):
+                rows = self.log_policy(missing).cpu().double().exp().numpy()  # an Apple GPU has no float64
+            for decision, row in zip(missing, rows, strict=True):
                 policy = row[: len(decision.actions)]
                 if not np.isfinite(policy).all():
                     raise DivergedError(
                         f"the model {self.scorer.name!r} gives no number for the actions after the prompt "
                         f"{quote(decision.prompt)}: its weights or its precision have overflowed."
                     )
-                known[decision] = self._known.put(decision, policy / policy.sum())
-        return [known[decision] for decision in decisions]
+                cached[decision] = self._cache.put(decision, policy / policy.sum())
+        return [cached[decision] for decision in decisions]
 
     @torch.no_grad()
     def calibrate(self, decisions: Sequence[Decision], target_entropy: float) -> None:
@@ -103,8 +103,8 @@ class Actor:
         # At temperature 1, where the policy's logarithm is the scores, up to a constant in each row.
         scores = self.log_policy(choices).cpu().double() if choices else torch.empty(0, 0)
         self.calibration.log_temperature.fill_(math.log(temperature_for(scores, target_entropy)))
-        self.forget()
+        self.clear_cache()
 
-    def forget(self) -> None:
-        """Drop the remembered policies; to be called whenever the model has changed."""
-        self._known: BoundedCache[Decision, NDArray[np.float64]] = BoundedCache(_REMEMBERED, len)
+    def clear_cache(self) -> None:
+        """Drop the cached policies; to be called whenever the model has changed."""
+        self._cache: BoundedCache[Decision, NDArray[np.float64]] = BoundedCache(_CACHED_ACTIONS, len)

@@ -28,7 +28,7 @@ Part = Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
-class Way:
+class ScoringMethod:
     """A way of scoring, ready to run.
 
     Attributes:
@@ -98,14 +98,14 @@ def evenly(places: Sequence[Place], count: int) -> tuple[Place, ...]:
     return tuple(places[i * len(places) // count] for i in range(count))
 
 
-def packed(request: Request) -> Way:
+def packed(request: Request) -> ScoringMethod:
     """Our scorer: each prompt once, then the trie of its actions."""
     places = tuple(request.places)
     index = tuple(torch.tensor(part, device=request.scorer.device) for part in zip(*places, strict=True))
-    return Way("packed", (lambda: request.scorer.score(request.decisions).logp[index],), places, len(places))
+    return ScoringMethod("packed", (lambda: request.scorer.score(request.decisions).logp[index],), places, len(places))
 
 
-def padded(request: Request, max_tokens: int) -> Way:
+def padded(request: Request, max_tokens: int) -> ScoringMethod:
     """Every prompt with every action as a row of its own, padded, log-softmax over logits at all positions.
 
     Args:
@@ -117,7 +117,7 @@ def padded(request: Request, max_tokens: int) -> Way:
     size = max(1, request.tokens_per_forward // request.width)
     groups = [places[start : start + size] for start in range(0, len(places), size)]
     parts = [_padded_part(request, group) for group in groups]
-    return Way("padded", tuple(parts), places, len(every))
+    return ScoringMethod("padded", tuple(parts), places, len(every))
 
 
 def _padded_part(request: Request, places: Sequence[Place]) -> Part:
@@ -168,7 +168,7 @@ def floor_size(spans: Sequence[Spans]) -> tuple[int, int]:
     return len(nodes), len(predicting)
 
 
-def plain(request: Request) -> Way:
+def plain(request: Request) -> ScoringMethod:
     """The floor: one causal forward over as many tokens, logits at as many positions, in a row for each decision."""
     scorer, num_rows = request.scorer, len(request.decisions)
     num_tokens, num_positions = (-(-count // num_rows) for count in floor_size(request.spans))
@@ -179,10 +179,10 @@ def plain(request: Request) -> Way:
         logits: Tensor = scorer.model(input_ids=tokens, use_cache=False, logits_to_keep=kept).logits
         return logits
 
-    return Way("plain", (forward,))
+    return ScoringMethod("plain", (forward,))
 
 
-def harness(request: Request, max_tokens: int) -> Way:
+def harness(request: Request, max_tokens: int) -> ScoringMethod:
     """lm-evaluation-harness's log-likelihood of the same requests; forward only, its tokenizing included.
 
     Raises:
@@ -208,7 +208,7 @@ def harness(request: Request, max_tokens: int) -> Way:
         with _quiet():
             return torch.tensor([logp for logp, _ in model.loglikelihood(instances, disable_tqdm=True)])
 
-    return Way("harness", (score,), places, len(every))
+    return ScoringMethod("harness", (score,), places, len(every))
 
 
 @contextlib.contextmanager

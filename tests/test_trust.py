@@ -3,7 +3,7 @@
 import pytest
 
 from twosome.config import TrainConfig
-from twosome.opening import consent_needed
+from twosome.trust import consent_needed
 
 
 @pytest.mark.parametrize(

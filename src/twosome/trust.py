@@ -13,8 +13,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from twosome.checkpoint_schema import files_of, read_state
 from twosome.config import TrainConfig
-from twosome.content import files_of, read_state
 from twosome.errors import CheckpointError, RunError, quote
 from twosome.runs import CONFIG, MANIFEST, METRICS, RunDirectory, read_json
 

@@ -14,13 +14,13 @@ from twosome import models
 from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import CheckpointError, RunError
-from twosome.opening import ChangedRunWarning, Consent, grant
 from twosome.policy.lm import Adapters, add_adapters, save_adapters
 from twosome.ppo.train import resume, train
 from twosome.report.collect import collect
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
 from twosome.scoring.load import MergedAdapterWarning
+from twosome.trust import ChangedRunWarning, Consent, grant
 
 FILES = {
     "lora": ["adapter_config.json", "adapter_model.safetensors"],

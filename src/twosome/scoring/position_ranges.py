@@ -14,20 +14,20 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Stretches:
+class PositionRanges:
     """Ranges of lengths, in tokens read, within which a model encodes positions in the same way.
 
     Attributes:
         limits: the longest text of each range but the last, ascending; none: all texts are alike.
 
-    >>> [Stretches((4096,)).of(length) for length in (1, 4096, 4097)]
+    >>> [PositionRanges((4096,)).of(length) for length in (1, 4096, 4097)]
     [0, 0, 1]
     """
 
     limits: tuple[int, ...] = ()
 
     @classmethod
-    def of_model(cls, config: Any) -> "Stretches":
+    def of_model(cls, config: Any) -> "PositionRanges":
         """What the configuration of a Transformers model says."""
         return cls(tuple(sorted(set(_longrope_limits(config.get_text_config())))))
 
@@ -36,7 +36,7 @@ class Stretches:
         return bisect_left(self.limits, num_tokens)
 
 
-ONE_STRETCH = Stretches()
+ONE_RANGE = PositionRanges()
 """That of a model that encodes positions in one way, however long a text is."""
 
 

@@ -8,8 +8,8 @@ from twosome import Decision
 from twosome.bench.cached import cached
 from twosome.bench.cells import measure
 from twosome.bench.compare import largest_difference, run_parts
+from twosome.bench.methods import Request, ScoringMethod, evenly, floor_size, harness, packed, padded, plain
 from twosome.bench.models import put_random_adapters
-from twosome.bench.ways import Request, Way, evenly, floor_size, harness, packed, padded, plain
 from twosome.policy.lm import trainable
 from twosome.scoring import ActionScorer
 from twosome.scoring.spans import Spans
@@ -40,7 +40,7 @@ def test_all_ways_agree(scorer):
 def test_a_way_that_is_wrong_is_noticed(scorer):
     request = Request.of(scorer, DECISIONS)
     right = padded(request, 10_000)
-    wrong = Way("wrong", (lambda: right.parts[0]() + 0.5,), right.places, right.num_rows)
+    wrong = ScoringMethod("wrong", (lambda: right.parts[0]() + 0.5,), right.places, right.num_rows)
     assert largest_difference([packed(request), wrong], scorer.model)["wrong"] == pytest.approx(0.5, abs=1e-3)
 
 
