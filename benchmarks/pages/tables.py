@@ -136,6 +136,7 @@ SHOWN = {
     "max": lambda found, column: _told(means(found).max(), column),
     "iqm": lambda found, column: _told(float(iqm(means(found))), column),
     "iqm interval": _iqm_interval,
+    "count": lambda found, column: str(len(found)),
     "verdict": lambda found, column: verdict(_only(found).interval or (-np.inf, np.inf)),
     "verdicts": _verdicts,
 }
