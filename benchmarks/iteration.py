@@ -2,10 +2,10 @@
 
     python -m benchmarks.iteration
 
-Both collect, estimate, improve the critic and improve the policy with the same model, world and seed, an iteration of
-ours and one of the page's in turn; the page passes every action of every decision through the model by itself, and
-remembers nothing. The policy's early stop is off for both, so that both do all their minibatches. With the 58M model an
-iteration of the page takes many minutes, so its rollouts have 4 x 8 decisions.
+Both collect, estimate, improve the critic and improve the policy with the same model, environment and seed, an
+iteration of ours and one of the page's in turn; the page passes every action of every decision through the model by
+itself, and remembers nothing. The policy's early stop is off for both, so that both do all their minibatches. With the
+58M model an iteration of the page takes many minutes, so its rollouts have 4 x 8 decisions.
 
 Each variant runs in a process of its own. The result, with the shares of the phases of ours, goes to
 benchmarks/results/iteration.json.

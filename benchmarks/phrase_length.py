@@ -3,10 +3,10 @@
     python -m benchmarks.phrase_length
     python -m benchmarks.phrase_length --model ./my-model
 
-Random play with a seed visits each world; the distinct decisions that it meets are scored once. A phrase's probability
-is compared with an equal share, 1 / (number of offered actions), so that 1 means: no preference. Beside it stands how
-often the planner does something of that length in the same states, also in equal shares: what a good policy would
-prefer. Writes benchmarks/results/phrase-length.json.
+Random play with a seed visits each environment; the distinct decisions that it meets are scored once. A phrase's
+probability is compared with an equal share, 1 / (number of offered actions), so that 1 means: no preference. Beside it
+stands how often the planner does something of that length in the same states, also in equal shares: what a good policy
+would prefer. Writes benchmarks/results/phrase-length.json.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def flatness(decisions: dict[Decision, set[int]], policies: list[NDArray[np.floa
 
 
 def measure(world: str, scorer: ActionScorer) -> Iterator[Number]:
-    """Every normalization in one world, and the planner."""
+    """Every normalization in one environment, and the planner."""
     decisions = visit(world)
     yield Number("decisions", world, mean=len(decisions))
     policies = {name: LanguageModelPolicy(scorer, name).probabilities(list(decisions)) for name in NORMALIZATIONS}

@@ -170,7 +170,7 @@ def iteration() -> Figure:
 
 
 def phrase_length() -> Figure:
-    """How probable phrases are against their number of words, a panel for each world."""
+    """How probable phrases are against their number of words, a panel for each environment."""
     numbers = Selection(["phrase-length"])
     figure, panels = figure_of(len(WORLDS), height=3.8)
     for panel, world in zip(panels, WORLDS, strict=True):

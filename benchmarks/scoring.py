@@ -3,8 +3,8 @@
     python benchmarks/scoring.py
 
 Prompts of 50 to 1500 tokens with 5 to 1000 actions, for hearth and for a random Llama of 58M parameters (vocabulary
-32 000, float32), with adapters of rank 8 on query and value projections; decisions from the worlds, which share the
-beginnings of their prompts; phrases that share no beginning; and 2,000 actions. The ways, run in turn:
+32 000, float32), with adapters of rank 8 on query and value projections; decisions from the environments, which share
+the beginnings of their prompts; phrases that share no beginning; and 2,000 actions. The ways, run in turn:
 
 - ``packed``: `ActionScorer`, the prompt once and then the trie of its actions;
 - ``padded``: every prompt with every action as a padded row, log-softmax over all logits, as the paper's published
@@ -52,7 +52,7 @@ HEADLINE: dict[tuple[int, int], dict[str, Any]] = {
 
 
 def scorers() -> dict[str, tuple[ActionScorer, ActionScorer]]:
-    """By model: a scorer for made-up requests and one for the worlds' texts.
+    """By model: a scorer for made-up requests and one for the environments' texts.
 
     The large model reads the former with one token for each word, as a large vocabulary has it, and the latter with
     hearth's tokenizer, which knows every word.

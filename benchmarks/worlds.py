@@ -1,10 +1,10 @@
-"""Steps per second of the worlds, text and mask included, on one core: seconds of CPU time, which others do not share.
+"""Steps per second of the environments, text and mask included, on one core, in seconds of CPU time.
 
     python -m benchmarks.worlds
 
 "Cold" is the first `--steps` steps of a process with empty caches, "warm" the next ones. Actions are drawn
-beforehand, uniformly over all ids, so that drawing them costs nothing. Steps are decisions: macro-actions where a
-world has them. Each variant runs through `gymnasium.make` in a process of its own.
+beforehand, uniformly over all ids, so that drawing them costs nothing. Steps are decisions: macro-actions where an
+environment has them. Each variant runs through `gymnasium.make` in a process of its own.
 """
 
 import argparse

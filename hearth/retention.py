@@ -1,7 +1,7 @@
 """Tasks that measure what `hearth` knows of English, to see whether training a policy costs it any of that.
 
 Five multiple-choice tasks and held-out documents, in the words of the corpus and under another seed. Nothing in them
-leaks a task of the worlds (`hearth.corpus.leaks`), so that they ask for language, not for what training teaches.
+leaks a task of the environments (`hearth.corpus.leaks`), so that they ask for language, not for what training teaches.
 ``python -m hearth.retention`` writes their data where `twosome retain` finds it; the same code writes the same bytes.
 """
 

@@ -1,4 +1,4 @@
-"""Small worlds for tests, whose every answer is known."""
+"""Small environments for tests, whose every answer is known."""
 
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class Counting(gymnasium.Env[dict[str, Any], Any]):
 
 
 class Foreign(Counting):
-    """A world that cannot save its state and says nothing of durations and success."""
+    """An environment that cannot save its state and says nothing of durations and success."""
 
     get_state = None  # type: ignore[assignment]
     set_state = None  # type: ignore[assignment]
@@ -87,7 +87,7 @@ class Foreign(Counting):
 
 
 class Wordy(Counting):
-    """A world that says everything in words, and nothing in numbers."""
+    """An environment that says everything in words, and nothing in numbers."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ from twosome.observation import Observation
 from twosome.policy import lm_policy
 from twosome.ppo.train import train
 
-WORLD = "twosome-tests/Counting-v0"
+ENV = "twosome-tests/Counting-v0"
 TEA = Decision("You want to make tea. Your hands are empty. Now you", ("take the cup", "", "go to the kitchen"))
 BED = Decision("You are tired. Now you", ("go to bed", "run"))
 
@@ -95,23 +95,23 @@ def test_a_caller_who_changes_a_row_does_not_change_the_policy(hearth):
 
 
 def test_an_agent_is_measured_as_the_command_measures(run):
-    by_agent = Agent.load(run).evaluate(WORLD, episodes=20, seed=5).summary()
+    by_agent = Agent.load(run).evaluate(ENV, episodes=20, seed=5).summary()
     by_command = evaluator_for(run=run).measure(20, 5)
     assert by_agent == {name: by_command[name] for name in by_agent}
     for env in (Counting(), Counting, lambda: Counting(4)):
-        assert Agent(Uniform()).evaluate(env, 20) == Agent(Uniform()).evaluate(WORLD, 20)
-    best = Agent(Fixed(0.5, 0.3, 0.2)).evaluate(WORLD, 5, deterministic=True)
+        assert Agent(Uniform()).evaluate(env, 20) == Agent(Uniform()).evaluate(ENV, 20)
+    best = Agent(Fixed(0.5, 0.3, 0.2)).evaluate(ENV, 5, deterministic=True)
     assert best.summary()["success_rate"] == 1.0
-    assert Agent(Uniform()).evaluate(WORLD, 20, env_kwargs={"limit": 1}) != Agent(Uniform()).evaluate(WORLD, 20)
+    assert Agent(Uniform()).evaluate(ENV, 20, env_kwargs={"limit": 1}) != Agent(Uniform()).evaluate(ENV, 20)
 
 
 def test_play_yields_each_step_and_does_not_depend_on_what_was_drawn_before():
     agent = Agent(Uniform())
-    first = [(step.number, step.action, step.reward) for step in agent.play(WORLD, episodes=4, seed=2)]
+    first = [(step.number, step.action, step.reward) for step in agent.play(ENV, episodes=4, seed=2)]
     agent.act([TEA] * 10)
     assert first == [(step.number, step.action, step.reward) for step in agent.play(Counting(), episodes=4, seed=2)]
     assert {number for number, _, _ in first} == {0, 1, 2, 3}
-    (step,) = Agent(Fixed(0.5, 0.3, 0.2)).play(WORLD, deterministic=True)
+    (step,) = Agent(Fixed(0.5, 0.3, 0.2)).play(ENV, deterministic=True)
     assert step.episode is not None
     assert step.episode.success
 
@@ -281,7 +281,7 @@ def test_what_is_no_policy_is_refused(policy):
     ("arguments", "error", "message"),
     [
         ({"normalization": "learned"}, ConfigError, "expected an environment with 'learned'"),
-        ({"env": WORLD}, ConfigError, "none with the others"),
+        ({"env": ENV}, ConfigError, "none with the others"),
         ({"normalization": "wrod"}, ConfigError, "wrod"),
         ({"dtype": "float8"}, ConfigError, "float8"),
         ({"model": "./no-such-folder"}, twosome.errors.ModelError, "no-such-folder"),
@@ -312,15 +312,15 @@ def test_the_earlier_names_still_serve(hearth):
 def test_episodes_that_cannot_be_played_are_refused_at_once(arguments):
     for ask in (Agent(Uniform()).play, Agent(Uniform()).evaluate):
         with pytest.raises(ConfigError, match="expected"):
-            ask(WORLD, **arguments)
+            ask(ENV, **arguments)
 
 
 def test_an_environment_that_tells_history_is_told_what_the_agents_model_can_read(hearth):
     class Historian(Counting):
         fits: Any = None
 
-    world = Historian()
-    next(hearth.play(world))
-    assert world.fits("Now you", ["wait"])
-    assert not world.fits(" ".join(["word"] * 5000), ["wait"])
+    env = Historian()
+    next(hearth.play(env))
+    assert env.fits("Now you", ["wait"])
+    assert not env.fits(" ".join(["word"] * 5000), ["wait"])
     assert Agent(Uniform()).fits is None

@@ -205,7 +205,7 @@ def test_a_shape_is_that_of_a_class_because_numpys_alias_is_none(path):
     assert arrays <= {"np.ndarray", "Tensor"}
 
 
-def test_worlds_and_the_commands_that_need_no_model_do_not_load_torch():
+def test_environments_and_the_commands_that_need_no_model_do_not_load_torch():
     code = (
         "import sys, twosome, gymnasium; gymnasium.make('twosome/TomatoSalad-v0')\n"
         "import twosome.envs, twosome.cli.envs, twosome.cli.experiment, twosome.cli.report\n"

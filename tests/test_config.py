@@ -15,14 +15,14 @@ from twosome.config import TrainConfig, preset
 from twosome.errors import ConfigError
 
 
-def test_what_is_not_given_comes_from_the_preset_of_the_world():
+def test_what_is_not_given_comes_from_the_preset_of_the_environment():
     config = TrainConfig(env="TomatoLettuceSalad", actor_lr=3e-4)
     expected = preset("TomatoLettuceSalad")
     assert config.actor_lr == 3e-4
     assert {name: getattr(config, name) for name in expected} == {**expected, "actor_lr": 3e-4}
 
 
-def test_worlds_are_recognized_by_any_of_their_names():
+def test_environments_are_recognized_by_any_of_their_names():
     assert preset("twosome/FoodPreparation-v0") == preset("FoodPreparation")
     assert preset("FoodPreparation")["total_steps"] == 20_000
 
@@ -55,7 +55,7 @@ def test_the_help_shows_the_defaults_of_the_model_on_the_command_line():
     assert parse_train(["--env", "FoodPreparation", "--model", "hearth"]).config.batch_size == 128
 
 
-def test_every_preset_of_every_world_makes_a_run():
+def test_every_preset_of_every_environment_makes_a_run():
     for name in ("default", "pretrained", "paper"):
         for env in ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment", "module:Another-v0"):
             config = TrainConfig(env=env, preset=name)

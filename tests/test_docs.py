@@ -16,19 +16,19 @@ from twosome.cli import COMMANDS, main
 from twosome.envs import text
 
 ROOT = Path(__file__).parents[1]
-OWN_WORLD = (ROOT / "docs" / "your-own-environment.md").read_text()
+OWN_ENVIRONMENT = (ROOT / "docs" / "your-own-environment.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.fixture
 def light(tmp_path):
-    """A folder with the world that the page writes, and nothing else."""
-    (code,) = re.findall(r"```python\n# light\.py\n(.*?)```", OWN_WORLD, re.DOTALL)
+    """A folder with the environment that the page writes, and nothing else."""
+    (code,) = re.findall(r"```python\n# light\.py\n(.*?)```", OWN_ENVIRONMENT, re.DOTALL)
     (tmp_path / "light.py").write_text(code)
     return tmp_path
 
 
-def test_the_example_world_keeps_the_contract(light, monkeypatch):
+def test_the_example_environment_keeps_the_contract(light, monkeypatch):
     monkeypatch.syspath_prepend(light)
     try:
         text.check_contract(text.make("light:home/Light-v0"))
@@ -36,8 +36,8 @@ def test_the_example_world_keeps_the_contract(light, monkeypatch):
         sys.modules.pop("light", None)
 
 
-def test_the_example_world_is_trained_on_by_the_command_of_the_page(light):
-    (command,) = re.findall(r"^twosome train .*--env light:.*$", OWN_WORLD, re.MULTILINE)
+def test_the_example_environment_is_trained_on_by_the_command_of_the_page(light):
+    (command,) = re.findall(r"^twosome train .*--env light:.*$", OWN_ENVIRONMENT, re.MULTILINE)
     assert " --total-steps 2560" in command
     name, *words = shlex.split(command.replace("2560", "128"))
     answer = subprocess.run(

@@ -14,7 +14,7 @@ from twosome.play import most_probable, play
 from twosome.policy.planner import Planner
 from twosome.policy.uniform import Uniform
 
-WORLD = "twosome-tests/Counting-v0"
+ENV = "twosome-tests/Counting-v0"
 
 
 class Scripted:
@@ -45,7 +45,7 @@ class Drawn(Counting):
 
 
 def test_a_transition_says_what_was_decided_and_what_came_of_it():
-    steps = list(play(Scripted(2, 1, 0), WORLD, [5], gamma=0.5))
+    steps = list(play(Scripted(2, 1, 0), ENV, [5], gamma=0.5))
     assert [(step.number, step.action, step.primitive_steps) for step in steps] == [(0, 2, 2), (0, 1, 3), (0, 0, 1)]
     assert [step.reward for step in steps] == pytest.approx([-0.1, 0.0, 1.0])
     assert [step.earned for step in steps] == pytest.approx([0.0, -0.1, -0.1])
@@ -64,12 +64,12 @@ def episodes(env, **options):
 
 
 def test_a_name_an_environment_and_what_makes_one_are_played_alike():
-    alike = [episodes(env) for env in (WORLD, Counting(), Counting, CheckedEnv(Counting()))]
+    alike = [episodes(env) for env in (ENV, Counting(), Counting, CheckedEnv(Counting()))]
     assert alike[0] == alike[1] == alike[2] == alike[3]
-    assert episodes(WORLD, env_kwargs={"limit": 1}) != alike[0]
+    assert episodes(ENV, env_kwargs={"limit": 1}) != alike[0]
 
 
-@pytest.mark.parametrize("env", [WORLD, Counting])
+@pytest.mark.parametrize("env", [ENV, Counting])
 def test_episodes_do_not_depend_on_how_many_are_under_way_at_once(env):
     one, several = episodes(env), episodes(env, parallel=4)
     assert one != several
@@ -92,11 +92,11 @@ def test_a_picture_shows_the_environment_before_the_action():
 
 
 def test_of_equally_probable_actions_the_first_is_the_most_probable():
-    assert [step.action for step in play(Uniform(), WORLD, [0, 1], choose=most_probable)] == [0, 0]
+    assert [step.action for step in play(Uniform(), ENV, [0, 1], choose=most_probable)] == [0, 0]
 
 
 def test_no_seeds_are_no_episodes():
-    assert list(play(Uniform(), WORLD, [])) == []
+    assert list(play(Uniform(), ENV, [])) == []
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ def test_a_policy_that_returns_no_probabilities_is_named_with_what_it_returned(r
             return rows
 
     with types_unchecked(), pytest.raises(ConfigError, match=r"Odd\.probabilities returned .*; expected a"):
-        list(play(Odd(), WORLD, [0]))
+        list(play(Odd(), ENV, [0]))
 
 
 @pytest.mark.parametrize("seeds", [[-1], [0, 2**31], [3, -2]])
 def test_seeds_that_environments_do_not_take_are_refused_at_once(seeds):
     with pytest.raises(ConfigError, match="expected whole numbers from 0 to 2147483647"):
-        play(Uniform(), WORLD, seeds)
+        play(Uniform(), ENV, seeds)

@@ -60,7 +60,7 @@ def test_returns_are_discounted_by_primitive_steps_and_lengths_count_them():
     assert (episode.length, episode.decisions, episode.success) == (6, 3, True)
 
 
-def test_runs_of_neighboring_seeds_share_no_worlds():
+def test_runs_of_neighboring_seeds_share_no_environments():
     """Not seed + i: three of four environments would begin alike in two runs."""
 
     def seeds(seed):
@@ -71,7 +71,7 @@ def test_runs_of_neighboring_seeds_share_no_worlds():
     assert len({*seeds(0), *seeds(1), *seeds(2)}) == 12
 
 
-def test_a_process_begins_its_own_worlds_as_one_process_would():
+def test_a_process_begins_its_own_environments_as_one_process_would():
     every, own = (Collector(lambda: Counting(4), 4, gamma=0.9, seed=1, own=own) for own in (None, range(2, 4)))
     assert [env.env.unwrapped.np_random_seed for env in own.envs] == [
         env.env.unwrapped.np_random_seed for env in every.envs[2:]
@@ -103,7 +103,7 @@ def test_a_restored_collector_stands_where_the_saved_one_stood():
     assert later[0].episodes == later[1].episodes
 
 
-def test_a_time_limit_around_a_world_is_restored_too():
+def test_a_time_limit_around_an_environment_is_restored_too():
     def limited() -> TimeLimit:
         return TimeLimit(Counting(limit=100), 3)
 
@@ -114,7 +114,7 @@ def test_a_time_limit_around_a_world_is_restored_too():
     assert other.collect(Scripted(1), 1, np.random.default_rng(0)).truncated.tolist() == [[True]]
 
 
-def test_a_world_in_a_wrapper_that_nobody_knows_is_not_taken_for_restorable():
+def test_an_environment_in_a_wrapper_that_nobody_knows_is_not_taken_for_restorable():
     class Mystery(gymnasium.Wrapper):
         pass
 
@@ -122,7 +122,7 @@ def test_a_world_in_a_wrapper_that_nobody_knows_is_not_taken_for_restorable():
     assert not Collector(lambda: Mystery(Counting()), 1, gamma=0.9, seed=0).can_restore
 
 
-def test_a_foreign_world_takes_one_step_per_action_succeeds_by_its_last_reward_and_restarts_on_resume():
+def test_a_foreign_environment_takes_one_step_per_action_succeeds_by_its_last_reward_and_restarts_on_resume():
     collector = Collector(Foreign, 1, gamma=0.9, seed=0)
     rollout = collector.collect(Scripted(1, 0), 2, np.random.default_rng(0))
     assert rollout.durations[:, 0].tolist() == [1, 1]

@@ -253,6 +253,6 @@ def test_metrics_that_were_cut_are_noticed_after_a_resumption_too(run):
 
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b", "nothing"])
 def test_a_path_that_holds_no_run_is_refused_whatever_it_is(name):
-    with pytest.raises(RunError, match=r"there is no run directory .* a world is named with --env") as caught:
+    with pytest.raises(RunError, match=r"there is no run directory .* an environment is named with --env") as caught:
         RunDirectory.open(Path(name))
     assert len(str(caught.value)) < 500

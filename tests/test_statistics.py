@@ -64,8 +64,8 @@ def test_the_interval_of_two_seeds_is_the_exact_quantile():
     assert iqm_interval([np.array([0.0, 1.0])]) == (0.0, 1.0)
 
 
-def test_seeds_are_drawn_within_their_own_world():
-    # Drawn from the pool, some draws would lack a world; within each world all seeds are alike.
+def test_seeds_are_drawn_within_their_own_environment():
+    # Drawn from the pool, some draws would lack an environment; within each environment all seeds are alike.
     easy, hard = np.full(3, 1.0), np.zeros(3)
     low, high = iqm_interval([easy, hard])
     assert low == high == iqm(np.concatenate([easy, hard]))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tests.environments
-import tests.toy_text  # registers the worlds
+import tests.toy_text  # registers the environments
 from twosome.config import TrainConfig
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
@@ -48,7 +48,7 @@ def test_a_run_that_learns_says_nothing():
     assert seen(rows(300)) == {}
 
 
-def test_a_solved_world_may_be_deterministic_and_still():
+def test_a_solved_environment_may_be_deterministic_and_still():
     solved = {"success_rate": 0.9, "approx_kl": 0.0, "entropy_share": 0.01, "explained_variance": -1.0}
     assert seen(rows(300, **solved, distinct_decisions=1)) == {}
 
@@ -74,7 +74,7 @@ def test_no_reward_is_said_once_sixty_episodes_or_2560_decisions_are_without():
     assert seen([{**row, "episodes": 0} for row in rows(100, **without)]) == {"no-reward": (20, 1)}
 
 
-def test_a_world_of_costs_alone_says_with_success_that_something_is_reached():
+def test_an_environment_of_costs_alone_says_with_success_that_something_is_reached():
     assert seen(rows(100, rewarded_decisions=0, success_rate=0.1)) == {}
 
 
@@ -138,10 +138,10 @@ def test_the_page_has_a_section_for_every_code_and_for_no_other():
 # -- in training ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("world", ["FrozenLake", "Taxi", "Blackjack"])
-def test_a_world_in_which_the_prior_is_certain_does_not_die_silently(world, tmp_path):
+@pytest.mark.parametrize("env", ["FrozenLake", "Taxi", "Blackjack"])
+def test_an_environment_in_which_the_prior_is_certain_does_not_die_silently(env, tmp_path):
     config = TrainConfig(
-        env=f"toy-text/{world}-v0", normalization="word", total_steps=128, seed=1, output=tmp_path / "run"
+        env=f"toy-text/{env}-v0", normalization="word", total_steps=128, seed=1, output=tmp_path / "run"
     )
     with pytest.warns(TrainingWarning, match="--normalization learned"):
         path = train(config)
@@ -203,8 +203,8 @@ def test_a_report_lists_the_warnings_of_each_run(tmp_path, monkeypatch):
     train(tests.environments.counting_run(tmp_path / "runs" / "one", total_steps=32))
     collection = collect(tmp_path / "runs")
     summary = summarize(collection)
-    (world,) = summary["worlds"].values()
-    (method,) = world["methods"].values()
+    (env,) = summary["worlds"].values()
+    (method,) = env["methods"].values()
     assert method["seeds"][0]["warnings"][0] == {"code": "no-reward", "update": 1, "decisions": 32}
     page, text = save_report(collection, summary, tmp_path / "runs")
     assert f"no-reward: {TITLES['no-reward']}, after 32 decisions" in text.read_text()

@@ -1,4 +1,4 @@
-"""Gymnasium's toy worlds in words, as their users would connect them; prompts as in everyday English."""
+"""Gymnasium's toy environments in words, as their users would connect them; prompts as in everyday English."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -10,10 +10,10 @@ _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,"
 
 
 class InWords(gymnasium.Env[dict[str, Any], Any], ABC):
-    """A world of numbers whose states and actions are told in words.
+    """An environment of numbers whose states and actions are told in words.
 
     Args:
-        id: of the world of numbers.
+        id: of the environment of numbers.
         actions: a phrase for each of its actions.
         kwargs: arguments of it.
     """

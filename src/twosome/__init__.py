@@ -3,8 +3,8 @@
 A language model scores every action that is valid now; a softmax over the scores is the policy; PPO
 trains low-rank adapters on the frozen model. See `train`, `ActionScorer` and `Agent`.
 
-Importing this package registers the worlds with Gymnasium. The command `twosome` alone does so later, when it needs
-them: it answers at once.
+Importing this package registers the environments with Gymnasium. The command `twosome` alone does so later, when it
+needs them: it answers at once.
 """
 
 import importlib
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Imported on first use: the worlds need no torch, and nobody should wait for it who does not need it.
+# Imported on first use: the environments need no torch, and nobody should wait for it who does not need it.
 _LAZY = {
     "ActionScorer": "twosome.scoring",
     "Agent": "twosome.agent",

@@ -118,7 +118,7 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
             "envs": _or_null(_list_of(num, lambda v: isinstance(v, dict), "objects")),
             "elapsed": _list_of(num, _is_counts, "lists of whole numbers"),
             "places": replace(
-                _list_of(num, lambda v: _mismatch(v, _PLACE, "") == "", "places of worlds"), optional=True
+                _list_of(num, lambda v: _mismatch(v, _PLACE, "") == "", "positions of environments"), optional=True
             ),
             "counters": _list_of(num, lambda v: _mismatch(v, _COUNTER, "") == "", "running episodes"),
         },

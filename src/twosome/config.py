@@ -52,16 +52,16 @@ _DEFAULT: dict[str, Any] = {
     "critic_warmup_steps": 0,
 }
 
-_DEFAULT_BY_WORLD: dict[str, dict[str, Any]] = {
+_DEFAULT_BY_ENV: dict[str, dict[str, Any]] = {
     "TomatoSalad": {"total_steps": 10_000},
     "TomatoLettuceSalad": {"total_steps": 60_000, "entropy_coef_final": 0.001},
     "FoodPreparation": {"total_steps": 20_000},
     "Entertainment": {"total_steps": 40_000, "entropy_coef_final": 0.001},
 }
 
-# For language models that were not made for these worlds; begun from what worked with Gemma 3 270M on Entertainment,
-# and looked at on FoodPreparation alone; see docs/real-models.md. Equal decisions cost the model once, so experience
-# is cheap and updates are dear: rollouts are eight times as large.
+# For language models that were not made for these environments; begun from what worked with Gemma 3 270M on
+# Entertainment, and looked at on FoodPreparation alone; see docs/real-models.md. Equal decisions cost the model once,
+# so experience is cheap and updates are dear: rollouts are eight times as large.
 _PRETRAINED: dict[str, Any] = {
     **_DEFAULT,
     "normalization": "learned",
@@ -70,7 +70,7 @@ _PRETRAINED: dict[str, Any] = {
     "rollout_steps": 64,
 }
 
-_PRETRAINED_BY_WORLD: dict[str, dict[str, Any]] = {
+_PRETRAINED_BY_ENV: dict[str, dict[str, Any]] = {
     "TomatoSalad": {"total_steps": 16_384},
     "TomatoLettuceSalad": {"total_steps": 61_440, "entropy_coef_final": 0.001},
     "FoodPreparation": {"total_steps": 16_384},
@@ -90,7 +90,7 @@ _PAPER: dict[str, Any] = {
     "advantage_std_floor": 0.0,
 }
 
-_PAPER_BY_WORLD: dict[str, dict[str, Any]] = {
+_PAPER_BY_ENV: dict[str, dict[str, Any]] = {
     "FoodPreparation": {"total_steps": 50_000, "actor_lr": 1e-6, "critic_lr": 5e-5},
     "Entertainment": {"total_steps": 200_000, "actor_lr": 1e-6, "critic_lr": 5e-5},
 }
@@ -111,15 +111,15 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
         ConfigError: there is no such preset.
     """
     presets = {
-        "default": (_DEFAULT, _DEFAULT_BY_WORLD),
-        "pretrained": (_PRETRAINED, _PRETRAINED_BY_WORLD),
-        "paper": (_PAPER, _PAPER_BY_WORLD),
+        "default": (_DEFAULT, _DEFAULT_BY_ENV),
+        "pretrained": (_PRETRAINED, _PRETRAINED_BY_ENV),
+        "paper": (_PAPER, _PAPER_BY_ENV),
     }
     if name not in presets:
         raise ConfigError(f"--preset: there is no preset {quote(name)}; there are {', '.join(presets)}.")
-    common, by_world = presets[name]
-    world = env.removeprefix("twosome/").rsplit("-v", 1)[0]
-    return {**common, **by_world.get(world, {})}
+    common, by_env = presets[name]
+    environment = env.removeprefix("twosome/").rsplit("-v", 1)[0]
+    return {**common, **by_env.get(environment, {})}
 
 
 _FROM_PRESET: Any = None
@@ -136,9 +136,9 @@ class TrainConfig:
     """
 
     env: str = "TomatoSalad"
-    """World to act in: a name that `twosome envs` lists, or any Gymnasium id that keeps its contract."""
+    """Environment to act in: a name that `twosome envs` lists, or any Gymnasium id that keeps its contract."""
     env_kwargs: JsonObject = field(default_factory=dict)
-    """Keyword arguments of the world as a JSON object, such as '{"task": "onion salad"}'."""
+    """Keyword arguments of the environment as a JSON object, such as '{"task": "onion salad"}'."""
     model: str = "hearth"
     """Language model: the embedded "hearth", a Hugging Face id, a folder, or a GGUF file."""
     preset: Literal["default", "pretrained", "paper"] = _FROM_MODEL
@@ -160,7 +160,7 @@ class TrainConfig:
     settings of critic and GAE mean nothing); or the choices among tokens that make up an action (poad). Your own:
     the name that it is registered under, or MODULE:NAME to import it."""
     seed: Seed = 1
-    """Seed of the adapters, the value head, the worlds and the sampling."""
+    """Seed of the adapters, the value head, the environments and the sampling."""
     total_steps: Decisions = _FROM_PRESET
     """Budget in decisions, summed over the environments."""
     output: Path | None = None
@@ -193,7 +193,7 @@ class TrainConfig:
     max_grad_norm: Positive = _FROM_PRESET
     """Gradients longer than this are scaled down, adapters and value head apart."""
     gamma: Share | None = None
-    """Discount per primitive step; by default the world's own, or 0.99 where it has none."""
+    """Discount per primitive step; by default the environment's own, or 0.99 where it has none."""
     gae_lambda: Share = _FROM_PRESET
     """Weight of later errors in an advantage, per decision."""
     target_kl: NotNegative = _FROM_PRESET
@@ -201,11 +201,11 @@ class TrainConfig:
     advantage_std_floor: NotNegative = _FROM_PRESET
     """Advantages are divided by their spread over the rollout, but by no less than this."""
     normalize_rewards: bool = False
-    """Divide rewards by the largest return so far before learning from them; reports keep the world's own units."""
+    """Divide rewards by the largest return so far before learning from them; reports keep the environment's units."""
     critic_warmup_steps: Decisions = _FROM_PRESET
     """Decisions during which only the value head learns."""
     warm_start_episodes: Annotated[int, Range(0, 10**7)] = 0
-    """Episodes of the world's planner to imitate before the first update; with --total-steps 0 that is all."""
+    """Episodes of the environment's planner to imitate before the first update; with --total-steps 0 that is all."""
 
     tuning: Literal["lora", "full"] = "lora"
     """What is trained: low-rank adapters on the frozen model, or all its weights, in float32."""
@@ -322,8 +322,8 @@ class TrainConfig:
         """Where the run goes: ``output``, or the first free folder of the default name."""
         if self.output is not None:
             return self.output
-        world = self.env.removeprefix("twosome/").replace("/", "-").replace(":", "-")
-        name = f"{world}-{self.seed}"
+        env = self.env.removeprefix("twosome/").replace("/", "-").replace(":", "-")
+        name = f"{env}-{self.seed}"
         candidates = (Path("runs") / (name if i == 1 else f"{name}.{i}") for i in itertools.count(1))
         return next(path for path in candidates if not path.exists())
 

@@ -1,4 +1,4 @@
-"""The one value that passes between worlds and models: a prompt and the phrases that may follow it."""
+"""The one value that passes between environments and models: a prompt and the phrases that may follow it."""
 
 from dataclasses import dataclass
 

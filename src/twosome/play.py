@@ -136,8 +136,8 @@ def _play(
     with ExitStack() as stack:
         envs = [stack.enter_context(text.opened(env, **env_kwargs)) for _ in range(parallel)]
         if (fits := getattr(policy, "fits", None)) is not None:
-            for world in envs:
-                limit_prompts(world.env, fits)
+            for environment in envs:
+                limit_prompts(environment.env, fits)
         if envs:
             gamma = text.gamma_of(envs[0]) if gamma is None else gamma
             yield from _steps(policy, envs, seeds, gamma, choose, rng, pictures)

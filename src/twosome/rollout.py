@@ -1,8 +1,8 @@
-"""The one place where worlds and policies meet: collecting decisions from parallel environments.
+"""The one place where environments and policies meet: collecting decisions from parallel environments.
 
 An environment is reset within the step that ends its episode, so that every row of a rollout is a real decision. The
-last state of a cut-off episode, whose value the estimates need, is kept beside; that of an episode which the world
-terminated is never read.
+last state of a cut-off episode, whose value the estimates need, is kept beside; that of an episode which the
+environment terminated is never read.
 
 What it computes is `twosome.minimal.collect`.
 """
@@ -82,9 +82,9 @@ class Rollout:
     """T decisions in each of E environments, and what followed.
 
     ``decisions``, ``next_prompts`` and ``probabilities``, the policy at each decision, are lists of T rows of E. A next
-    prompt is that of the state which the decision led to; where the world terminated the episode nothing follows, and
-    the decision's own prompt stands in, which nothing reads. ``vectors`` and ``next_vectors`` say the same in numbers,
-    if the collector keeps them. See `estimate_advantages` for the arrays.
+    prompt is that of the state which the decision led to; where the environment terminated the episode nothing follows,
+    and the decision's own prompt stands in, which nothing reads. ``vectors`` and ``next_vectors`` say the same in
+    numbers, if the collector keeps them. See `estimate_advantages` for the arrays.
     """
 
     decisions: list[list[Decision]]
@@ -262,11 +262,11 @@ class Collector:
 
 
 def random_decisions(make: Callable[[], gymnasium.Env[Any, Any]], seed: int, count: int = 256) -> list[Decision]:
-    """The distinct decisions that uniformly random play meets, in a world made for it.
+    """The distinct decisions that uniformly random play meets, in an environment made for it.
 
     Args:
-        make: makes the world.
-        seed: of a run. What is drawn here is drawn apart: none of the run's own worlds and draws is the same.
+        make: makes the environment.
+        seed: of a run. What is drawn here is drawn apart: none of the run's own environments and draws is the same.
         count: decisions to play.
     """
     return list(dict.fromkeys(chain(*random_play(make, (seed, 0, 1), count).decisions)))
@@ -278,7 +278,7 @@ def random_episodes(
     """The episodes that end within so many decisions of uniformly random play.
 
     Args:
-        make: makes the world.
+        make: makes the environment.
         gamma: discount per primitive step for their returns.
         seed: as of `random_decisions`, and apart from these too.
         count: decisions to play.
@@ -289,11 +289,12 @@ def random_episodes(
 def random_play(
     make: Callable[[], gymnasium.Env[Any, Any]], apart: Sequence[int], count: int, gamma: float = 1.0
 ) -> Rollout:
-    """Decisions of uniformly random play in a world made for it.
+    """Decisions of uniformly random play in an environment made for it.
 
     Args:
-        make: makes the world.
-        apart: seed of its world and its draws. Three numbers: resumed worlds have the run's seed and the update.
+        make: makes the environment.
+        apart: seed of its environment and its draws. Three numbers: resumed environments have the run's seed and the
+            update.
         count: decisions to play.
         gamma: discount per primitive step for the episodes' returns.
     """

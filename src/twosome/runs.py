@@ -140,8 +140,8 @@ class RunDirectory:
             named = quote(str(path))[1:-1]
             if not os.path.isdir(path):
                 raise RunError(
-                    f"there is no run directory {named}. Expected the folder that `twosome train --output` wrote; a "
-                    "world is named with --env."
+                    f"there is no run directory {named}. Expected the folder that `twosome train --output` wrote; an "
+                    "environment is named with --env."
                 )
             raise RunError(
                 f"{named} is not a run directory: it has no {CONFIG}. Expected the folder that `twosome train` wrote. "

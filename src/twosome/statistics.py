@@ -157,7 +157,7 @@ def iqm_interval(strata: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[
     """95% percentile interval of the IQM over all runs, by drawing seeds anew within each stratum.
 
     Args:
-        strata: for each world an array whose first axis is the seeds; further axes (points of a curve) are kept.
+        strata: for each environment an array whose first axis is the seeds; further axes (points of a curve) are kept.
         resamples: how many draws.
 
     Returns:
@@ -173,13 +173,13 @@ def probability_of_improvement(pairs: Sequence[tuple[Floats, Floats]]) -> float:
     """How probable it is that a run of the first method beats a run of the second; a tie counts half.
 
     Args:
-        pairs: for each world the scores of both methods' seeds. The worlds' probabilities are averaged.
+        pairs: for each environment the scores of both methods' seeds. The environments' probabilities are averaged.
     """
     return float(np.mean([_wins(x[None], y[None])[0] for x, y in pairs]))
 
 
 def improvement_interval(pairs: Sequence[tuple[Floats, Floats]], resamples: int = RESAMPLES) -> tuple[float, float]:
-    """95% percentile interval of `probability_of_improvement`, by drawing each method's seeds anew in each world."""
+    """95% percentile interval of `probability_of_improvement`; seeds are drawn anew in each environment."""
     rng = np.random.default_rng(0)
     shares = [_wins(_drawn(x, rng, resamples), _drawn(y, rng, resamples)) for x, y in pairs]
     return middle_95(np.mean(shares, axis=0))

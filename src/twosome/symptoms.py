@@ -25,8 +25,8 @@ TITLES = {
 """What each code says, in a few words."""
 
 DETERMINISTIC = 0.15
-"""Share of the greatest entropy. Of worlds that were tried untrained, those below it (.03, .05, .14) never learned, and
-those that learned began above it (.5 to .9)."""
+"""Share of the greatest entropy. Of environments that were tried untrained, those below it (.03, .05, .14) never
+learned, and those that learned began above it (.5 to .9)."""
 
 COLLAPSED = 0.05
 """Share of the greatest entropy: of three actions the best one has then about 99 %."""
@@ -223,7 +223,7 @@ class SymptomMonitor:
         distinct = self._get("distinct_decisions")
         if distinct is None or self._batch < SAME_PART:
             return None
-        # A world of one decision an episode may well pose the same one each time.
+        # An environment of one decision an episode may well pose the same one each time.
         several = self._decisions > 2 * (self._get("episodes") or 0)
         since, length = self._streak(
             "decisions-alike", distinct <= self._batch / SAME_PART and several and not self._succeeds
@@ -234,7 +234,8 @@ class SymptomMonitor:
             "decisions-alike",
             since,
             f"In each of {length} updates at most {distinct:.0f} of {self._batch} decisions were different: either "
-            "the prompt does not tell the world's states apart, or the policy does not get beyond the first ones.",
+            "the prompt does not tell the environment's states apart, or the policy does not get beyond the first "
+            "ones.",
             "Say in the prompt what changes; if it is said, and the policy repeats an action that leads nowhere, "
             + self._entropy_remedy,
         )
@@ -248,11 +249,11 @@ class SymptomMonitor:
             1,
             f"No decision has earned a reward above 0 in the first {self._decisions:,} decisions, {episodes:.0f} "
             "episodes: there is nothing to learn from.",
-            "Compare `twosome eval --policy random` and `--policy planner` in this world: can a reward be reached at "
-            "all? Then reward parts of the task, begin nearer to the goal, or imitate first (--warm-start-episodes). "
-            "For a policy that tries more, "
+            "Compare `twosome eval --policy random` and `--policy planner` in this environment: can a reward be "
+            "reached at all? Then reward parts of the task, begin nearer to the goal, or imitate first "
+            "(--warm-start-episodes). For a policy that tries more, "
             + self._entropy_remedy
-            + " If the world's rewards are costs alone, watch return_mean.",
+            + " If the environment's rewards are costs alone, watch return_mean.",
         )
 
     def _reward_stopped(self) -> Symptom | None:

@@ -1,6 +1,6 @@
 """Opening a run that may come from anywhere: what needs consent, and what must be as the run left it.
 
-A run names code that is not its own: a model that may bring Python files, and a module that registers its world.
+A run names code that is not its own: a model that may bring Python files, and a module that registers its environment.
 Neither is loaded unless the caller says so, whatever the run's config.json says. A checkpoint is accepted if its
 files, its entries, config.json and the beginning of the metrics are what they were when it was written; see
 docs/trust.md for what that protects from.
@@ -44,8 +44,8 @@ class RunConsent:
     """Flags about what a run came with; for commands that have --trust-remote-code already."""
 
     trust_env_module: bool = False
-    """Import the modules that register the world and the algorithm, if a run or a file names any. Only for sources you
-    trust."""
+    """Import the modules that register the environment and the algorithm, if a run or a file names any. Only for
+    sources you trust."""
     allow_other_model: bool = False
     """Take a run's model as it is now, also if it is not the one that the run was trained on."""
 
@@ -93,7 +93,7 @@ def read_settings(
         run: the run.
         consent: what the caller allows, beside the command line.
         loads: whether the run's model will be loaded.
-        plays: whether the run's own world will be made.
+        plays: whether the run's own environment will be made.
         trains: whether the run will go on, by its own algorithm.
 
     Raises:
@@ -124,8 +124,8 @@ def require_code_consent(config: TrainConfig, consented: bool, whose: str) -> No
         )
 
 
-def require_consent(env: str, consented: bool, whose: str, what: str = "world") -> None:
-    """Check that the module of a world, or of what else is named, may be imported; an imported one runs no code.
+def require_consent(env: str, consented: bool, whose: str, what: str = "environment") -> None:
+    """Check that the module of an environment, or of what else is named, may be imported; an imported one runs no code.
 
     Raises:
         RunError: consent is missing.

@@ -16,7 +16,7 @@ from twosome.observation import Observation
 from twosome.rollout import Collector
 
 COUNTING = "twosome-tests/Counting-v0"
-assert tests.environments  # registers the world
+assert tests.environments  # registers the environment
 
 
 def observed(number: float, *actions: str) -> Observation:
@@ -58,7 +58,7 @@ def test_actions_that_are_not_offered_have_no_probability_and_no_gradient():
     assert last[:2].abs().sum() > 0
 
 
-def test_the_networks_read_the_scaled_vector_of_the_world():
+def test_the_networks_read_the_scaled_vector_of_the_environment():
     observation, _ = text.make("TomatoLettuceSalad").reset(seed=0)
     read, num_inputs, num_actions = VectorReader.for_env("TomatoLettuceSalad")
     assert (num_inputs, num_actions) == (26, 8)
@@ -90,20 +90,20 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
         config(**changes)
 
 
-def test_a_world_without_numbers_is_refused():
+def test_an_environment_without_numbers_is_refused():
     with pytest.raises(ConfigError, match="no symbolic observation"):
         train_mlp(config(env="twosome-tests/Wordy-v0"))
 
 
 @pytest.mark.parametrize("vector", [None, np.zeros(2), np.zeros((1, 1))])
-def test_observations_of_another_world_are_refused(vector):
+def test_observations_of_another_environment_are_refused(vector):
     policy = MlpPolicy(*VectorReader.for_env(COUNTING), 8, seed=0)
     with pytest.raises(EnvError, match=r"expected an array of shape \(1,\), found"):
         policy.probabilities([Observation(Decision("Now you", ("go left", "wait", "")), vector)])
 
 
-def test_the_numbers_of_a_rollout_are_the_worlds_own_and_stay_what_they_were():
-    """`Counting` says how many decisions there were; a world may write that into one array again and again."""
+def test_the_numbers_of_a_rollout_are_the_environments_own_and_stay_what_they_were():
+    """`Counting` says how many decisions there were; an environment may write that into one array again and again."""
 
     class Reusing(tests.environments.Counting):
         kept = np.zeros(1, np.float32)

@@ -19,7 +19,7 @@ from twosome.observation import Observation
 from twosome.rollout import Collector
 
 COUNTING = "twosome-tests/Counting-v0"
-assert tests.environments  # registers the world
+assert tests.environments  # registers the environment
 
 DURATIONS = (1, 3, 2)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-import tests.environments  # noqa: F401 - registers the worlds
+import tests.environments  # noqa: F401 - registers the environments
 from twosome.bench.iteration import compare_iterations, loss_differences
 from twosome.bench.page import PageLoop
 from twosome.bench.phases import phases

@@ -69,7 +69,7 @@ def test_unshared_phrases_share_no_beginning():
     assert len({phrase.split()[0] for phrase in unshared_phrases(50)}) == 50
 
 
-def test_a_world_gives_as_many_distinct_decisions_as_it_has():
+def test_an_environment_gives_as_many_distinct_decisions_as_it_has():
     found = env_decisions("FoodPreparation", 32)
     assert 10 < len(found) == len(set(found)) < 32
     assert len(env_decisions("TomatoSalad", 5)) == 5

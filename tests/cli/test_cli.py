@@ -104,7 +104,7 @@ def test_eval_of_baselines_and_of_the_untrained_model(capsys):
     assert returns["planner"] == pytest.approx(0.920518092564195)
 
 
-def test_eval_takes_a_run_to_another_world(run, capsys):
+def test_eval_takes_a_run_to_another_environment(run, capsys):
     kwargs = {"task": "onion salad", "rewards": {"step": -1.0}}
     arguments = ["eval", str(run), "--env", "TomatoLettuceSalad", "--env-kwargs", json.dumps(kwargs)]
     assert main([*arguments, "--episodes", "2", "--json"]) == 0
@@ -163,9 +163,9 @@ def test_score_reads_a_trained_run(run, capsys):
     assert policies[str(run)] != pytest.approx(policies["hearth"], abs=1e-5)
 
 
-def test_envs_lists_the_worlds(capsys):
+def test_envs_lists_the_environments(capsys):
     assert main(["envs", "--json"]) == 0
-    ids = {world["id"] for world in document(capsys)}
+    ids = {env["id"] for env in document(capsys)}
     assert {
         f"twosome/{name}-v0" for name in ("TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "Entertainment")
     } <= ids
@@ -302,18 +302,18 @@ def test_a_run_may_lie_in_a_folder_with_brackets_in_its_name(tmp_path, capsys):
     model = tmp_path / "a folder whose path is so long that a picture has no room for it" / "model [/b]"
     shutil.copytree(models.path("hearth"), model)
     path = tmp_path / "[/i] run"
-    world = ["--env", "TomatoSalad", "--model", str(model)]
-    assert main([*TRAIN, *world, "--output", str(path), "--no-show"]) == 0
+    env = ["--env", "TomatoSalad", "--model", str(model)]
+    assert main([*TRAIN, *env, "--output", str(path), "--no-show"]) == 0
     # A line may end at any blank, and in any long word.
     assert "model[/b]" in "".join(capsys.readouterr().err.split())
     assert main(["show", str(path), "--episodes", "1"]) == 0
     assert "[/i]run/learning_curve.png" in "".join(capsys.readouterr().out.split())
 
 
-def test_a_world_that_cannot_draw_itself_gets_everything_but_the_film(tmp_path, capsys):
+def test_an_environment_that_cannot_draw_itself_gets_everything_but_the_film(tmp_path, capsys):
     path = tmp_path / "run"
-    world = "tests.environments:twosome-tests/Counting-v0"
-    assert main(["train", "--env", world, "--total-steps", "256", "--output", str(path)]) == 0
+    env = "tests.environments:twosome-tests/Counting-v0"
+    assert main(["train", "--env", env, "--total-steps", "256", "--output", str(path)]) == 0
     printed = capsys.readouterr().out
     assert "no film" in printed
     assert "rgb_array" in printed
@@ -329,7 +329,7 @@ def test_returns_with_another_discount_are_not_drawn_beside_the_curve(run, tmp_p
     for path in (run, other):
         assert main(["show", str(path), "--episodes", "1"]) == 0
         printed.append(" ".join(capsys.readouterr().out.split()))
-    sentence = "The curve counts returns with the run's --gamma 0.9, the table with the world's 0.99"
+    sentence = "The curve counts returns with the run's --gamma 0.9, the table with the environment's 0.99"
     assert sentence in printed[1]
     assert sentence[:22] not in printed[0]
 

@@ -24,7 +24,9 @@ def test_the_current_folder_is_searched_once_and_last(path, tmp_path, monkeypatc
         assert path == [*before, str(tmp_path)]
 
 
-def test_the_current_folder_is_not_searched_where_no_world_is_named_by_its_module(path, tmp_path, monkeypatch, capsys):
+def test_the_current_folder_is_not_searched_where_no_environment_is_named_by_its_module(
+    path, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     before = list(path)
     assert main(["--version"]) == 0

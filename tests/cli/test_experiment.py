@@ -141,10 +141,10 @@ def carry_out(file: Path, capsys) -> tuple[int, dict[str, str]]:
         ('kind = "ppo-mlp"', 'kind = "ppo-mlp"\nhidden = 100000000', "hidden is 100000000; expected"),
         ('kind = "ppo-mlp"', 'kind = "saycan"\nmodel = "a\\u0000"', "no file or name can have"),
         ("total_steps = 128", f"{'x' * 1000} = 1", "which is not known there"),
-        ('["TomatoSalad"]', '["TomatoSalad", "twosome/TomatoSalad-v0"]', "are the same world"),
-        ('["TomatoSalad"]', '["TomatoSalad", "TomatoSalad-v0"]', "are the same world"),
-        ('["TomatoSalad"]', "[[1]]", "names of worlds"),
-        ('["TomatoSalad"]', f'["{"x" * 1000}"]', "names of worlds"),
+        ('["TomatoSalad"]', '["TomatoSalad", "twosome/TomatoSalad-v0"]', "are the same environment"),
+        ('["TomatoSalad"]', '["TomatoSalad", "TomatoSalad-v0"]', "are the same environment"),
+        ('["TomatoSalad"]', "[[1]]", "names of environments"),
+        ('["TomatoSalad"]', f'["{"x" * 1000}"]', "names of environments"),
         ("episodes = 2", "episodes = 2\nseed = 4294967296", "seed is 4294967296; expected"),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_quick_version_has_at_least_one_rollout(file):
     assert cell.config.total_steps == 16 * 128
 
 
-def test_who_is_compared_is_measured_again_in_another_world(file, commands):
+def test_who_is_compared_is_measured_again_in_another_environment(file, commands):
     changed(file, '[methods.scratch]\nkind = "ppo-mlp"\n', "")
     changed(file, "[settings]", '[settings]\nenv_kwargs = {layout = "A"}')
     random = next(task for task in read_grid(file).references if task.policy == "random")
@@ -283,9 +283,9 @@ def test_a_grid_is_carried_out_once_and_can_be_reported(file, commands, capsys):
     assert not commands
 
     assert main(["report", str(file.parent / "runs"), "--json"]) == 0
-    (world,) = json.loads(capsys.readouterr().out)["worlds"].values()
-    assert set(world["references"]) == {"random", "planner", "hearth, untrained, word"}
-    assert {name: method["return"]["seeds"] for name, method in world["methods"].items()} == {"scratch": 1, "word": 1}
+    (env,) = json.loads(capsys.readouterr().out)["worlds"].values()
+    assert set(env["references"]) == {"random", "planner", "hearth, untrained, word"}
+    assert {name: method["return"]["seeds"] for name, method in env["methods"].items()} == {"scratch": 1, "word": 1}
 
     # Other episodes are measured anew, without training again.
     carry_out(changed(file, "episodes = 2", "episodes = 3"), capsys)
@@ -312,8 +312,8 @@ def test_saycan_in_a_grid_is_that_of_eval_and_can_be_reported(file, commands, ca
         assert row["episodes"] == experience_of(config).episodes
 
     assert main(["report", str(file.parent / "runs"), "--json"]) == 0
-    (world,) = json.loads(capsys.readouterr().out)["worlds"].values()
-    assert world["methods"]["scratch"]["return"]["median"] == found["return_mean"]
+    (env,) = json.loads(capsys.readouterr().out)["worlds"].values()
+    assert env["methods"]["scratch"]["return"]["median"] == found["return_mean"]
 
 
 def test_the_untrained_model_is_measured_once_for_each_way_of_asking(file):

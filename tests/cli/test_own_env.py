@@ -152,7 +152,7 @@ def test_faults_of_several_kinds_are_told_at_once_each_with_its_place_its_count_
 
     found = checked(lambda: Saving(spoil))
     whats = [fault.what for fault in found.faults]
-    for part in ("the reward", "without a blank at its end", '"success"', "the world raised KeyError"):
+    for part in ("the reward", "without a blank at its end", '"success"', "the environment raised KeyError"):
         (fault,) = [fault for fault in found.faults if part in fault.what]
         assert "Odd-v0, seed " in fault.what or "Odd-v0, without a seed" in fault.what
         assert fault.remedy

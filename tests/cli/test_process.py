@@ -138,9 +138,9 @@ def test_output_is_spelled_in_what_its_encoding_has(encoding, tmp_path):
 def test_a_whole_training_can_be_shown_in_any_encoding(encoding, tmp_path):
     # Episodes so short that enough of them end for a curve.
     small = [word for word in SMALL if word != "--no-show"]
-    world = ["--env", "tests.environments:twosome-tests/Counting-v0", "--total-steps", "128"]
+    env = ["--env", "tests.environments:twosome-tests/Counting-v0", "--total-steps", "128"]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    process = begin([*small, *world], tmp_path, PYTHONIOENCODING=encoding, PYTHONPATH=path)
+    process = begin([*small, *env], tmp_path, PYTHONIOENCODING=encoding, PYTHONPATH=path)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Traceback" not in err

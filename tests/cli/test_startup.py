@@ -106,7 +106,7 @@ def test_mistakes_are_refused_before_a_models_libraries_are_loaded(arguments, wo
     assert loaded == set()
 
 
-def test_importing_the_package_registers_the_worlds():
+def test_importing_the_package_registers_the_environments():
     code = "import twosome, gymnasium; gymnasium.make('twosome/TomatoSalad-v0'); twosome.envs.text"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -125,7 +125,7 @@ def test_the_help_of_train_is_grouped_and_wrapped_at_words(columns, tmp_path, mo
 
 
 @pytest.mark.parametrize("arguments", [["train", "TomatoSalad"], ["train", "--seed", "2", "TomatoSalad", "--json"]])
-def test_a_world_without_its_flag_gets_the_flag(arguments, tmp_path):
+def test_an_environment_without_its_flag_gets_the_flag(arguments, tmp_path):
     code, said, loaded = loaded_by(arguments, tmp_path)
     assert code == 2
     assert "twosome train --env TomatoSalad" in said

@@ -1,4 +1,4 @@
-"""Worlds that lie: whatever they say, training, evaluation and the check give the same error, which names the place."""
+"""Environments that lie: training, evaluation and the check give the same error, which names the place."""
 
 import enum
 import json
@@ -89,7 +89,7 @@ def throw(error: BaseException) -> Callable[[], Any]:
 
 @pytest.fixture
 def played(request: pytest.FixtureRequest) -> Iterator[Callable[[Any, Any], None]]:
-    """Plays in a world of this lie, waiting, in one of the ways in which worlds are played."""
+    """Plays in an environment of this lie, waiting, in one of the ways in which environments are played."""
 
     def play(lie: Any, way: str) -> None:
         gymnasium.register(NAME, lambda **_: Lying(lie))
@@ -174,18 +174,18 @@ def test_an_answer_that_is_no_five_values_is_an_error_everywhere(played: Any, wa
 @pytest.mark.parametrize(
     "error", [KeyError("x"), SystemExit(0), ZeroDivisionError(), GeneratorExit(), AssertionError("no")], ids=repr
 )
-def test_whatever_a_world_raises_is_a_world_error_with_the_original_as_its_cause(
+def test_whatever_an_environment_raises_is_an_environment_error_with_the_original_as_its_cause(
     played: Any, way: str, error: BaseException
 ) -> None:
     with pytest.raises(
-        EnvError, match=r"step 2, action 1 'wait': the world raised .* at line \d+ of 'test_checked"
+        EnvError, match=r"step 2, action 1 'wait': the environment raised .* at line \d+ of 'test_checked"
     ) as caught:
         played(instead(2, throw(error)), way)
     assert caught.value.__cause__ is error
 
 
 @both
-def test_ctrl_c_inside_a_world_passes(played: Any, way: str) -> None:
+def test_ctrl_c_inside_an_environment_passes(played: Any, way: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         played(instead(2, throw(KeyboardInterrupt())), way)
 
@@ -220,7 +220,7 @@ def test_a_reset_is_checked_too(played: Any, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["training", "evaluation", "check"])
 @pytest.mark.parametrize("extra", [lambda n: np.zeros(n), lambda n: None if n % 2 else {}, lambda n: object()])
-def test_what_else_a_world_says_in_its_info_is_its_own_affair(played: Any, way: str, extra: Any) -> None:
+def test_what_else_an_environment_says_in_its_info_is_its_own_affair(played: Any, way: str, extra: Any) -> None:
     def lie(method: str, count: int, answer: list[Any]) -> Any:
         answer[-1] = {**answer[-1], "extra": extra(count), 3: extra}
         return tuple(answer)
@@ -305,15 +305,15 @@ def test_an_action_arrives_as_an_int() -> None:
     ],
 )
 def test_a_method_with_other_arguments_is_named(name: str, method: Any, expected: str) -> None:
-    world = type("Odd", (Counting,), {name: method})()
+    env = type("Odd", (Counting,), {name: method})()
     with pytest.raises(EnvError, match=f"Odd: {expected}"):
-        CheckedEnv(world)
+        CheckedEnv(env)
 
 
-@pytest.mark.parametrize("world", [None, object(), Counting], ids=["nothing", "something", "class"])
-def test_what_is_no_environment_is_refused(world: Any) -> None:
+@pytest.mark.parametrize("env", [None, object(), Counting], ids=["nothing", "something", "class"])
+def test_what_is_no_environment_is_refused(env: Any) -> None:
     with pytest.raises(EnvError, match="expected a Gymnasium environment"):
-        CheckedEnv(world)
+        CheckedEnv(env)
 
 
 # -- seeds ---------------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ gymnasium.register(OPEN, Open)
     ids=["evaluate", "planner", "record", "demonstrate", "gamma_of", "collect"],
 )
 @pytest.mark.parametrize("fail_at", [math.inf, 1])
-def test_every_world_that_is_opened_is_closed(
+def test_every_environment_that_is_opened_is_closed(
     play: Callable[[], Any], fail_at: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Open, "count", 0)
@@ -403,7 +403,7 @@ def collect_in(name: str) -> None:
         collector.collect(Waiting(), 5, np.random.default_rng(0))
 
 
-def test_worlds_are_closed_if_the_last_of_them_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environments_are_closed_if_the_last_of_them_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "count", 0)
     made = iter([Open, Open, lambda: gymnasium.make("CartPole-v1")])
     with pytest.raises(EnvError, match=r"action space|observation_space"):
@@ -411,7 +411,7 @@ def test_worlds_are_closed_if_the_last_of_them_cannot_be_made(monkeypatch: pytes
     assert Open.count == 0
 
 
-def test_a_world_that_cannot_be_closed_keeps_nobody_from_the_results() -> None:
+def test_an_environment_that_cannot_be_closed_keeps_nobody_from_the_results() -> None:
     class Stuck(Counting):
         def close(self) -> None:
             raise OSError("busy")
@@ -422,7 +422,7 @@ def test_a_world_that_cannot_be_closed_keeps_nobody_from_the_results() -> None:
     env.close()  # a second time does nothing
 
 
-# -- what else a world is asked ------------------------------------------------------------------------
+# -- what else an environment is asked ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("frame", [None, np.zeros((2, 2)), np.zeros((2, 2, 3)), np.zeros((2, 2, 4), np.uint8)])
@@ -446,9 +446,9 @@ def test_a_planner_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         demonstrate(lambda: text.make(OPEN), 1, seed=0)
 
 
-def test_a_discount_that_fails_is_the_worlds_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_discount_that_fails_is_the_environments_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Open, "gamma", property(lambda self: 1 / 0))
-    with pytest.raises(EnvError, match="the world raised ZeroDivisionError"):
+    with pytest.raises(EnvError, match="the environment raised ZeroDivisionError"):
         text.gamma_of(OPEN, {})
 
 
@@ -482,7 +482,7 @@ def test_a_state_that_is_no_json_is_named_before_it_is_written(state: Any) -> No
         collector.state()
 
 
-def test_a_restored_world_still_knows_where_it_stands() -> None:
+def test_a_restored_environment_still_knows_where_it_stands() -> None:
     with (
         Collector(Counting, 1, gamma=0.9, seed=1) as first,
         Collector(lambda: Lying(in_step(1, reward=None)), 1, gamma=0.9, seed=2) as second,
@@ -494,7 +494,7 @@ def test_a_restored_world_still_knows_where_it_stands() -> None:
 
 
 def test_spaces_without_words_are_named() -> None:
-    world = Counting()
-    world.observation_space = spaces.Dict({"prompt": spaces.Text(9)})
+    env = Counting()
+    env.observation_space = spaces.Dict({"prompt": spaces.Text(9)})
     with pytest.raises(EnvError, match="Counting: expected observation_space to be a Dict"):
-        CheckedEnv(world)
+        CheckedEnv(env)

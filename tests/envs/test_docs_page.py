@@ -1,4 +1,4 @@
-"""What docs/environments.md says of the worlds is so."""
+"""What docs/environments.md says of the environments is so."""
 
 import re
 from pathlib import Path
@@ -55,7 +55,7 @@ def random_play(name: str, episodes: int) -> tuple[float, float]:
     return float(np.mean(returns)), float(np.mean(successes))
 
 
-def test_every_world_has_its_row() -> None:
+def test_every_environment_has_its_row() -> None:
     assert [f"twosome/{name}-v0" for name in ROWS] == list(text.env_ids())
 
 
@@ -100,7 +100,7 @@ def test_random_play_earns_exactly_what_is_said(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "when", "prompt", "phrases"), SAMPLES)
-def test_a_sample_reads_as_the_world_does(name: str, when: str, prompt: str, phrases: str) -> None:
+def test_a_sample_reads_as_the_environment_does(name: str, when: str, prompt: str, phrases: str) -> None:
     env = text.make(name)
     observation, _ = env.reset(seed=0)
     for action in re.findall(r"`(.*?)`", when):

@@ -1,4 +1,4 @@
-"""What holds for every world that is registered; a new one is tested by being registered."""
+"""What holds for every environment that is registered; a new one is tested by being registered."""
 
 import json
 import math
@@ -24,7 +24,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("twosome/TomatoLettuceSalad-v0", {"actions": "primitive", "layout": "C"}),
 ]
 HEADINGS = ["Description", "Action Space", "Observation Space", "Rewards", "Starting State", "Episode End", "Arguments"]
-every_world = pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=str)
+every_env = pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=str)
 every_mode = pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 
 
@@ -52,22 +52,22 @@ def play(env: gymnasium.Env[Any, Any], seed: int, num_steps: int) -> list[tuple[
     return results
 
 
-@every_world
+@every_env
 def test_gymnasium_finds_no_fault_with_it(env_id: str, kwargs: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(gymnasium.make(env_id, **kwargs, render_mode="rgb_array").unwrapped)
 
 
-@every_world
-def test_it_keeps_the_contract_of_a_text_world(env_id: str, kwargs: dict[str, Any]) -> None:
+@every_env
+def test_it_keeps_the_contract_of_a_text_environment(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gymnasium.make(env_id, **kwargs)
     text.check_contract(env)
     assert isinstance(env.unwrapped, text.TextEnvProtocol)
     assert len(env.unwrapped.action_names) == env.action_space.n
 
 
-@every_world
+@every_env
 def test_every_observation_lies_in_its_space_and_every_mask_agrees_with_the_phrases(
     env_id: str, kwargs: dict[str, Any]
 ) -> None:
@@ -85,7 +85,7 @@ def test_every_observation_lies_in_its_space_and_every_mask_agrees_with_the_phra
         assert all(phrase[0].islower() and phrase[-1] != "." for phrase in offered)
 
 
-@every_world
+@every_env
 def test_the_same_seed_and_actions_lead_to_the_same_place(env_id: str, kwargs: dict[str, Any]) -> None:
     runs = []
     for _ in range(2):
@@ -96,8 +96,8 @@ def test_the_same_seed_and_actions_lead_to_the_same_place(env_id: str, kwargs: d
         assert all(same(a, b) for a, b in zip(one, other, strict=True))
 
 
-@every_world
-def test_a_restored_world_goes_on_as_the_saved_one(env_id: str, kwargs: dict[str, Any]) -> None:
+@every_env
+def test_a_restored_environment_goes_on_as_the_saved_one(env_id: str, kwargs: dict[str, Any]) -> None:
     env, copy = gymnasium.make(env_id, **kwargs), gymnasium.make(env_id, **kwargs)
     env.reset(seed=3)
     play(env, 4, 23)
@@ -129,10 +129,10 @@ def test_a_restored_world_goes_on_as_the_saved_one(env_id: str, kwargs: dict[str
         ("HouseholdTask", ("task",), None),
     ],
 )
-def test_a_saved_state_that_no_world_was_in_is_refused_and_changes_nothing(env_id, part, value) -> None:
-    world: Any = text.make(env_id).unwrapped
-    world.reset(seed=1)
-    before = world.get_state()
+def test_a_saved_state_that_no_environment_was_in_is_refused_and_changes_nothing(env_id, part, value) -> None:
+    env: Any = text.make(env_id).unwrapped
+    env.reset(seed=1)
+    before = env.get_state()
     state = json.loads(json.dumps(before))
     *above, last = part
     holder = state
@@ -140,11 +140,11 @@ def test_a_saved_state_that_no_world_was_in_is_refused_and_changes_nothing(env_i
         holder = holder[key]
     holder[last] = value
     with pytest.raises(EnvError, match="state"):
-        world.set_state(state)
-    assert world.get_state() == before
+        env.set_state(state)
+    assert env.get_state() == before
 
 
-@every_world
+@every_env
 def test_an_id_outside_the_action_space_is_an_error(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gymnasium.make(env_id, **kwargs)
     env.reset()
@@ -153,7 +153,7 @@ def test_an_id_outside_the_action_space_is_an_error(env_id: str, kwargs: dict[st
             env.unwrapped.step(action)
 
 
-@every_world
+@every_env
 def test_every_id_can_be_carried_out_whether_it_is_offered_or_not(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gymnasium.make(env_id, **kwargs)
     for action in range(int(env.action_space.n)):
@@ -243,12 +243,12 @@ def test_prompts_arrive_unchanged_from_other_processes(name: str, mode: Autorese
     envs.close()
 
 
-def test_worlds_differ_in_what_they_ask_for() -> None:
+def test_environments_differ_in_what_they_ask_for() -> None:
     goals = [info.description for info in text.list_envs() if info.id in text.env_ids()]
     assert len(goals) == len(set(goals)) >= 10
 
 
-def test_a_world_without_a_planner_says_so() -> None:
+def test_an_environment_without_a_planner_says_so() -> None:
     with pytest.raises(EnvError, match="has no planner"):
         planner_for(gymnasium.make("CartPole-v1"))
 

@@ -173,10 +173,10 @@ def test_what_learns_from_numbers_says_that_it_needs_a_fixed_number_of_actions(l
 def test_a_planner_names_an_index_of_the_latest_phrases(index: Any, taken: bool) -> None:
     env = Shelf(2, 2)
     env.planner = lambda: SimpleNamespace(act=lambda: index)  # type: ignore[attr-defined]
-    world = CheckedEnv(env)
-    world.reset(0)
+    environment = CheckedEnv(env)
+    environment.reset(0)
     if taken:
-        assert Planner().probabilities([world.observation])[0].tolist() == [0, 1]
+        assert Planner().probabilities([environment.observation])[0].tolist() == [0, 1]
     else:
         with pytest.raises(EnvError, match="expected the planner to return the id of an action"):
-            Planner().probabilities([world.observation])
+            Planner().probabilities([environment.observation])

@@ -18,7 +18,7 @@ from twosome.errors import ConfigError, EnvError, NoActionError, TwosomeError
 
 
 class Door(gymnasium.Env[dict[str, Any], Any]):
-    """A world of two actions; `change` may break what it says."""
+    """An environment of two actions; `change` may break what it says."""
 
     def __init__(
         self, change: Callable[[dict[str, Any], dict[str, Any]], None] = lambda observation, info: None
@@ -62,11 +62,11 @@ def spec_of(name: str, **arguments: Any) -> EnvSpec:
     return spec
 
 
-def test_a_good_world_passes() -> None:
+def test_a_good_environment_passes() -> None:
     text.check_contract(Door())
 
 
-def test_a_world_with_nothing_but_texts_passes() -> None:
+def test_an_environment_with_nothing_but_texts_passes() -> None:
     text.check_contract(Door(lambda observation, info: info.clear()))
 
 
@@ -95,10 +95,10 @@ def test_a_broken_promise_is_named(change: Callable[..., None], message: str) ->
 
 
 def test_actions_must_be_numbered_from_zero() -> None:
-    world = Door()
-    world.action_space = spaces.Discrete(2, start=1)
+    env = Door()
+    env.action_space = spaces.Discrete(2, start=1)
     with pytest.raises(EnvError, match="ids from 0"):
-        text.check_contract(world)
+        text.check_contract(env)
 
 
 def test_a_state_that_does_not_come_back_is_noticed() -> None:
@@ -143,7 +143,7 @@ class Dice(Door):
             self.np_random.bit_generator.state = state["generator"]
 
 
-def test_a_state_without_the_worlds_own_generator_is_noticed() -> None:
+def test_a_state_without_the_environments_own_generator_is_noticed() -> None:
     text.check_contract(Dice(complete=True))
     with pytest.raises(EnvError, match=r"np_random\.bit_generator\.state"):
         text.check_contract(Dice(complete=False))
@@ -167,13 +167,13 @@ def test_a_decision_is_made_of_texts_that_read_on(prompt: Any, actions: Any, mes
 
 
 @pytest.mark.parametrize("name", ["TomatoSalad", "TomatoSalad-v0", "twosome/TomatoSalad", "twosome/TomatoSalad-v0"])
-def test_a_world_answers_to_its_short_names(name: str) -> None:
+def test_an_environment_answers_to_its_short_names(name: str) -> None:
     assert spec_of(name).id == "twosome/TomatoSalad-v0"
 
 
 @pytest.fixture
 def door() -> Iterator[None]:
-    """A world of somebody else's, in versions of which the newest is neither the first nor the last registered."""
+    """An environment of somebody else's, in versions of which the newest is registered neither first nor last."""
     versions = [f"others/Door-v{version}" for version in (3, 10, 9)]
     for env_id in versions:
         gymnasium.register(env_id, Door, disable_env_checker=True)
@@ -238,12 +238,12 @@ def test_a_misspelt_name_gets_a_suggestion(name: str) -> None:
         "one:two:three",
     ],
 )
-def test_an_unknown_name_gets_the_list_of_worlds(name: str) -> None:
-    with pytest.raises(EnvError, match=r"there is no world .*Expected one of TomatoSalad, TomatoLettuceSalad"):
+def test_an_unknown_name_gets_the_list_of_environments(name: str) -> None:
+    with pytest.raises(EnvError, match=r"there is no environment .*Expected one of TomatoSalad, TomatoLettuceSalad"):
         text.make(name)
 
 
-def test_a_module_that_is_missing_is_told_from_a_world_that_it_does_not_register() -> None:
+def test_a_module_that_is_missing_is_told_from_an_environment_that_it_does_not_register() -> None:
     with pytest.raises(EnvError, match="no module 'no_such_module' in the current folder"):
         text.make("no_such_module:others/Nowhere-v0")
     with pytest.raises(EnvError, match="the module 'json' registers no 'others/Nowhere-v0'"):
@@ -282,7 +282,7 @@ def test_a_module_that_fails_otherwise_while_it_is_imported_is_named(
 ) -> None:
     (tmp_path / "broken_world.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(EnvError, match=f"the module 'broken_world' of the world .*{message}"):
+    with pytest.raises(EnvError, match=f"the module 'broken_world' of the environment .*{message}"):
         text.make("broken_world:others/Broken-v0")
 
 
@@ -304,21 +304,21 @@ def test_an_environment_that_cannot_be_loaded_is_explained(entry_point: str, mes
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "CartPole"])
-def test_a_world_without_text_is_refused(name: str) -> None:
+def test_an_environment_without_text_is_refused(name: str) -> None:
     with pytest.raises(EnvError, match=r'expected observation_space to be a Dict with "prompt".*found Box'):
         text.make(name)
 
 
-def without_actions(world: Door) -> None:
-    world.observation_space = spaces.Dict({"prompt": spaces.Text(50)})
+def without_actions(env: Door) -> None:
+    env.observation_space = spaces.Dict({"prompt": spaces.Text(50)})
 
 
-def with_other_actions(world: Door) -> None:
-    world.observation_space = spaces.Dict({"prompt": spaces.Text(50), "actions": spaces.Sequence(spaces.Text(20))})
+def with_other_actions(env: Door) -> None:
+    env.observation_space = spaces.Dict({"prompt": spaces.Text(50), "actions": spaces.Sequence(spaces.Text(20))})
 
 
-def with_too_many_actions(world: Door) -> None:
-    world.action_space = spaces.Discrete(3)
+def with_too_many_actions(env: Door) -> None:
+    env.action_space = spaces.Discrete(3)
 
 
 @pytest.mark.parametrize(
@@ -327,15 +327,15 @@ def with_too_many_actions(world: Door) -> None:
         (without_actions, "expected observation_space"),
         (with_other_actions, "expected observation_space"),
         (with_too_many_actions, "expected observation_space"),
-        (lambda world: setattr(world, "action_space", spaces.Box(0, 1)), "expected the action space Discrete"),
-        (lambda world: setattr(world, "change", set_prompt("ends in a blank ")), "without a blank at its end"),
+        (lambda env: setattr(env, "action_space", spaces.Box(0, 1)), "expected the action space Discrete"),
+        (lambda env: setattr(env, "change", set_prompt("ends in a blank ")), "without a blank at its end"),
     ],
 )
-def test_what_is_made_is_a_world_of_text(change: Callable[[Door], None], message: str) -> None:
+def test_what_is_made_is_an_environment_of_text(change: Callable[[Door], None], message: str) -> None:
     def create() -> Door:
-        world = Door()
-        change(world)
-        return world
+        env = Door()
+        change(env)
+        return env
 
     gymnasium.register("others/Odd-v0", create, disable_env_checker=True)
     try:
@@ -351,7 +351,7 @@ def test_an_unknown_argument_gets_a_suggestion() -> None:
 
 
 @pytest.mark.usefixtures("door")
-def test_an_argument_that_a_foreign_world_does_not_have_is_refused() -> None:
+def test_an_argument_that_a_foreign_environment_does_not_have_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"others/Door-v3 has no argument 'chnge'; .*Did you mean 'change'"):
         text.make("others/Door-v3", chnge=1)
     assert spec_of("others/Door-v10", max_episode_steps=1).max_episode_steps == 1
@@ -363,7 +363,7 @@ def test_no_name_of_an_argument_is_special(name: str) -> None:
         text.make("TomatoSalad", **{name: 1})
 
 
-def test_what_a_foreign_world_says_of_its_arguments_is_passed_on() -> None:
+def test_what_a_foreign_environment_says_of_its_arguments_is_passed_on() -> None:
     def create(**kwargs: Any) -> Door:
         raise TypeError("the size must be even")
 
@@ -449,6 +449,6 @@ def test_a_decision_without_a_choice_is_refused() -> None:
         text.decision_from({"prompt": "You", "actions": ("", "")})
 
 
-def test_the_list_of_worlds_says_what_is_to_be_done() -> None:
-    worlds = {info.id: info for info in text.list_envs()}
-    assert worlds["twosome/TomatoSalad-v0"] == text.EnvInfo("twosome/TomatoSalad-v0", "serve a tomato salad", 5, 0.99)
+def test_the_list_of_environments_says_what_is_to_be_done() -> None:
+    envs = {info.id: info for info in text.list_envs()}
+    assert envs["twosome/TomatoSalad-v0"] == text.EnvInfo("twosome/TomatoSalad-v0", "serve a tomato salad", 5, 0.99)

@@ -120,32 +120,32 @@ def test_a_prompt_is_the_goal_the_last_observations_with_what_was_done_the_obser
 
 
 def test_act_is_handed_the_phrase_or_what_the_dict_has_for_it() -> None:
-    env, world = checked(
+    env, environment = checked(
         twosome.Turn("A.", ["go", "wait"]), twosome.Turn("B.", {"fly": 7, "run": None}), twosome.Turn(done=True)
     )
-    world.reset()
-    world.step(1)
-    world.step(1)
+    environment.reset()
+    environment.step(1)
+    environment.step(1)
     assert env.heard == ["wait", None]
 
 
 def test_a_phrase_that_stands_in_a_list_twice_is_one_action() -> None:
-    env, world = checked(twosome.Turn("A.", ["go", "wait", "go", "run"]), twosome.Turn(done=True))
-    assert world.reset().actions == ("go", "wait", "run")
-    world.step(2)
+    env, environment = checked(twosome.Turn("A.", ["go", "wait", "go", "run"]), twosome.Turn(done=True))
+    assert environment.reset().actions == ("go", "wait", "run")
+    environment.step(2)
     assert env.heard == ["run"]
 
 
 def test_rewards_are_as_given_or_what_the_score_has_grown_by() -> None:
     go = ["go"]
-    _, world = checked(twosome.Turn("A.", go), twosome.Turn("B.", go, reward=-2.5), twosome.Turn("C.", go))
-    world.reset()
-    assert [world.step(0).reward for _ in range(2)] == [-2.5, 0.0]
+    _, env = checked(twosome.Turn("A.", go), twosome.Turn("B.", go, reward=-2.5), twosome.Turn("C.", go))
+    env.reset()
+    assert [env.step(0).reward for _ in range(2)] == [-2.5, 0.0]
     scores = (5, 20, 15.5)
-    _, world = checked(*(twosome.Turn("A.", go, score=score) for score in scores), twosome.Turn("A.", go))
+    _, env = checked(*(twosome.Turn("A.", go, score=score) for score in scores), twosome.Turn("A.", go))
     for _ in range(2):
-        world.reset()
-        assert [world.step(0).reward for _ in range(3)] == [15.0, -4.5, 0.0]
+        env.reset()
+        assert [env.step(0).reward for _ in range(3)] == [15.0, -4.5, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -159,30 +159,30 @@ def test_rewards_are_as_given_or_what_the_score_has_grown_by() -> None:
     ],
 )
 def test_success_is_what_is_said_or_else_a_last_reward(turn: dict[str, Any], success: bool) -> None:
-    _, world = checked(twosome.Turn("A.", ["go"]), twosome.Turn(done=True, **turn))
-    world.reset()
-    step = world.step(0)
+    _, env = checked(twosome.Turn("A.", ["go"]), twosome.Turn(done=True, **turn))
+    env.reset()
+    step = env.step(0)
     assert (step.terminated, step.truncated, step.success) == (True, False, success)
 
 
 def test_an_episode_is_cut_off_after_its_actions_and_an_episode_that_is_done_is_not() -> None:
     env = Hall()
-    world = CheckedEnv(env)
-    world.reset(0)
-    steps = [world.step(0), *(world.step(2) for _ in range(7))]
+    environment = CheckedEnv(env)
+    environment.reset(0)
+    steps = [environment.step(0), *(environment.step(2) for _ in range(7))]
     assert [step.truncated for step in steps] == [False] * 7 + [True]
     assert steps[-1].prompt is not None
-    world.reset(0)
+    environment.reset(0)
     env.max_steps = env.last
-    *_, step = (world.step(0) for _ in range(env.last))
+    *_, step = (environment.step(0) for _ in range(env.last))
     assert (step.terminated, step.truncated, step.success) == (True, False, True)
 
 
 def test_the_split_is_an_argument_of_the_environment() -> None:
     prompts = {}
     for split in ("train", "test"):
-        with text.make_checked("twosome-tests/Hall-v0", split=split) as world:
-            prompts[split] = {world.reset(seed).prompt for seed in range(30)}
+        with text.make_checked("twosome-tests/Hall-v0", split=split) as env:
+            prompts[split] = {env.reset(seed).prompt for seed in range(30)}
     assert len(prompts["train"]) == 2
     assert len(prompts["test"]) == 1
     assert not prompts["train"] & prompts["test"]
@@ -213,11 +213,11 @@ def test_a_class_with_a_constructor_of_its_own_need_not_call_ours() -> None:
     ],
 )
 def test_what_is_no_turn_is_an_error_that_names_the_place(turns: list[Any], message: str) -> None:
-    _, world = checked(*(twosome.Turn(**turn) if isinstance(turn, dict) else turn for turn in turns))
+    _, env = checked(*(twosome.Turn(**turn) if isinstance(turn, dict) else turn for turn in turns))
 
     def play() -> None:
-        world.reset(3)
-        world.step(0)
+        env.reset(3)
+        env.step(0)
 
     with pytest.raises(EnvError, match=message) as caught:
         play()
@@ -261,12 +261,12 @@ def told_within(limit: int, history: int, steps: int) -> str:
     """The prompt of a long walk where a model takes so many characters."""
     env = Hall("test")
     env.history, env.max_steps = history, None
-    world = CheckedEnv(limit_prompts(env, lambda prompt, phrases: len(prompt) <= limit))
-    world.reset(0)
-    world.step(0)
+    environment = CheckedEnv(limit_prompts(env, lambda prompt, phrases: len(prompt) <= limit))
+    environment.reset(0)
+    environment.step(0)
     for i in range(steps):
-        world.step(2 if i % 2 else 0 if i % 4 == 0 else 1)
-    return world.observation.prompt
+        environment.step(2 if i % 2 else 0 if i % 4 == 0 else 1)
+    return environment.observation.prompt
 
 
 def test_the_oldest_history_is_left_out_first_and_neither_goal_nor_observation() -> None:
@@ -360,11 +360,11 @@ def test_environments_that_do_not_save_theirs_begin_anew_and_say_so(tmp_path: Pa
     [{"past": "x"}, {"past": [1]}, {"goal": None}, {"steps": "3"}, {"np_random": {}}, {"score": "1"}, {"x": 1}],
 )
 def test_a_damaged_state_is_refused(change: dict[str, Any]) -> None:
-    world = CheckedEnv(Keeping())
-    world.reset(0)
-    state = world.get_state()
+    env = CheckedEnv(Keeping())
+    env.reset(0)
+    state = env.get_state()
     with pytest.raises(EnvError, match="the saved state is damaged"):
-        world.set_state({**state, **change}, world.position)
+        env.set_state({**state, **change}, env.position)
 
 
 def test_a_run_is_evaluated_on_tasks_that_it_never_met(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The doctor names first what is wrong with worlds whose fault is known, and finds nothing to mend in a good one."""
+"""The doctor first names what is wrong with an environment of known fault, and finds nothing to mend in a good one."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import gymnasium
 import pytest
 from gymnasium import spaces
 
-import tests.toy_text  # noqa: F401 - registers the worlds
+import tests.toy_text  # noqa: F401 - registers the environments
 from twosome.cli import main
 from twosome.evaluate.doctor import Examination, examine
 from twosome.report.tokens import save_tokens
@@ -79,7 +79,7 @@ def test_a_prior_that_is_certain_is_named_first():
     assert "--normalization learned" in found.recommendation[-1]
 
 
-def test_a_world_without_these_faults_has_nothing_that_must_be_mended():
+def test_an_environment_without_these_faults_has_nothing_that_must_be_mended():
     found = examined()
     assert not [finding for finding in found.findings if (finding.effect or 0) > 0.1]
     assert set(found.untrained) == {"none", "token", "word", "byte", "pmi", "learned"}
@@ -88,7 +88,7 @@ def test_a_world_without_these_faults_has_nothing_that_must_be_mended():
     assert found.random.episodes >= 4
 
 
-def test_a_world_whose_episodes_never_end_is_left_after_a_while():
+def test_an_environment_whose_episodes_never_end_is_left_after_a_while():
     found = examined(endless=True)
     assert found.random.episodes == 0
     assert found.random.return_ci95 is None

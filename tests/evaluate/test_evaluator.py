@@ -34,7 +34,7 @@ def test_saycan_does_what_succeeds_more_often_than_the_model_alone():
     assert with_affordance["return_mean"] > alone["return_mean"]
 
 
-def test_saycan_knows_the_worlds_arguments():
+def test_saycan_knows_the_environments_arguments():
     """Layout C of this kitchen has two actions more, which an affordance for another layout could not tell apart."""
     found = evaluator_for(policy="saycan", env="TomatoSalad", env_kwargs={"layout": "C"}, affordance_decisions=800)
     assert found.policy.affordance.network[-1].out_features == 7
@@ -76,7 +76,7 @@ def test_learned_is_refused_for_a_run_that_learned_no_temperature(tmp_path):
         evaluator_for(run=config.output, normalization="learned")
 
 
-def test_saycan_in_a_world_without_numbers_is_refused():
+def test_saycan_in_an_environment_without_numbers_is_refused():
     with pytest.raises(ConfigError, match='Wordy-v0 has no symbolic observation: expected "vector"'):
         evaluator_for(policy="saycan", env="twosome-tests/Wordy-v0", affordance_decisions=40)
 

@@ -29,7 +29,7 @@ def everybody(*returns: float) -> dict[str, Evaluation]:
 
 
 @pytest.mark.parametrize("panel", EPISODES)
-def test_every_task_of_a_panel_is_a_different_world_that_can_be_made(panel):
+def test_every_task_of_a_panel_is_a_different_environment_that_can_be_made(panel):
     tasks = panel_tasks(panel)
     assert len({json.dumps([task.env, task.env_kwargs]) for task in tasks}) == len(tasks)
     for task in tasks:
@@ -45,7 +45,7 @@ def test_a_kitchen_is_not_tested_on_the_salad_it_was_trained_on():
     assert names("kitchens", "twosome/TomatoSalad-v0", layout="C", rewards={"step": 0.0}) == all_five[1:]
 
 
-def test_a_household_task_is_recognized_under_any_name_of_its_world():
+def test_a_household_task_is_recognized_under_any_name_of_its_environment():
     assert names("paper", "FoodPreparation") == list(PAPER_TASKS)
     assert "Pizza" not in names("paper", "Pizza")
     assert "Pizza" not in names("paper", "FoodPreparation", task="Pizza", max_steps=30)

@@ -48,7 +48,7 @@ def test_greedy_play_takes_the_most_probable_action():
     assert result["success_rate"] == 1.0
 
 
-def test_a_world_without_a_planner_is_refused_by_name():
+def test_an_environment_without_a_planner_is_refused_by_name():
     with pytest.raises(EnvError, match=r"Counting-v0.* has no planner"):
         evaluate(Planner(), WORLD, gamma=0.9, episodes=1)
 
@@ -65,12 +65,12 @@ def test_an_evaluation_of_nothing_is_refused(settings, flag):
         evaluate(Uniform(), WORLD, gamma=0.9, **settings)
 
 
-def test_a_world_that_says_nothing_of_success_is_read_alike_everywhere(monkeypatch):
-    world = "twosome-tests/Foreign-v0"
-    result = evaluate(Fixed(1, 0, 0), world, gamma=0.9, episodes=1).summary()
+def test_an_environment_that_says_nothing_of_success_is_read_alike_everywhere(monkeypatch):
+    environment = "twosome-tests/Foreign-v0"
+    result = evaluate(Fixed(1, 0, 0), environment, gamma=0.9, episodes=1).summary()
     assert (result["success_rate"], result["length_mean"]) == (1.0, 1.0)
     monkeypatch.setattr(Foreign, "render", lambda self: np.zeros((4, 4, 3), np.uint8), raising=False)
     monkeypatch.setattr(Foreign, "metadata", {"render_modes": ["rgb_array"], "render_fps": 1})
     monkeypatch.setattr(text, "make", lambda env, **_: gymnasium.make(env))
-    recording = record(Fixed(1, 0, 0), world, {}, seed=0)
+    recording = record(Fixed(1, 0, 0), environment, {}, seed=0)
     assert (recording.success, recording.discounted_return) == (True, 1.0)

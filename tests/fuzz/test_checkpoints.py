@@ -123,8 +123,8 @@ def assert_is(trainer: Trainer, checkpoint: Path) -> None:
     assert trainer.state.best_return == (-np.inf if state["best_return"] is None else state["best_return"])
     assert trainer.rng.bit_generator.state == state["rng"]
     assert len(trainer.state.recent) == len(state["recent"])
-    worlds = json.loads(json.dumps(trainer.collector.state()))
-    assert worlds == {name: state["worlds"][name] for name in worlds}
+    envs = json.loads(json.dumps(trainer.collector.state()))
+    assert envs == {name: state["worlds"][name] for name in envs}
     files = {name: load_file(checkpoint / name) for name in TENSORS}
     heads = dict(trainer.critic.head.state_dict())
     adapters = get_peft_model_state_dict(trainer.scorer.model)

@@ -1,4 +1,4 @@
-"""Worlds that lie: whatever `reset` and `step` return or raise, it is right, or an EnvError says what is wrong."""
+"""Environments that lie: what `reset` and `step` return or raise is right, or an EnvError says what is wrong."""
 
 import math
 from collections.abc import Callable
@@ -207,7 +207,7 @@ def only_more_info(truth: Answer, said: Any) -> bool:
 
 
 def judge(result: Any) -> None:
-    """What the world said must have been refused if it was wrong, and accepted if it only said more."""
+    """What the environment said must have been refused if it was wrong, and accepted if it only said more."""
     if isinstance(result, TwosomeError):
         assert isinstance(result, EnvError), type(result)
         assert not all(only_more_info(truth, said) for truth, said in Liar.told) or len(Liar.told) < Liar.answers
@@ -222,7 +222,7 @@ def lie_about(lies_by_answer: dict[int, Lie]) -> None:
 
 @given(st.dictionaries(st.integers(0, 14), lies(), min_size=1, max_size=3), st.integers(0, 3))
 @inputs(50, 1500)
-def test_training_takes_from_a_world_what_the_contract_says_and_refuses_all_else(told, seed) -> None:
+def test_training_takes_from_an_environment_what_the_contract_says_and_refuses_all_else(told, seed) -> None:
     lie_about(told)
 
     def collect() -> Any:
@@ -239,7 +239,7 @@ def test_training_takes_from_a_world_what_the_contract_says_and_refuses_all_else
 
 @given(st.dictionaries(st.integers(0, 14), lies(), min_size=1, max_size=3), st.integers(0, 3))
 @inputs(50, 1500)
-def test_evaluation_takes_from_a_world_what_the_contract_says_and_refuses_all_else(told, seed) -> None:
+def test_evaluation_takes_from_an_environment_what_the_contract_says_and_refuses_all_else(told, seed) -> None:
     lie_about(told)
     result = attempt(lambda: evaluate(Uniform(), WORLD, gamma=0.9, episodes=5, seed=seed, parallel=2).summary())
     judge(result)
@@ -250,12 +250,12 @@ def test_evaluation_takes_from_a_world_what_the_contract_says_and_refuses_all_el
 
 @given(st.dictionaries(st.integers(0, 14), lies(), min_size=1, max_size=2), st.integers(0, 3))
 @inputs(40, 800)
-def test_check_world_passes_no_world_that_training_or_evaluation_refuses(told, seed) -> None:
+def test_check_environment_passes_no_environment_that_training_or_evaluation_refuses(told, seed) -> None:
     lie_about({})
-    world = attempt(lambda: text.make(WORLD))
-    assert not isinstance(world, TwosomeError)
+    env = attempt(lambda: text.make(WORLD))
+    assert not isinstance(env, TwosomeError)
     lie_about(told)
-    checked = attempt(lambda: text.check_contract(world, num_steps=14, seed=seed))
+    checked = attempt(lambda: text.check_contract(env, num_steps=14, seed=seed))
     if isinstance(checked, TwosomeError):
         assert isinstance(checked, EnvError)
         event("found out")

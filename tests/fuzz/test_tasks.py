@@ -1,4 +1,4 @@
-"""Arguments of the worlds, household tasks as data among them, and saved states."""
+"""Arguments of the environments, household tasks as data among them, and saved states."""
 
 import json
 from typing import Any
@@ -69,7 +69,7 @@ def values() -> st.SearchStrategy[Any]:
 
 
 def play(env: Any, num_steps: int) -> None:
-    """What is accepted keeps the worlds' contract, to the letter of its spaces."""
+    """What is accepted keeps the environments' contract, to the letter of its spaces."""
     text.check_contract(env, num_steps=num_steps)
     observation, _ = env.reset(seed=0)
     rng = np.random.default_rng(0)
@@ -103,7 +103,7 @@ def test_a_household_task_that_is_accepted_can_be_done(data: Any) -> None:
 
 @given(name=st.sampled_from(sorted(ARGUMENTS)), data=st.data())
 @inputs(30, 1000)
-def test_a_world_that_is_made_of_any_arguments_keeps_its_contract(name: str, data: st.DataObject) -> None:
+def test_an_environment_that_is_made_of_any_arguments_keeps_its_contract(name: str, data: st.DataObject) -> None:
     given_arguments = data.draw(
         mutated(ARGUMENTS[name], values()) | st.dictionaries(st.sampled_from(sorted(ARGUMENTS[name])), values())
     )
@@ -115,7 +115,7 @@ def test_a_world_that_is_made_of_any_arguments_keeps_its_contract(name: str, dat
 
 @given(name=texts() | st.sampled_from(sorted(ARGUMENTS)).flatmap(lambda name: texts(4).map(lambda t: name + t)))
 @inputs(60, 700)
-def test_a_world_of_any_name_is_made_or_refused(name: str) -> None:
+def test_an_environment_of_any_name_is_made_or_refused(name: str) -> None:
     env = attempt(lambda: text.make(name))
     if not isinstance(env, TwosomeError):
         env.close()
@@ -124,13 +124,13 @@ def test_a_world_of_any_name_is_made_or_refused(name: str) -> None:
 @given(name=st.sampled_from(["TomatoSalad", "TomatoLettuceSalad", "FoodPreparation", "HouseholdTask"]), data=st.data())
 @inputs(80, 1000)
 def test_a_saved_state_is_taken_up_as_it_is_or_refused(name: str, data: st.DataObject) -> None:
-    world: Any = text.make(name).unwrapped
-    world.reset(seed=1)
-    before = json.loads(json.dumps(world.get_state()))
+    env: Any = text.make(name).unwrapped
+    env.reset(seed=1)
+    before = json.loads(json.dumps(env.get_state()))
     state = data.draw(mutated(before, values()))
-    restored = attempt(lambda: world.set_state(state))
+    restored = attempt(lambda: env.set_state(state))
     if isinstance(restored, TwosomeError):
         return
-    assert json.loads(json.dumps(world.get_state())) == state
-    attempt(lambda: world.observation())
-    assert not isinstance(attempt(lambda: play(world, 10)), TwosomeError)
+    assert json.loads(json.dumps(env.get_state())) == state
+    attempt(lambda: env.observation())
+    assert not isinstance(attempt(lambda: play(env, 10)), TwosomeError)

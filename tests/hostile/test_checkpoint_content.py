@@ -76,7 +76,7 @@ def put(content, path, value):
 def test_no_entry_of_the_state_may_be_missing_or_of_another_kind(run):
     original = (run.checkpoint / "state.json").read_text()
     places = [p for p in paths_in(json.loads(original)) if p[0] not in ("settings", "model_files")]
-    places = [p for p in places if p[:3] != ("worlds", "envs", 0)]  # the world's own affair
+    places = [p for p in places if p[:3] != ("worlds", "envs", 0)]  # the environment's own affair
     places.remove(("worlds", "places"))  # older checkpoints have none; what is in it is checked
     assert len(places) > 30
     for place in places:
@@ -91,7 +91,7 @@ def test_no_entry_of_the_state_may_be_missing_or_of_another_kind(run):
                 resume(run.path)
 
 
-def test_a_state_that_a_world_cannot_take_is_a_damaged_checkpoint(run):
+def test_a_state_that_an_environment_cannot_take_is_a_damaged_checkpoint(run):
     run.json("state.json", lambda state: state["worlds"].update(envs=[{"other": 1}, {"other": 1}]))
     with pytest.raises(CheckpointError, match="cannot go back"):
         resume(run.path)

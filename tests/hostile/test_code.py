@@ -87,7 +87,7 @@ def test_a_module_that_a_run_names_is_not_imported_without_consent(run, tmp_path
     for command in (["eval", path], ["show", path], ["train", "--resume", path], ["generalize", path]):
         assert main(command) == 1
         assert "--trust-env-module" in capsys.readouterr().err
-    assert main(["eval", path, "--env", "TomatoSalad", "--episodes", "1"]) == 0, "the run's own world is not made"
+    assert main(["eval", path, "--env", "TomatoSalad", "--episodes", "1"]) == 0, "the run's own environment is not made"
     assert not canary.exists()
     assert main(["eval", path, "--episodes", "1", "--trust-env-module"]) == 0
     assert canary.exists()

@@ -105,7 +105,7 @@ def test_a_decision_of_many_actions_counts_as_many_in_what_the_scorer_remembers(
     assert [item.weight for item in scorer._prepared._values.values()] == [63, 1]
 
 
-def test_a_trainer_in_such_a_world_collects_every_length(tmp_path: Path) -> None:
+def test_a_trainer_in_such_an_environment_collects_every_length(tmp_path: Path) -> None:
     with Trainer(shelf_run(tmp_path / "run")) as trainer:
         rollout = trainer.collector.collect(trainer.actor, 8, trainer.rng)
     lengths = {len(decision.actions) for row in rollout.decisions for decision in row}

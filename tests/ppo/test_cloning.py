@@ -18,7 +18,7 @@ from twosome.ppo.cloning import PASSES, clone, demonstrate
 from twosome.ppo.train import Trainer, train
 from twosome.runs import RunDirectory
 
-assert tests.environments  # registers a world without a planner
+assert tests.environments  # registers an environment without a planner
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def food() -> gymnasium.Env:
 def test_every_shown_decision_has_the_planners_action_and_more_than_one_path_is_shown(env):
     shown = demonstrate(lambda: text.make(env), 20, seed=1)
     assert all(decision.actions[action] for decision, action in zip(shown.decisions, shown.actions, strict=True))
-    world, on_the_best_path = text.make(env), set()
-    observation, _ = world.reset(seed=1)
+    environment, on_the_best_path = text.make(env), set()
+    observation, _ = environment.reset(seed=1)
     ended = False
     while not ended:
-        decision, action = text.decision_from(observation), planner_for(world).act()
+        decision, action = text.decision_from(observation), planner_for(environment).act()
         on_the_best_path.add((decision, action))
-        observation, _, terminated, truncated, _ = world.step(action)
+        observation, _, terminated, truncated, _ = environment.step(action)
         ended = terminated or truncated
     assert on_the_best_path <= set(zip(shown.decisions, shown.actions, strict=True))
     assert set(shown.decisions) > {decision for decision, _ in on_the_best_path}
@@ -69,11 +69,11 @@ def test_cloning_alone_is_a_run_whose_agent_does_what_the_planner_does(config):
     run = RunDirectory.open(path)
     assert run.checkpoints() == ["step-0000000000"]
     assert run.read_metrics() == []
-    agent, world = Agent.load(path), food()
-    observation, _ = world.reset(seed=0)
+    agent, env = Agent.load(path), food()
+    observation, _ = env.reset(seed=0)
     terminated = truncated = False
     while not (terminated or truncated):
-        observation, _, terminated, truncated, _ = world.step(agent.act(text.decision_from(observation), greedy=True))
+        observation, _, terminated, truncated, _ = env.step(agent.act(text.decision_from(observation), greedy=True))
     assert terminated
 
 
@@ -88,7 +88,7 @@ def test_training_goes_on_from_what_was_cloned(config):
     assert np.isfinite(warm.step()["policy_loss"])
 
 
-def test_a_world_without_a_planner_cannot_be_imitated(config):
+def test_an_environment_without_a_planner_cannot_be_imitated(config):
     with pytest.raises(EnvError, match="no planner"):
         train(replace(config, env="twosome-tests/Counting-v0"))
     assert not config.output.exists()

@@ -56,7 +56,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    """The same in the quickest world."""
+    """The same in the quickest environment."""
     return replace(SETTINGS, env="twosome-tests/Counting-v0", output=tmp_path / "run")
 
 
@@ -197,7 +197,7 @@ def test_an_interrupted_run_goes_on_with_another_number_of_ranks(alone, tmp_path
 
 
 class Failing(tests.environments.Counting):
-    """A world that breaks down on rank 1, in the second rollout."""
+    """An environment that breaks down on rank 1, in the second rollout."""
 
     def step(self, action: int) -> Any:
         self.steps = getattr(self, "steps", 0) + 1
@@ -206,18 +206,18 @@ class Failing(tests.environments.Counting):
         return super().step(action)
 
 
-def train_in_failing_worlds(config: TrainConfig) -> None:
+def train_in_failing_envs(config: TrainConfig) -> None:
     """Train there."""
     gymnasium.register("twosome-tests/Failing-v0", Failing)
     train(replace(config, env="twosome-tests/Failing-v0"))
 
 
 @pytest.mark.parametrize("shard_model", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_a_world_that_fails_on_one_rank_ends_all_with_its_reason(config, shard_model):
-    first, second = on_ranks(train_in_failing_worlds, replace(config, shard_model=shard_model))
+def test_an_environment_that_fails_on_one_rank_ends_all_with_its_reason(config, shard_model):
+    first, second = on_ranks(train_in_failing_envs, replace(config, shard_model=shard_model))
     assert second[0] == "EnvError"
     assert re.match(
-        r"twosome-tests/Failing-v0, seed \d+, .* the world raised OSError\('the kitchen burns'\)", second[1]
+        r"twosome-tests/Failing-v0, seed \d+, .* the environment raised OSError\('the kitchen burns'\)", second[1]
     )
     assert first == ("RankError", f"rank 1 failed: {second[1]}")
     assert RunDirectory.open(config.output).verified_checkpoint("last").name == "step-0000000060"

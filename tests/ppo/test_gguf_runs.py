@@ -73,13 +73,13 @@ def test_another_file_in_its_place_is_refused(run):
 @pytest.mark.filterwarnings("ignore:.*config.json was changed")
 def test_every_command_takes_a_gguf_file(run, capsys):
     file, path = run
-    world = ["--env", "twosome-tests/Counting-v0"]
+    env = ["--env", "twosome-tests/Counting-v0"]
     for command in (
         ["score", "A cup. Now you", "wait", "sit down", "--model", str(file)],
-        ["eval", "--model", str(file), "--episodes", "2", *world],
+        ["eval", "--model", str(file), "--episodes", "2", *env],
         ["eval", str(path), "--episodes", "2"],
-        ["doctor", world[1], "--model", str(file)],
-        ["train", "--model", str(file), "--dry-run", "--num-envs", "2", "--rollout-steps", "16", *world],
+        ["doctor", env[1], "--model", str(file)],
+        ["train", "--model", str(file), "--dry-run", "--num-envs", "2", "--rollout-steps", "16", *env],
     ):
         assert main([*command, "--json"]) == 0, (command, capsys.readouterr().err)
         json.loads(capsys.readouterr().out)

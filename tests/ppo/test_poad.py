@@ -250,10 +250,10 @@ def learnt(config: TrainConfig) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("world", "same"), [("OneParting", True), pytest.param("Counting", False, marks=pytest.mark.slow)]
+    ("env", "same"), [("OneParting", True), pytest.param("Counting", False, marks=pytest.mark.slow)]
 )
-def test_where_phrases_part_at_one_place_training_is_that_of_ppo_to_the_last_bit(tmp_path, world, same):
-    config = replace(tests.environments.counting_run(tmp_path / "run"), env=f"twosome-tests/{world}-v0")
+def test_where_phrases_part_at_one_place_training_is_that_of_ppo_to_the_last_bit(tmp_path, env, same):
+    config = replace(tests.environments.counting_run(tmp_path / "run"), env=f"twosome-tests/{env}-v0")
     pairs = zip(learnt(config), learnt(replace(config, algorithm="poad")), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs) == same
 

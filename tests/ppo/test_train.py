@@ -177,13 +177,13 @@ def test_a_model_named_by_a_relative_path_is_found_from_everywhere(config, tmp_p
     resume(path)
 
 
-def test_the_discount_is_the_worlds_own_unless_it_is_given(config):
+def test_the_discount_is_the_environments_own_unless_it_is_given(config):
     assert Trainer(replace(config, gamma=None)).config.gamma == 0.9
     assert Trainer(replace(config, gamma=0.8)).config.gamma == 0.8
     assert Trainer(TrainConfig(env="FoodPreparation")).config.gamma == 0.95
 
 
-def test_a_world_that_cannot_restore_its_state_is_named_when_a_run_is_resumed(config):
+def test_an_environment_that_cannot_restore_its_state_is_named_when_a_run_is_resumed(config):
     path = train(replace(config, env="twosome-tests/Foreign-v0", checkpoint_every=32))
     shutil.rmtree(path / "checkpoints" / "step-0000000096")
     with pytest.warns(RestartedEpisodesWarning, match="Foreign-v0 cannot restore"):
@@ -242,7 +242,7 @@ def test_without_a_learning_rate_temperature_and_priors_weight_stay(config):
     assert start["prior_weight"] == pytest.approx(0.3)
 
 
-def test_what_sets_the_temperature_leaves_the_runs_own_worlds_and_draws_alone(config):
+def test_what_sets_the_temperature_leaves_the_runs_own_environments_and_draws_alone(config):
     learned, word = (Trainer(replace(config, normalization=name)) for name in ("learned", "word"))
     assert learned.collector.state() == word.collector.state()
     assert learned.rng.bit_generator.state == word.rng.bit_generator.state
@@ -288,7 +288,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(config):
         resume(path)
 
 
-def test_an_unknown_world_is_refused_before_anything_is_written(config):
+def test_an_unknown_environment_is_refused_before_anything_is_written(config):
     with pytest.raises(EnvError):
         train(replace(config, env="TomatoSald"))
     assert not config.output.exists()

@@ -21,14 +21,14 @@ from twosome.report.collect import collect
 from twosome.report.numbers import Results
 from twosome.report.summary import summarize
 
-WORLD = "twosome/TomatoSalad-v0"
+ENV = "twosome/TomatoSalad-v0"
 SIZES = {"num_envs": 4, "rollout_steps": 32, "total_steps": 1024}
 ROW = {"decisions": 128, "episodes": 15, "return_mean": 0.5, "success_rate": 0.5}
 
 
 def measured(mean: float, **others) -> dict:
     return {
-        "env": WORLD,
+        "env": ENV,
         "env_kwargs": {},
         "episodes": 10,
         "return_mean": mean,
@@ -42,10 +42,10 @@ def measured(mean: float, **others) -> dict:
 def make_run(path: Path, seed: int, mean: float | None, updates: int = 8, reach: int = 6, **settings) -> Path:
     """A run directory whose mean return goes from 0.5 to 0.95 with update ``reach``, 128 decisions each."""
     (path / "checkpoints").mkdir(parents=True)
-    config = {"env": WORLD, "env_kwargs": {}, "model": "hearth", "seed": seed, "gamma": 0.99, "num_envs": 4}
+    config = {"env": ENV, "env_kwargs": {}, "model": "hearth", "seed": seed, "gamma": 0.99, "num_envs": 4}
     config |= {"rollout_steps": 32, "total_steps": 1024, "output": str(path), **settings}
     (path / "config.json").write_text(json.dumps(config))
-    (path / "versions.json").write_text(json.dumps({"twosome": "0.1.0", "env": WORLD}))
+    (path / "versions.json").write_text(json.dumps({"twosome": "0.1.0", "env": ENV}))
     rows = [
         {
             "decisions": 128 * i,
@@ -187,7 +187,7 @@ def test_the_same_seed_twice_counts_once_and_is_named(experiment):
 
 
 def test_a_world_is_the_same_whichever_module_registers_it(experiment):
-    make_run(experiment / "T" / "b" / "seed-3", 3, 0.9, actor_lr=2e-3, env=f"kitchens:{WORLD}")
+    make_run(experiment / "T" / "b" / "seed-3", 3, 0.9, actor_lr=2e-3, env=f"kitchens:{ENV}")
     assert len(world(experiment)["methods"]["hearth"]["seeds"]) == 1
 
 
@@ -283,7 +283,7 @@ def test_runs_that_are_just_begun_or_damaged_are_on_the_page(experiment):
         ("untrained.json", json.dumps(measured(0.1, model=1, normalization="word")).encode(), "its model is 1"),
         ("versions.json", b"[1]", "JSON object"),
         *[
-            ("config.json", json.dumps({"env": WORLD, "seed": 4, "kind": "x", **SIZES, **entry}).encode(), said)
+            ("config.json", json.dumps({"env": ENV, "seed": 4, "kind": "x", **SIZES, **entry}).encode(), said)
             for entry, said in (
                 ({"num_envs": 0}, "its num_envs is 0"),
                 ({"rollout_steps": None}, "its rollout_steps is None"),
@@ -294,7 +294,7 @@ def test_runs_that_are_just_begun_or_damaged_are_on_the_page(experiment):
                 ({"gamma": "x"}, "its gamma is 'x'"),
             )
         ],
-        ("config.json", json.dumps({"env": WORLD, "seed": 4, "clip": -1.0}).encode(), "--clip is -1.0"),
+        ("config.json", json.dumps({"env": ENV, "seed": 4, "clip": -1.0}).encode(), "--clip is -1.0"),
     ],
 )
 def test_a_damaged_run_is_named_with_the_reason_and_the_others_are_counted(experiment, file, content, said):

@@ -13,11 +13,11 @@ class BaselineConfig:
     """What all baselines have; the names are those of `TrainConfig`."""
 
     env: str
-    """World to act in."""
+    """Environment to act in."""
     total_steps: Decisions
     """Budget in decisions, summed over the environments."""
     seed: Seed = 1
-    """Seed of what is learned, the worlds and the sampling."""
+    """Seed of what is learned, the environments and the sampling."""
     num_envs: SmallCount = 4
     """Environments that are stepped side by side (E)."""
     rollout_steps: Count = 32
@@ -41,7 +41,7 @@ class BaselineConfig:
 
 @dataclass(frozen=True)
 class MlpConfig(BaselineConfig):
-    """Settings of PPO from scratch; the world's observations must have a "vector"."""
+    """Settings of PPO from scratch; the environment's observations must have a "vector"."""
 
     learning_rate: Positive = 1e-3
     """Of Adam for both networks, annealed linearly to 0."""

@@ -1,8 +1,8 @@
 """PPO from scratch: two small networks on the symbolic observation, actions that are not offered masked out.
 
-What the language model is compared with: the same worlds, the same offered actions, discounting, advantage estimates
-and losses (those of `twosome.ppo`), but no words. Maskable PPO of sb3-contrib was considered and does not fit: it
-discounts each decision alike, whereas here a macro-action that lasts k steps is discounted by ``gamma ** k``.
+What the language model is compared with: the same environments, the same offered actions, discounting, advantage
+estimates and losses (those of `twosome.ppo`), but no words. Maskable PPO of sb3-contrib was considered and does not
+fit: it discounts each decision alike, whereas here a macro-action that lasts k steps is discounted by ``gamma ** k``.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,20 +37,20 @@ class VectorReader:
 
     @classmethod
     def for_env(cls, env: text.EnvLike, env_kwargs: dict[str, Any] | None = None) -> tuple["VectorReader", int, int]:
-        """The reader for a world, the size of its symbolic observation and its number of action ids.
+        """The reader for an environment, the size of its symbolic observation and its number of action ids.
 
         Raises:
-            ConfigError: the world's observations have no "vector", or the number of its actions changes.
-            EnvError: there is no such world.
+            ConfigError: the environment's observations have no "vector", or the number of its actions changes.
+            EnvError: there is no such environment.
         """
-        with text.opened(env, **(env_kwargs or {})) as world:
-            space: Any = world.env.observation_space
-            num_actions, name = world.num_actions, world.name
+        with text.opened(env, **(env_kwargs or {})) as environment:
+            space: Any = environment.env.observation_space
+            num_actions, name = environment.num_actions, environment.name
         if num_actions is None:
             raise ConfigError(
                 f"the number of actions of {name} changes, and a network on numbers has one output for each action id: "
-                "expected a world with the action space Discrete(n). Let a language model act here, which scores "
-                "phrases, or compare with --policy random."
+                "expected an environment with the action space Discrete(n). Let a language model act here, which "
+                "scores phrases, or compare with --policy random."
             )
         box = space["vector"] if "vector" in space.spaces else None
         if not isinstance(box, gymnasium.spaces.Box) or len(box.shape) != 1:
@@ -62,7 +62,7 @@ class VectorReader:
         """The scaled observations.
 
         Raises:
-            EnvError: one has no numbers, or not as many as there are in the world that this reader is for.
+            EnvError: one has no numbers, or not as many as there are in the environment that this reader is for.
         """
         expected = tuple(self._scale.shape)
         for vector in vectors:
@@ -70,7 +70,7 @@ class VectorReader:
                 found = "none" if vector is None else f"an array of shape {vector.shape}"
                 raise EnvError(
                     f'this policy reads the "vector" of an observation, expected an array of shape {expected}, found '
-                    f"{found}. Let it play in the world that it was trained in."
+                    f"{found}. Let it play in the environment that it was trained in."
                 )
         return torch.from_numpy(np.stack(vectors).astype(np.float32)) / self._scale  # type: ignore[arg-type]
 
@@ -124,8 +124,8 @@ def train_mlp(config: MlpConfig, report: Report | None = None) -> MlpPolicy:
         The policy after the last update.
 
     Raises:
-        ConfigError: the world's observations have no "vector".
-        EnvError: there is no such world.
+        ConfigError: the environment's observations have no "vector".
+        EnvError: there is no such environment.
     """
     policy = MlpPolicy(*VectorReader.for_env(config.env), config.hidden, config.seed)
     gamma = text.gamma_of(config.env, {})

@@ -103,10 +103,10 @@ class Affordance:
     """Discounted probability of success of each action, from the symbolic observation.
 
     Args:
-        env: the world.
+        env: the environment.
         hidden: width of the two hidden layers.
         seed: of weights and minibatches.
-        env_kwargs: the world's keyword arguments.
+        env_kwargs: the environment's keyword arguments.
     """
 
     def __init__(self, env: str, hidden: int = 64, seed: int = 1, env_kwargs: dict[str, Any] | None = None) -> None:

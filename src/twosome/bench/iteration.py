@@ -1,4 +1,4 @@
-"""A whole training iteration, the trainer's and the page's in turn, with the same model, world and seed."""
+"""A whole training iteration, the trainer's and the page's in turn, with the same model, environment and seed."""
 
 import time
 from collections.abc import Callable

@@ -37,7 +37,7 @@ def packed_score() -> Callable[..., list[Tensor]]:
 
 
 class PageLoop:
-    """The page's loop, an update at a time, with a trainer's model, world, seed and budget.
+    """The page's loop, an update at a time, with a trainer's model, environment, seed and budget.
 
     Args:
         config: of the trainer, with as many minibatches of the policy as of the value.

@@ -54,7 +54,7 @@ def phases(trainer: Trainer, iterations: int) -> Shares:
 
     Scoring is taken apart into ``tokenizing``, ``model`` (its forward), ``readout`` (log-probabilities from logits) and
     ``packing`` (tries, masks, assembling: the rest of it); ``backward`` is the policy's; ``other`` is what remains:
-    worlds and sampling in the rollout, losses and optimizer in the updates.
+    environments and sampling in the rollout, losses and optimizer in the updates.
     """
     clock = _Clock()
     scorer, function = trainer.scorer, readout._TokenLogProbs

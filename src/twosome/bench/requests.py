@@ -1,4 +1,4 @@
-"""What is scored: prompts of a wanted length with a wanted number of action phrases, and decisions from the worlds."""
+"""What is scored: prompts of a wanted length with a wanted number of action phrases, and decisions of environments."""
 
 from bisect import bisect_right
 
@@ -103,7 +103,7 @@ def _of_length(scorer: ActionScorer, words: list[str], prompt_tokens: int) -> st
 def env_decisions(env: str, count: int, seed: int = 0) -> list[Decision]:
     """At most so many distinct decisions, in the order in which random play meets them in four environments.
 
-    Fewer where a world does not have so many.
+    Fewer where an environment does not have so many.
     """
     gamma = text.gamma_of(env, {})
     rng = np.random.default_rng(seed)

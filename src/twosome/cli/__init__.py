@@ -5,17 +5,17 @@ import sys
 from collections.abc import Sequence
 
 COMMANDS = {
-    "train": "train a language model to act in a world",
+    "train": "train a language model to act in an environment",
     "eval": "measure a run, an untrained model or a baseline over fresh episodes",
-    "experiment": "train and measure a grid of worlds, methods and seeds from a file",
+    "experiment": "train and measure a grid of environments, methods and seeds from a file",
     "report": "curves, tables and intervals of all runs below a folder",
     "generalize": "test a run on tasks that it never met in training",
     "retain": "test whether training cost the model any language ability",
     "show": "table, learning curve and film of a run",
     "score": "a prompt and candidate actions in, log-probabilities and policies out",
-    "doctor": "look at a world as a model reads it, before a run",
+    "doctor": "look at an environment as a model reads it, before a run",
     "bench": "how fast scoring is on this machine, beside other ways of computing the same",
-    "envs": "list the worlds",
+    "envs": "list the environments",
     "new-env": "write an environment of your own to begin with, and its test",
     "check-env": "everything that is wrong with an environment of your own",
 }
@@ -80,11 +80,11 @@ def _run(words: list[str]) -> int:
 
 
 def _find_modules_here() -> None:
-    """Let worlds be imported from the current folder, as under `python -m twosome`.
+    """Let environments be imported from the current folder, as under `python -m twosome`.
 
     Unlike there it is searched last, so that no file that lies about stands in for an installed package; and only where
-    the command line names a world's module or trusts one, so that no file of a run in which one stands is taken for a
-    package that some library would like to have.
+    the command line names an environment's module or trusts one, so that no file of a run in which one stands is taken
+    for a package that some library would like to have.
     """
     import contextlib
     import os

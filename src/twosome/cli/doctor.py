@@ -1,4 +1,4 @@
-"""`twosome doctor`: look at a world and a model before anything is trained."""
+"""`twosome doctor`: look at an environment and a model before anything is trained."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Look at a world as a model reads it, before a run: what is wrong, by how much, and what to do about it.
+    """Look at an environment as a model reads it, before a run: what is wrong, by how much, and what to do about it.
 
     Plays a little at random and untrained under each normalization, scores the decisions that it meets, and names
     duplicates, missing articles, prompts that do not read on or do not fit, biases, a prior that is too sure. The
@@ -34,21 +34,21 @@ class Doctor:
 
     Examples:
         twosome doctor TomatoSalad
-        twosome doctor my_package:mine/World-v0 --model ./my-model --html doctor.html
+        twosome doctor my_package:mine/Env-v0 --model ./my-model --html doctor.html
         twosome doctor FoodPreparation --json
     """
 
     env: Annotated[str, tyro.conf.Positional]
-    """A world that `twosome envs` lists, or any Gymnasium id that keeps its contract."""
+    """An environment that `twosome envs` lists, or any Gymnasium id that keeps its contract."""
     env_kwargs: JsonObject = field(default_factory=dict)
-    """Keyword arguments of the world as a JSON object."""
+    """Keyword arguments of the environment as a JSON object."""
     model: str = "hearth"
     """The embedded "hearth", a Hugging Face id, or a folder with a model."""
     loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
     episodes: int = 10
     """Episodes of each policy; fewer where they are longer than 60 decisions on average."""
     seed: int = 0
-    """Of the worlds and of the choice of actions."""
+    """Of the environments and of the choice of actions."""
     html: Path | None = None
     """Also write a page with the sampled phrases, their tokens colored by log-probability, to this file."""
     json: bool = False

@@ -1,4 +1,4 @@
-"""`twosome envs`: list the worlds."""
+"""`twosome envs`: list the environments."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from twosome.console import plain_console
 
 @dataclass(frozen=True)
 class Envs:
-    """List the worlds that come with twosome. Each is a Gymnasium environment: gymnasium.make("twosome/...").
+    """List the environments that come with twosome. Each is a Gymnasium environment: gymnasium.make("twosome/...").
 
     Examples:
         twosome envs
@@ -28,15 +28,15 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(Envs, "envs", arguments)
     from twosome.envs import text
 
-    worlds = text.list_envs()
+    envs = text.list_envs()
     if options.json:
-        print(json.dumps([asdict(world) for world in worlds]))  # noqa: T201 - the document is the output
+        print(json.dumps([asdict(env) for env in envs]))  # noqa: T201 - the document is the output
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("id", "actions", "gamma", "what is to be done"):
         numbers = name in {"actions", "gamma"}
         table.add_column(name, justify="right" if numbers else "left", no_wrap=name != "what is to be done")
-    for world in worlds:
-        table.add_row(world.id, str(world.num_actions), str(world.gamma), world.description)
+    for env in envs:
+        table.add_row(env.id, str(env.num_actions), str(env.gamma), env.description)
     plain_console().print(table)
     return 0

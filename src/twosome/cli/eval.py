@@ -34,9 +34,9 @@ class Eval:
     run: Annotated[Path | None, tyro.conf.Positional] = None
     """Run directory to evaluate; leave it out with --model or another --policy."""
     env: str | None = None
-    """World to play in; by default the one the run was trained on."""
+    """Environment to play in; by default the one the run was trained on."""
     env_kwargs: JsonObject = field(default_factory=dict)
-    """Keyword arguments of the world as a JSON object."""
+    """Keyword arguments of the environment as a JSON object."""
     policy: str = "model"
     """Who plays: model (the language model), random over the offered actions, planner (the optimal one), saycan
     (untrained), or one of your own as module:Class."""

@@ -14,7 +14,7 @@ from twosome.trust import Consent
 
 @dataclass(frozen=True)
 class Experiment:
-    """Train and measure every method in every world with every seed, as a TOML file says; side by side over the cores.
+    """Train and measure every method in every environment with every seed, as a TOML file says, in parallel.
 
     Restarted after a crash or kill -9 it goes on where it stood. A run that fails does not stop the others; the exit
     code is then 1. `twosome report` makes tables and curves of the result.
@@ -28,7 +28,7 @@ class Experiment:
     """
 
     file: Annotated[Path, tyro.conf.Positional]
-    """TOML file with the worlds, methods and seeds; docs/experiments.md explains it."""
+    """TOML file with the environments, methods and seeds; docs/experiments.md explains it."""
     parallel: int | None = None
     """Runs side by side; by default as many as there are cores for their threads."""
     ray: bool = False
@@ -36,7 +36,7 @@ class Experiment:
     gpus: float = 0.0
     """For --ray: GPUs that each run gets, 0.5 for two runs on one."""
     quick: bool = False
-    """A short version, into OUTPUT-quick: the first world and seed, at most 1,536 decisions and 50 episodes."""
+    """A short version, into OUTPUT-quick: the first environment and seed, at most 1,536 decisions and 50 episodes."""
     dry_run: bool = False
     """Check the file and list what would run."""
     consent: Annotated[Consent, tyro.conf.arg(name="")] = field(default_factory=Consent)

@@ -1,4 +1,4 @@
-"""What `twosome experiment` does and prints, once the worlds are known."""
+"""What `twosome experiment` does and prints, once the environments are known."""
 
 import contextlib
 import json

@@ -55,9 +55,9 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
 
 
 def _flag_for(options: type, name: str, word: str) -> str:
-    """What was probably meant: where there is a flag for the world, one forgets it most easily."""
-    has_worlds = bool({"env", "environment"} & set(options.__annotations__))
-    hint = f"If it is a world: twosome {name} --env {word}. " if has_worlds and len(word) < 60 else ""
+    """What was probably meant: where there is a flag for the environment, one forgets it most easily."""
+    has_env = bool({"env", "environment"} & set(options.__annotations__))
+    hint = f"If it is an environment: twosome {name} --env {word}. " if has_env and len(word) < 60 else ""
     return f"{hint}`twosome {name} --help` lists the flags."
 
 

@@ -55,9 +55,9 @@ def main(arguments: Sequence[str]) -> int:
         with explain_write_errors(options.numbers):
             gathered(collection, summary, options.folder).save(options.numbers)
     console = plain_console()
-    for name, world in summary["worlds"].items():
+    for name, env in summary["worlds"].items():
         console.print(name)
-        for method, found in world["methods"].items():
+        for method, found in env["methods"].items():
             console.print(f"  {method}: {_line(found)}", soft_wrap=True)
     for path, reason in summary["unreadable"].items():
         console.print(f"Left out: {path}: {reason}", soft_wrap=True)

@@ -18,10 +18,10 @@ from twosome.versions import hardware
 
 
 def measure(path: Path, episodes: int, seed: int) -> list[tuple[Evaluator, dict[str, Any]]]:
-    """Random, untrained, trained and optimal play in the run's world, each with its result."""
+    """Random, untrained, trained and optimal play in the run's environment, each with its result."""
     config = read_settings(RunDirectory.open(path))
-    with text.make_checked(config.env, **config.env_kwargs) as world:
-        has_planner = world.attribute("planner", None) is not None
+    with text.make_checked(config.env, **config.env_kwargs) as env:
+        has_planner = env.attribute("planner", None) is not None
     evaluators = [
         evaluator_for(run=path, policy="random"),
         evaluator_for(run=path, model=config.model),
@@ -58,8 +58,8 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Evalua
     if config.gamma not in (None, gamma):
         levels = {}
         console.print(
-            f"The curve counts returns with the run's --gamma {config.gamma}, the table with the world's {gamma}: "
-            "they cannot be compared, so the curve is drawn without the table's levels."
+            f"The curve counts returns with the run's --gamma {config.gamma}, the table with the environment's "
+            f"{gamma}: they cannot be compared, so the curve is drawn without the table's levels."
         )
     curve, film = path / "learning_curve.png", path / "episode.gif"
     drawing = terminal_curve(metrics, levels, console.width, ascii_only=console.options.ascii_only)

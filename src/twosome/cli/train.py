@@ -1,4 +1,4 @@
-"""`twosome train`: train a language model to act in a world."""
+"""`twosome train`: train a language model to act in an environment."""
 
 import argparse
 import dataclasses
@@ -25,7 +25,7 @@ from twosome.trust import Consent, consent_needed, grant, granted, is_finished, 
 
 @dataclass(frozen=True)
 class Train:
-    """Train low-rank adapters on a language model by PPO, in a world of text.
+    """Train low-rank adapters on a language model by PPO, in an environment of text.
 
     The model scores every action that is valid now; a softmax over the scores is the policy. Everything goes
     into a run directory: settings, metrics, checkpoints. An interrupted run goes on with --resume and ends
@@ -51,7 +51,7 @@ class Train:
     ray_workers: int = 0
     """Train on so many workers of a Ray cluster (needs the extra `ray`), and go on when one is lost; 0: here."""
     trust_env_module: bool = False
-    """With --resume: import the modules that register the run's world and algorithm. Only for sources you trust."""
+    """With --resume: import the modules that register the run's environment and algorithm, from sources you trust."""
     allow_other_model: bool = False
     """With --resume: take the model as it is now, also if it is not the one that the run was trained on."""
     no_show: bool = False
@@ -155,7 +155,7 @@ def _run_on_ray(config: TrainConfig, options: Train) -> Path:
     from twosome.on_ray import run_on_ray
 
     path = options.resume or config.folder
-    # A run that begins here names its world on this command line.
+    # A run that begins here names its environment on this command line.
     consent = dataclasses.replace(granted(), trust_env_module=granted().trust_env_module or options.resume is None)
     run_on_ray(partial(_begin_or_go_on, config, path.absolute(), options.json, consent), options.ray_workers, path)
     return path

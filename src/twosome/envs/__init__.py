@@ -1,6 +1,6 @@
-"""The worlds: importing this package registers them with Gymnasium under `twosome/`.
+"""The environments: importing this package registers them with Gymnasium under `twosome/`.
 
-A family of worlds joins by one entry in `FAMILIES`.
+A family of environments joins by one entry in `FAMILIES`.
 """
 
 import importlib
@@ -16,10 +16,10 @@ from twosome.errors import EnvError, TwosomeError, quote
 
 
 class Family(NamedTuple):
-    """Worlds that share one environment class."""
+    """Environments that share one class."""
 
     specs_module: str
-    """Module with `SPECS`: name of each world to the arguments of the class."""
+    """Module with `SPECS`: name of each environment to the arguments of the class."""
     entry_point: str
 
 
@@ -32,7 +32,7 @@ RETOLD = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid")
 
 
 def register_envs() -> None:
-    """Register every world that is not registered yet."""
+    """Register every environment that is not registered yet."""
     for family in FAMILIES:
         specs: Mapping[str, dict[str, object]] = importlib.import_module(family.specs_module).SPECS
         for name, kwargs in specs.items():
@@ -57,7 +57,7 @@ def planner_for(env: gymnasium.Env[Any, Any]) -> Planner:
     planner = getattr(env.unwrapped, "planner", None)
     if planner is None:
         raise EnvError(
-            f"{env} has no planner: expected a method planner() on env.unwrapped, as the worlds under "
+            f"{env} has no planner: expected a method planner() on env.unwrapped, as the environments under "
             f"{NAMESPACE}/ have. Write one, or do without what a planner shows and measures."
         )
     found: Planner = planner()

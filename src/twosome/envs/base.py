@@ -1,6 +1,6 @@
 """What the environments of all families share: how an episode is counted, told, saved and restored.
 
-A family adds the rules of its world, the words, and pictures; see `SimulatedEnv`.
+A family adds the dynamics, the words, and pictures; see `SimulatedEnv`.
 """
 
 import operator
@@ -194,7 +194,7 @@ class SimulatedEnv(gymnasium.Env[dict[str, Any], np.int64], ABC):
         return self._observe().mask.copy()
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The world now: text for "ansi", uint8 of shape (height, width, 3) for "rgb_array"."""
+        """A picture of the environment: text for "ansi", uint8 of shape (height, width, 3) for "rgb_array"."""
         return None if self.render_mode is None else self._draw(self.render_mode)
 
     def get_state(self) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class SimulatedEnv(gymnasium.Env[dict[str, Any], np.int64], ABC):
         """Go on from what `get_state` returned, in an environment made with the same arguments.
 
         Raises:
-            EnvError: the state is of another world, or damaged.
+            EnvError: the state is of another environment, or damaged.
         """
         require_saved_keys("it", state, self.get_state())
         steps, is_running = state["steps"], state["is_running"]

@@ -15,7 +15,7 @@ _LONGEST = 100
 
 
 def register(make: Callable[..., Any], env_id: str | None = None) -> str:
-    """Give what makes an environment a name that everything takes which takes the name of a world.
+    """Give what makes an environment a name, which everything takes that takes the name of an environment.
 
     Args:
         make: makes a new environment each time; takes the keyword arguments of the settings.
@@ -43,9 +43,9 @@ def is_callable(env_id: str) -> bool:
 def not_here(env_id: str) -> EnvError:
     """The error that says what to do where the function is not known."""
     return EnvError(
-        f"the world {quote(env_id)} was made by a Python function, which no command can call. Go on from Python, and "
-        "hand it in again: twosome.resume(run, env=the_function). To name it in commands, register it with Gymnasium "
-        "in a module and train with --env module:id."
+        f"the environment {quote(env_id)} was made by a Python function, which no command can call. Go on from Python, "
+        "and hand it in again: twosome.resume(run, env=the_function). To name it in commands, register it with "
+        "Gymnasium in a module and train with --env module:id."
     )
 
 
@@ -69,7 +69,7 @@ def _making_new_ones(make: Callable[..., Any], env_id: str) -> Callable[..., Any
         bare = getattr(env, "unwrapped", env)
         if any(reference() is bare for reference in made):
             raise EnvError(
-                f"what makes the world {quote(env_id)} has returned the same environment twice; expected a new one "
+                f"what makes the environment {quote(env_id)} has returned the same one twice; expected a new one "
                 "each time, since several are stepped side by side."
             )
         if isinstance(bare, gymnasium.Env):

@@ -1,9 +1,9 @@
-"""The one door between a world and this package: what comes through it keeps the contract of `twosome.envs.text`.
+"""The one door between environments and this package: what comes through keeps the contract of `twosome.envs.text`.
 
 Training, evaluation, recording, imitation, the baselines and `check_contract` all play through a `CheckedEnv`. It takes
-every answer of a world at its exact types or raises a `EnvError` that names the environment, its seed, the episode,
-the step and the action; an exception of the world becomes such an error too. Of `info` it reads three keys and drops
-the rest. The last observation of an episode that terminated is not looked at, since nothing follows it.
+every answer of an environment at its exact types or raises an `EnvError` that names the environment, its seed, the
+episode, the step and the action; an exception of the environment becomes such an error too. Of `info` it reads three
+keys and drops the rest. The last observation of an episode that terminated is not looked at, since nothing follows it.
 """
 
 import inspect
@@ -33,7 +33,7 @@ Fits = Callable[[str, Sequence[str]], bool]
 """Whether a model's context holds a prompt with each of some phrases."""
 
 MAX_SEED = 2**31 - 1
-"""Largest seed that an environment is reset with: worlds in C and Java take no more."""
+"""Largest seed that an environment is reset with: environments in C and Java take no more."""
 MAX_REWARD = 1e9
 """Largest absolute reward of a step: its square, summed over an episode, is still a float32."""
 MAX_PRIMITIVE_STEPS = 2**31 - 1
@@ -42,13 +42,13 @@ _REMEMBERED_ACTIONS = 100
 
 
 class EnvCloseWarning(UserWarning):
-    """A world failed while it was closed, so what it has opened may still be open."""
+    """An environment failed while it was closed, so what it has opened may still be open."""
 
 
 def env_seeds(seed: int | Sequence[int], count: int) -> list[int]:
     """Seeds for so many environments or episodes, each from 0 to `MAX_SEED`.
 
-    They are derived and not counted up from `seed`, or runs of neighboring seeds would meet the same worlds.
+    They are derived and not counted up from `seed`, or runs of neighboring seeds would meet the same environments.
     """
     return [drawn & MAX_SEED for drawn in np.random.SeedSequence(seed).generate_state(count).tolist()]
 
@@ -61,13 +61,13 @@ def raised(error: BaseException) -> str:
 
 
 def close(env: gymnasium.Env[Any, Any]) -> None:
-    """Close an environment. That a world fails at it is said, but keeps nobody from going on."""
+    """Close an environment. If that fails, it is said, but keeps nobody from going on."""
     try:
         env.close()
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        warnings.warn(f"while the world {env} was closed it {raised(error)}.", EnvCloseWarning, stacklevel=2)
+        warnings.warn(f"while the environment {env} was closed it {raised(error)}.", EnvCloseWarning, stacklevel=2)
 
 
 def limit_prompts(env: gymnasium.Env[Any, Any], fits: Fits) -> gymnasium.Env[Any, Any]:
@@ -77,9 +77,9 @@ def limit_prompts(env: gymnasium.Env[Any, Any], fits: Fits) -> gymnasium.Env[Any
         env: the environment, with or without wrappers; one without an attribute `fits` is left as it is.
         fits: of the model's scorer.
     """
-    world: Any = env.unwrapped
-    if hasattr(world, "fits"):
-        world.fits = fits
+    environment: Any = env.unwrapped
+    if hasattr(environment, "fits"):
+        environment.fits = fits
     return env
 
 
@@ -88,13 +88,14 @@ class Step(NamedTuple):
 
     Attributes:
         decision: the choice that follows; None where the episode is over.
-        prompt: of the state that was reached; None where the world terminated the episode, as nothing follows.
+        prompt: of the state that was reached; None where the environment terminated the episode, as nothing follows.
         reward: finite.
         primitive_steps: that the action took, at least 1.
-        terminated: whether the world itself ended the episode.
+        terminated: whether the environment itself ended the episode.
         truncated: whether the episode was cut off instead; never both.
         success: whether the goal was reached; means something only where the episode is over.
-        vector: of the state that was reached; None where there is no prompt, or the world says nothing in numbers.
+        vector: of the state that was reached; None where there is no prompt, or the environment says nothing in
+            numbers.
     """
 
     decision: Decision | None
@@ -180,7 +181,7 @@ class CheckedEnv:
             seed: from 0 to `MAX_SEED`; None: the environment goes on drawing from its own generator.
 
         Raises:
-            EnvError: the world fails or breaks its contract.
+            EnvError: the environment fails or breaks its contract.
         """
         if seed is not None:
             self._seed, self._episode = seed, 0
@@ -204,7 +205,7 @@ class CheckedEnv:
             action: an id; the environment is handed it as an int.
 
         Raises:
-            EnvError: the world fails or breaks its contract, or there is no such action.
+            EnvError: the environment fails or breaks its contract, or there is no such action.
         """
         self._step += 1
         try:
@@ -221,15 +222,15 @@ class CheckedEnv:
         """A picture of the current state, of shape (height, width, 3).
 
         Raises:
-            EnvError: the world fails or draws something else.
+            EnvError: the environment fails or draws something else.
         """
         return self._call("render", self._render)
 
     def attribute(self, name: str, default: Any) -> Any:
-        """What the world says of itself under a name; the default where it says nothing.
+        """What the environment says of itself under a name; the default where it says nothing.
 
         Raises:
-            EnvError: the world fails.
+            EnvError: the environment fails.
         """
         return self._call(name, lambda: getattr(self.env.unwrapped, name, default))
 
@@ -247,35 +248,35 @@ class CheckedEnv:
         return EpisodePosition(self._seed, self._episode, self._step)
 
     def get_state(self) -> dict[str, Any]:
-        """What the world's `get_state` returns.
+        """What the environment's `get_state` returns.
 
         Raises:
-            EnvError: the world fails, or its state is no plain JSON.
+            EnvError: the environment fails, or its state is no plain JSON.
         """
         return self._call("get_state", self._get_state)
 
     def set_state(self, state: dict[str, Any], position: EpisodePosition) -> Decision:
-        """Let the world go on from a state; returns the choice that it poses there.
+        """Let the environment go on from a state; returns the choice that it poses there.
 
         Args:
             state: as `get_state` returned it.
             position: where the environment stood then.
 
         Raises:
-            EnvError: the world fails or breaks its contract.
+            EnvError: the environment fails or breaks its contract.
         """
         self._seed, self._episode, self._step = position.seed, position.episode, position.step
         self._call("set_state", lambda: self.env.unwrapped.set_state(state))  # type: ignore[attr-defined]
         return self.observe()
 
     def observe(self) -> Decision:
-        """The choice that the world poses now, by its own `observation`.
+        """The choice that the environment poses now, by its own `observation`.
 
         Raises:
-            EnvError: the world fails or breaks its contract.
+            EnvError: the environment fails or breaks its contract.
         """
-        world: Any = self.env.unwrapped
-        return self._call("observation", lambda: self._decision(world.observation(), {}, []))
+        env: Any = self.env.unwrapped
+        return self._call("observation", lambda: self._decision(env.observation(), {}, []))
 
     # -- reading ---------------------------------------------------------------------------------------
 
@@ -304,7 +305,7 @@ class CheckedEnv:
             decision,
             prompt,
             reward,
-            # A world may say 0 where no time passes; a decision takes a step at least.
+            # An environment may say 0 where no time passes; a decision takes a step at least.
             max(1, int(info.get("primitive_steps", 1))),
             bool(terminated),
             bool(truncated and not terminated),
@@ -321,7 +322,7 @@ class CheckedEnv:
         return decision
 
     def _vector(self, observation: Any) -> NDArray[Any] | None:
-        """The numbers of an observation that has been looked at; None where the world's spaces name none."""
+        """The numbers of an observation that has been looked at; None where the environment's spaces name none."""
         return None if self._vector_shape is None else observation["vector"]
 
     def _texts(self, observation: Any, info: Any, faults: list[str]) -> "_Texts":
@@ -378,7 +379,7 @@ class CheckedEnv:
     # -- errors ----------------------------------------------------------------------------------------
 
     def _call(self, method: str, ask: Callable[[], T]) -> T:
-        """What one of the world's further methods answers."""
+        """What one of the environment's further methods answers."""
         try:
             return ask()
         except KeyboardInterrupt:
@@ -392,8 +393,8 @@ class CheckedEnv:
         if isinstance(error, EnvError):
             return type(error)(where + str(error))
         return EnvError(
-            f"{where}the world {raised(error)}. Mend it there; with TWOSOME_TRACEBACK=1 set, the command shows the "
-            "traceback."
+            f"{where}the environment {raised(error)}. Mend it there; with TWOSOME_TRACEBACK=1 set, the command shows "
+            "the traceback."
         )
 
     def _described(self, action: object) -> str:
@@ -403,7 +404,7 @@ class CheckedEnv:
 
 
 def _read_spaces(env: gymnasium.Env[Any, Any], name: str) -> tuple[int | None, tuple[int, ...] | None]:
-    """The number of actions, None where it changes, and the shape of "vector" where the world has one."""
+    """The number of actions, None where it changes, and the shape of "vector" where the environment has one."""
     actions, observations = getattr(env, "action_space", None), getattr(env, "observation_space", None)
     n = int(actions.n) if isinstance(actions, spaces.Discrete) and actions.start == 0 else None
     if n is None and not isinstance(actions, PhraseIndex):
@@ -455,7 +456,7 @@ class _Texts(NamedTuple):
     """None if there are faults, or no action is available."""
 
 
-@lru_cache(maxsize=1024)  # many worlds say the same again and again
+@lru_cache(maxsize=1024)  # many environments say the same again and again
 def _read_texts(prompt: Any, actions: Any, num_actions: int | None) -> _Texts:
     prompt = _plain(prompt)
     if isinstance(actions, tuple):

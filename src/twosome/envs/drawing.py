@@ -1,4 +1,4 @@
-"""Flat shapes, drawn large and shrunk: what all pictures of worlds share.
+"""Flat shapes, drawn large and shrunk: what all pictures of environments share.
 
 A `Pen` draws shapes whose coordinates are in cells. A `Sprite` is a picture as data, in fractions of a cell around the
 middle of the thing: each of its shapes has its kind, its fill, its edge ("" for none) and numbers. Shapes are drawn at

@@ -79,7 +79,7 @@ def text_observation(vector: spaces.Box | None = None) -> spaces.Space[dict[str,
     """The space of observations of a prompt and any number of phrases.
 
     Args:
-        vector: the space of the same situation in numbers, where a world gives them.
+        vector: the space of the same situation in numbers, where an environment gives them.
     """
     parts: dict[str, spaces.Space[Any]] = {"prompt": AnyText(), "actions": Phrases()}
     return spaces.Dict(parts if vector is None else {**parts, "vector": vector})

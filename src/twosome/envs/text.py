@@ -1,6 +1,6 @@
-"""What the rest of the package asks of a world: a prompt, the phrases of the valid actions, nothing else.
+"""What the rest of the package asks of an environment: a prompt, the phrases of the valid actions, nothing else.
 
-A world is a Gymnasium environment (`TextEnvProtocol` lists the parts) that keeps these promises:
+It is a Gymnasium environment (`TextEnvProtocol` lists the parts) that keeps these promises:
 
 - An observation is a dict with `"prompt"`, a str that stops in mid-sentence without a blank at its end, and
   `"actions"`, the phrases that complete it, each a str, `""` where an action is not available now. At least one is
@@ -23,7 +23,7 @@ Optional, on `env.unwrapped`: `gamma` (discount per primitive step, for the retu
 first: where a model reads, a function of a prompt and phrases that says whether its context holds them.
 `twosome.envs.text_env.TextEnv` is a base class that has all of it.
 
-`twosome.envs.checked` holds a world to all of it while it is played in; `check_contract` does so on purpose.
+`twosome.envs.checked` holds an environment to all of it while it is played in; `check_contract` does so on purpose.
 """
 
 import difflib
@@ -63,7 +63,7 @@ class Planner(Protocol):
 
 @runtime_checkable
 class TextEnvProtocol(Protocol):
-    """All that a world of this package has on `env.unwrapped` beside Gymnasium's own."""
+    """All that an environment of this package has on `env.unwrapped` beside Gymnasium's own."""
 
     gamma: float
     action_names: tuple[str, ...]
@@ -105,8 +105,8 @@ def decisions_from(observation: Mapping[str, Any], num_envs: int, *, transposed:
         observation: as `SyncVectorEnv` or `AsyncVectorEnv(shared_memory=False)` return it: `"prompt"` has one
             entry per environment.
         num_envs: how many environments there are.
-        transposed: whether `"actions"` has, per action id, one entry per environment, as it arrives from worlds with
-            `Discrete(n)`; else it has the phrases of each environment, as from those with `PhraseIndex()`.
+        transposed: whether `"actions"` has, per action id, one entry per environment, as it arrives from environments
+            with `Discrete(n)`; else it has the phrases of each environment, as from those with `PhraseIndex()`.
 
     Raises:
         NoActionError: no action is available in one of them.
@@ -124,11 +124,11 @@ def decisions_from(observation: Mapping[str, Any], num_envs: int, *, transposed:
 
 
 def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
-    """Make a world.
+    """Make an environment.
 
     Args:
         name: "TomatoSalad", "TomatoSalad-v0", "twosome/TomatoSalad-v0", or the id of any other Gymnasium
-            environment that keeps the contract of this module, such as "my_package:mine/World-v0".
+            environment that keeps the contract of this module, such as "my_package:mine/Env-v0".
         **kwargs: arguments of the environment.
 
     Raises:
@@ -152,11 +152,11 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     except (TwosomeError, KeyboardInterrupt):
         raise
     except (gymnasium.error.Error, ImportError) as error:
-        raise EnvError(f"the world {name!r} cannot be made: {error}") from error
+        raise EnvError(f"the environment {name!r} cannot be made: {error}") from error
     except BaseException as error:
         given = f" with {quote(kwargs)}" if kwargs else ""
         raise EnvError(
-            f"the world {name!r} cannot be made{given}: it {raised(error)}. Expected arguments as its own "
+            f"the environment {name!r} cannot be made{given}: it {raised(error)}. Expected arguments as its own "
             "documentation describes them, and a constructor that does not fail."
         ) from error
     if env_id not in env_ids():
@@ -169,12 +169,12 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
 
 
 def maker(name: str, kwargs: Mapping[str, Any], fits: Fits) -> Callable[[], gymnasium.Env[Any, Any]]:
-    """What makes a world for a model to read; see `make` and `limit_prompts`."""
+    """What makes an environment for a model to read; see `make` and `limit_prompts`."""
     return lambda: limit_prompts(make(name, **kwargs), fits)
 
 
 def make_checked(name: str, /, **kwargs: Any) -> CheckedEnv:
-    """Make a world to play in: its answers are checked, and it is closed at the end of a `with` block.
+    """Make an environment to play in: its answers are checked, and it is closed at the end of a `with` block.
 
     Args:
         name: see `make`.
@@ -233,22 +233,24 @@ def require_text_env(env: gymnasium.Env[Any, Any]) -> None:
         env: the environment, with or without wrappers; it is reset, without a seed.
 
     Raises:
-        EnvError: the world does not speak; the message says what was expected and what was found.
+        EnvError: the environment does not speak; the message says what was expected and what was found.
     """
     CheckedEnv(env).reset()
 
 
 def gamma_of(env: EnvLike, kwargs: Mapping[str, Any] | None = None) -> float:
-    """Discount per primitive step that a world wants its return reported with; 0.99 where it does not say.
+    """Discount per primitive step that an environment wants its return reported with; 0.99 where it does not say.
 
     Raises:
-        EnvError: no such world is registered.
+        EnvError: no such environment is registered.
         ConfigError: it takes no such argument.
     """
-    with opened(env, **(kwargs or {})) as world:
-        gamma, name = world.attribute("gamma", 0.99), world.name
+    with opened(env, **(kwargs or {})) as environment:
+        gamma, name = environment.attribute("gamma", 0.99), environment.name
     if not isinstance(gamma, float | int | np.floating | np.integer) or not 0 <= gamma <= 1:
-        raise EnvError(f"the world {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}.")
+        raise EnvError(
+            f"the environment {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}."
+        )
     return float(gamma)
 
 
@@ -291,7 +293,7 @@ def _registered(name: str, namespaces: Sequence[str | None]) -> str:
 
 
 def _import(module: str, name: str) -> None:
-    """Import the module that registers the world of this name."""
+    """Import the module that registers the environment of this name."""
     if not all(module.split(".")) or ":" in module:
         raise EnvError(_unknown(name, f"{quote(module)} is no name of a module"))
     try:
@@ -304,26 +306,26 @@ def _import(module: str, name: str) -> None:
             found = f"there is no module {quote(module)} in the current folder or among the installed packages"
             raise EnvError(_unknown(name, found)) from error
         raise EnvError(
-            f"importing the module {quote(module)} of the world {quote(name)} failed: {error}. Install what it needs, "
-            f"or mend the import; python -c 'import {module}' shows where it is."
+            f"importing the module {quote(module)} of the environment {quote(name)} failed: {error}. Install what it "
+            f"needs, or mend the import; python -c 'import {module}' shows where it is."
         ) from error
     except (Exception, SystemExit) as error:  # whatever a foreign module does while it is imported
         raise EnvError(
-            f"the module {quote(module)} of the world {quote(name)} {raised(error)} when imported. Mend it there."
+            f"the module {quote(module)} of the environment {quote(name)} {raised(error)} when imported. Mend it there."
         ) from error
 
 
 RETOLD_IN = f"{NAMESPACE}.envs.gym."
-"""Where the classes are that tell other people's worlds in words."""
+"""Where the classes are that tell other people's environments in words."""
 
 
 def env_ids() -> tuple[str, ...]:
-    """Ids of all worlds of this package, in the order of their registration."""
+    """Ids of all environments of this package, in the order of their registration."""
     return tuple(env_id for env_id in _ids() if env_id not in wrapped_ids())
 
 
 def wrapped_ids() -> tuple[str, ...]:
-    """Ids of other people's worlds that this package tells in words."""
+    """Ids of other people's environments that this package tells in words."""
     return tuple(env_id for env_id in _ids() if str(gymnasium.registry[env_id].entry_point).startswith(RETOLD_IN))
 
 
@@ -332,7 +334,7 @@ def _ids() -> list[str]:
 
 
 def _bare(env_id: str) -> str:
-    """A world's name without namespace and version."""
+    """An environment's name without namespace and version."""
     return env_id.removeprefix(f"{NAMESPACE}/").rpartition("-v")[0]
 
 
@@ -344,8 +346,8 @@ def _unknown(name: str, found: str = "") -> str:
     hint = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
     reason = f": {found}" if found else ""
     return (
-        f"there is no world {quote(name)}{reason}.{hint} Expected one of {', '.join(names)}, or the id of another "
-        'Gymnasium environment; "module:id" imports the module that registers it.'
+        f"there is no environment {quote(name)}{reason}.{hint} Expected one of {', '.join(names)}, or the id of "
+        'another Gymnasium environment; "module:id" imports the module that registers it.'
     )
 
 
@@ -376,7 +378,7 @@ def _creator(spec: registration.EnvSpec) -> Callable[..., Any]:
         raise
     except (ImportError, AttributeError, ValueError) as error:
         raise EnvError(
-            f"the world {spec.id!r} is registered with entry_point {spec.entry_point!r}, which cannot be loaded: "
+            f"the environment {spec.id!r} is registered with entry_point {spec.entry_point!r}, which cannot be loaded: "
             f'{error}. Expected "module:Class".'
         ) from error
     return creator
@@ -384,7 +386,7 @@ def _creator(spec: registration.EnvSpec) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class EnvInfo:
-    """What one needs to choose a world."""
+    """What one needs to choose an environment."""
 
     id: str
     description: str
@@ -395,20 +397,20 @@ class EnvInfo:
 
 
 def list_envs() -> list[EnvInfo]:
-    """All worlds that this package has or tells in words; the description is what the prompt says is wanted.
+    """All environments that this package has or tells in words; the description is what the prompt says is wanted.
 
     Those whose extra is missing are left out.
     """
-    worlds = []
+    envs = []
     for env_id in _ids():
         try:
             made = make_checked(env_id)
         except MissingExtraError:
             continue
-        with made as world:
-            goal = world.reset(seed=0).prompt.split(". ")[0].removeprefix("You want to ")
-            worlds.append(EnvInfo(env_id, goal, world.num_actions, world.env.unwrapped.gamma))  # type: ignore[attr-defined]
-    return worlds
+        with made as env:
+            goal = env.reset(seed=0).prompt.split(". ")[0].removeprefix("You want to ")
+            envs.append(EnvInfo(env_id, goal, env.num_actions, env.env.unwrapped.gamma))  # type: ignore[attr-defined]
+    return envs
 
 
 def check_contract(env: gymnasium.Env[Any, Any], num_steps: int = 200, seed: int = 0) -> None:
@@ -451,8 +453,8 @@ def check_restoring(env: gymnasium.Env[Any, Any]) -> None:
     if _play_on(checked) != went_on:
         raise EnvError(
             f"{checked.name}: expected the same actions to lead to the same after set_state(get_state()); they led "
-            "elsewhere. If the world draws at random, let get_state include self.np_random.bit_generator.state, and "
-            "set_state put it back."
+            "elsewhere. If the environment draws at random, let get_state include self.np_random.bit_generator.state, "
+            "and set_state put it back."
         )
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a world and a model before anything is trained: measured on states that random play meets.
+"""What is wrong with an environment and a model before anything is trained: measured on states of random play.
 
 A finding's *effect* is how far the untrained policy would move if it were mended: the total variation distance between
 the policy as it is and as it would be, averaged over the sampled decisions; 0: not at all, 1: other actions altogether.
@@ -37,9 +37,9 @@ Floats = NDArray[np.float64]
 SAMPLED = 48
 """Different decisions that are scored."""
 PARALLEL = 4
-"""Worlds that are played in side by side."""
+"""Environments that are played in side by side."""
 LONGEST = 60
-"""Decisions for each episode that is asked for, after which play ends: some worlds never do."""
+"""Decisions for each episode that is asked for, after which play ends: some environments never do."""
 PHRASES = 24
 """Different phrases that are tried with and without articles."""
 LIKELIER = 0.7
@@ -102,10 +102,10 @@ class Examination:
     """Everything that was measured, and what follows.
 
     Attributes:
-        env: the world.
+        env: the environment.
         env_kwargs: its arguments.
         model: the language model.
-        facts: numbers about world and model, by name.
+        facts: numbers about environment and model, by name.
         random: play at random.
         untrained: entropy share and play under each normalization.
         findings: what to mend, the largest effect first.
@@ -139,18 +139,18 @@ def examine(
     episodes: int = 10,
     seed: int = 0,
 ) -> Examination:
-    """Look at a world as a model reads it.
+    """Look at an environment as a model reads it.
 
     Args:
-        env: the world's name.
+        env: the environment's name.
         env_kwargs: its keyword arguments.
         model: the language model's name.
         loading: how to load it.
         episodes: of each policy, at least; fewer where they take longer than 60 decisions on average.
-        seed: of the worlds and of the choice of actions.
+        seed: of the environments and of the choice of actions.
 
     Raises:
-        TwosomeError: the world or the model cannot be loaded, or breaks its contract.
+        TwosomeError: the environment or the model cannot be loaded, or breaks its contract.
     """
     scorer = ActionScorer.from_pretrained(model, **(loading or ModelOptions()).given())
     gamma = text.gamma_of(env, env_kwargs)

@@ -53,7 +53,8 @@ _REMEDIES = {
     "reset to return": "Return (observation, info) from reset.",
     "step to return": "Return (observation, reward, terminated, truncated, info) from step.",
     "does not fit into the model": "Tell less in goal and observation, or take a model with a longer context.",
-    "the world raised": "Mend it there; TWOSOME_TRACEBACK=1 with twosome eval --policy random shows the traceback.",
+    "the environment raised": "Mend it there; TWOSOME_TRACEBACK=1 with twosome eval --policy random shows the "
+    "traceback.",
 }
 """By a part of the message of a fault that does not say what to do."""
 
@@ -130,25 +131,25 @@ class _Checker:
         self._known: dict[str, Finding] = {}
 
     def check(self) -> None:
-        world = self._attempt(lambda: text.make(self.found.env, **self.found.env_kwargs))
-        checked = None if world is None else self._attempt(CheckedEnv, world)
-        if world is None:
+        env = self._attempt(lambda: text.make(self.found.env, **self.found.env_kwargs))
+        checked = None if env is None else self._attempt(CheckedEnv, env)
+        if env is None:
             return
         if checked is not None:
             if self.scorer is not None:
-                limit_prompts(world, self._fits)
+                limit_prompts(env, self._fits)
             self._play(checked)
             if self.decisions:
                 self._describe()
                 self._read(self.scorer)
                 self._repeat(checked)
-                self._restore(world)
+                self._restore(env)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", EnvCloseWarning)
-            close(world)
+            close(env)
         for warning in said:
             self._fault(str(warning.message), "Let close free what was opened, and never fail.")
-        if self.decisions and isinstance(world.unwrapped, TextEnv):
+        if self.decisions and isinstance(env.unwrapped, TextEnv):
             self._split()
 
     # -- noting ----------------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ class _Checker:
 
     # -- playing ---------------------------------------------------------------------------------------
 
-    def _play(self, world: CheckedEnv) -> None:
+    def _play(self, env: CheckedEnv) -> None:
         """Take actions at random; after a fault in a new episode."""
         rng = np.random.default_rng(self.seed)
         seeds: Iterator[int] = iter(env_seeds(self.seed, self.num_steps))
@@ -195,7 +196,7 @@ class _Checker:
             if decision is None:
                 began = time.perf_counter()
                 # One seed, so that a place in a message can be gone back to; after a fault, another.
-                decision = self._attempt(world.reset, begin if first else None)
+                decision = self._attempt(env.reset, begin if first else None)
                 resets.append(time.perf_counter() - began)
                 length, earned, first = 0, 0.0, decision is None
                 if decision is None:
@@ -203,7 +204,7 @@ class _Checker:
             self.decisions.append(decision)
             action = int(rng.choice(decision.available))
             began = time.perf_counter()
-            step = self._attempt(world.step, action)
+            step = self._attempt(env.step, action)
             times.append(time.perf_counter() - began)
             first, decision = step is None, None
             if step is None:
@@ -316,16 +317,16 @@ class _Checker:
 
     # -- repeating -------------------------------------------------------------------------------------
 
-    def _repeat(self, world: CheckedEnv) -> None:
+    def _repeat(self, env: CheckedEnv) -> None:
         """Whether the same seed and actions lead to the same."""
 
         def trace() -> list[tuple[Any, ...]]:
-            decision: Decision | None = world.reset(self.seed)
+            decision: Decision | None = env.reset(self.seed)
             rng, seen = np.random.default_rng(self.seed), []
             for _ in range(SAME_ACTIONS):
                 if decision is None:
-                    decision = world.reset()
-                step = world.step(int(rng.choice(decision.available)))
+                    decision = env.reset()
+                step = env.step(int(rng.choice(decision.available)))
                 seen.append((decision, step.reward, step.terminated, step.truncated))
                 decision = step.decision
             return seen
@@ -343,16 +344,16 @@ class _Checker:
                 "episode afresh.",
             )
 
-    def _restore(self, world: gymnasium.Env[Any, Any]) -> None:
-        if not hasattr(world.unwrapped, "get_state"):
-            kind = "save_state and load_state" if isinstance(world.unwrapped, TextEnv) else "get_state and set_state"
+    def _restore(self, env: gymnasium.Env[Any, Any]) -> None:
+        if not hasattr(env.unwrapped, "get_state"):
+            kind = "save_state and load_state" if isinstance(env.unwrapped, TextEnv) else "get_state and set_state"
             self._advise(
                 "A run that is resumed begins new episodes: the environment cannot save its state.",
                 f"For exact resumption, write {kind}.",
             )
             return
-        if self._attempt(CheckedEnv(world).reset, self.seed) is not None:
-            self._attempt(text.check_restoring, world)
+        if self._attempt(CheckedEnv(env).reset, self.seed) is not None:
+            self._attempt(text.check_restoring, env)
 
     def _split(self) -> None:
         """Whether train and test are different tasks."""
@@ -368,5 +369,5 @@ class _Checker:
 
     def _beginnings(self, kwargs: dict[str, Any]) -> list[str]:
         """The first prompts of a few episodes."""
-        with text.make_checked(self.found.env, **kwargs) as world:
-            return [world.reset(seed).prompt for seed in env_seeds(self.seed, SPLIT_SEEDS)]
+        with text.make_checked(self.found.env, **kwargs) as env:
+            return [env.reset(seed).prompt for seed in env_seeds(self.seed, SPLIT_SEEDS)]

@@ -33,12 +33,12 @@ AFFORDANCE_DECISIONS = 20_000
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A policy, and the world in which it is evaluated.
+    """A policy, and the environment in which it is evaluated.
 
     Attributes:
         name: for tables.
         policy: who plays.
-        env: the world's name.
+        env: the environment's name.
         env_kwargs: its keyword arguments.
         identity: what is being evaluated, as plain JSON: model, adapter hash, normalization.
         greedy: take the most probable action in place of drawing.
@@ -52,11 +52,11 @@ class Evaluator:
     greedy: bool = False
 
     def in_env(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
-        """The same policy in another world; a language model is not loaded again."""
+        """The same policy in another environment; a language model is not loaded again."""
         return replace(self, env=env, env_kwargs=env_kwargs)
 
     def play(self, episodes: int, seed: int) -> Evaluation:
-        """Play fresh episodes; returns are discounted as the world says."""
+        """Play fresh episodes; returns are discounted as the environment says."""
         return evaluate(self.policy, self.env, self.env_kwargs, greedy=self.greedy, episodes=episodes, seed=seed)
 
     def measure(self, episodes: int, seed: int) -> dict[str, Any]:
@@ -80,11 +80,11 @@ def evaluator_for(**options: Any) -> Evaluator:
 
 
 def _random(request: Request) -> Evaluator:
-    return Evaluator("random", Uniform(), *request.world(), {"policy": "random"})
+    return Evaluator("random", Uniform(), *request.environment(), {"policy": "random"})
 
 
 def _planner(request: Request) -> Evaluator:
-    return Evaluator("optimal planner", Planner(), *request.world(), {"policy": "planner"})
+    return Evaluator("optimal planner", Planner(), *request.environment(), {"policy": "planner"})
 
 
 def _own(request: Request) -> Evaluator:
@@ -104,12 +104,12 @@ def _own(request: Request) -> Evaluator:
             "arguments."
         ) from error
     identity = {"policy": name, "greedy": request.greedy}
-    return Evaluator(name, require_policy(policy), *request.world(), identity, request.greedy)
+    return Evaluator(name, require_policy(policy), *request.environment(), identity, request.greedy)
 
 
 def _saycan(request: Request) -> Evaluator:
-    """An untrained model with an affordance learnt from random play in the same world."""
-    env, env_kwargs = request.world()
+    """An untrained model with an affordance learnt from random play in the same environment."""
+    env, env_kwargs = request.environment()
     named, config, actor = request.named_model(), request.config(), _untrained(request)
     decisions = AFFORDANCE_DECISIONS if request.affordance_decisions is None else request.affordance_decisions
     seed = 1 if request.affordance_seed is None else request.affordance_seed
@@ -150,7 +150,7 @@ def _model(request: Request) -> Evaluator:
         identity |= {"tuning": "full"} if config.tuning == "full" else {}
         actor.normalization = request.normalization or actor.normalization
     identity = {"policy": "model", **identity, **random_init, **_normalized(actor), "greedy": request.greedy}
-    return Evaluator(name, actor, *request.world(), identity, request.greedy)
+    return Evaluator(name, actor, *request.environment(), identity, request.greedy)
 
 
 _MAKERS: dict[str, Callable[[Request], Evaluator]] = {
@@ -165,10 +165,10 @@ _MAKERS: dict[str, Callable[[Request], Evaluator]] = {
 def _untrained(request: Request) -> LanguageModelPolicy:
     """A model by its name; with the settings of a run, if there is one, so that the two can be compared.
 
-    With normalization ``"learned"`` it is where a run would begin in this world.
+    With normalization ``"learned"`` it is where a run would begin in this environment.
     """
     config, model = request.config(), request.named_model()
-    env, env_kwargs = request.world()
+    env, env_kwargs = request.environment()
     if request.run is not None and config is not None and models.is_same_model(config.model, model):
         run = RunDirectory.open(request.run)
         # What a trained model is compared with is what its training began with.

@@ -11,20 +11,20 @@ from twosome.report.film import Moment, Recording
 
 
 def can_be_filmed(env: str, env_kwargs: dict[str, Any]) -> bool:
-    """Whether a world can draw itself."""
-    with text.make_checked(env, **env_kwargs) as world:
-        modes = world.env.metadata.get("render_modes", ())
+    """Whether an environment can draw itself."""
+    with text.make_checked(env, **env_kwargs) as environment:
+        modes = environment.env.metadata.get("render_modes", ())
     return "rgb_array" in (modes or ())
 
 
 def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, seed: int) -> Recording:
-    """Play one episode and keep what is worth seeing; for worlds that `can_be_filmed`."""
-    with text.make_checked(env, **env_kwargs, render_mode="rgb_array") as world:
-        *_, last = steps = list(play(policy, world, [seed], rng=np.random.default_rng(seed), pictures=True))
+    """Play one episode and keep what is worth seeing; for environments that `can_be_filmed`."""
+    with text.make_checked(env, **env_kwargs, render_mode="rgb_array") as environment:
+        *_, last = steps = list(play(policy, environment, [seed], rng=np.random.default_rng(seed), pictures=True))
         assert last.episode is not None
         moments = tuple(
             Moment(step.picture, step.decision, step.probabilities, step.action, step.earned)
             for step in steps
             if step.picture is not None
         )
-        return Recording(moments, world.render(), last.episode.discounted_return, last.episode.success)
+        return Recording(moments, environment.render(), last.episode.discounted_return, last.episode.success)

@@ -43,12 +43,12 @@ def own_policy(name: str) -> Callable[[], Any]:
 
 @dataclass(frozen=True)
 class Request:
-    """Who is to play in which world, as the options of `twosome eval` say; the rest of them is explained there.
+    """Who is to play in which environment, as the options of `twosome eval` say; the rest of them is explained there.
 
     Raises:
         ConfigError: options contradict each other, name nobody or are out of range.
         RunError: there is no such run, or not the checkpoint that is named.
-        EnvError: there is no such world.
+        EnvError: there is no such environment.
         ModelError: there is no such folder with a model.
     """
 
@@ -69,7 +69,7 @@ class Request:
         check_settings(self, flags=True)
         self._check_flags()
         config = self.config()
-        env, env_kwargs = self.world()
+        env, env_kwargs = self.environment()
         text.make_checked(env, **env_kwargs).close()
         if self.policy in _WITHOUT_MODEL or self.is_own_policy:
             return
@@ -107,8 +107,8 @@ class Request:
         """Whether the policy is a class of the user's."""
         return ":" in self.policy
 
-    def world(self) -> tuple[str, dict[str, Any]]:
-        """The world to play in and its keyword arguments; by default those that the run was trained in."""
+    def environment(self) -> tuple[str, dict[str, Any]]:
+        """The environment to play in and its keyword arguments; by default those that the run was trained in."""
         config = self.config()
         if self.env is not None:
             return self.env, self.env_kwargs

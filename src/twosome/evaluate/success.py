@@ -55,9 +55,9 @@ def evaluate(
 
     Args:
         policy: who plays.
-        env: the world's name, the world itself (with ``parallel=1``), or what makes it.
+        env: the environment's name, the environment itself (with ``parallel=1``), or what makes it.
         env_kwargs: its keyword arguments, if it is given by its name.
-        gamma: discount per primitive step for the returns; None: the world's own.
+        gamma: discount per primitive step for the returns; None: the environment's own.
         greedy: take the most probable action in place of drawing.
         episodes: how many.
         seed: episode ``i`` is reset with ``seed + i`` and draws its actions from a generator of its own, so
@@ -66,14 +66,14 @@ def evaluate(
 
     Raises:
         ConfigError: there is nothing to play, or a seed would be negative or beyond 31 bits.
-        EnvError: the world fails or breaks its contract.
+        EnvError: the environment fails or breaks its contract.
     """
     require_at_least("episodes", episodes, 1)
     require_at_least("seed", seed, 0)
     if seed + episodes - 1 > MAX_SEED:
         raise ConfigError(
             f"--seed is {seed}; expected at most {MAX_SEED + 1 - episodes:,}, as each of {episodes:,} episodes has the "
-            "next seed, and many worlds take none beyond 31 bits."
+            "next seed, and many environments take none beyond 31 bits."
         )
     steps = play(
         policy,

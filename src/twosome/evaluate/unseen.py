@@ -26,11 +26,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class PanelTask:
-    """A world to be tested in.
+    """An environment to be tested in.
 
     Attributes:
         name: for tables.
-        env: the world's name.
+        env: the environment's name.
         env_kwargs: its keyword arguments.
         kind: the kind of its goal, where the panel reports by kind, else empty.
     """
@@ -77,18 +77,18 @@ def _kind(task: Task) -> str:
 
 
 def _goals(env: str, env_kwargs: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """What tells one task from another; empty for a world of another kind, which shares no task with the panels.
+    """What tells one task from another; empty for an environment of another kind, which shares no task with the panels.
 
     The rewards, the layout of a kitchen or a time limit may differ: it is the same task still. Training tasks of
     `HouseholdTask` are drawn so that no goal of the held-out panel is among them.
     """
     with text.make_checked(env, **env_kwargs) as checked:
-        world = checked.env.unwrapped
-    if isinstance(world, KitchenEnv):
-        yield (world.kitchen.foods, world.kitchen.task)
-    elif isinstance(world, HouseholdEnv):
-        if world.panel == "heldout" and world.index is None:
+        environment = checked.env.unwrapped
+    if isinstance(environment, KitchenEnv):
+        yield (environment.kitchen.foods, environment.kitchen.task)
+    elif isinstance(environment, HouseholdEnv):
+        if environment.panel == "heldout" and environment.index is None:
             drawn = [panel_task("heldout", index) for index in range(panel_size())]
         else:
-            drawn = [world.task]
+            drawn = [environment.task]
         yield from ((task.scene, task.goal) for task in drawn)

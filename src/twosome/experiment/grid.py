@@ -65,7 +65,7 @@ class Cell:
     """One run of the grid.
 
     Attributes:
-        env: the world, as the file names it.
+        env: the environment, as the file names it.
         method: name of the method.
         seed: of the run.
         kind: what the method is, "twosome" or a baseline's.
@@ -107,7 +107,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Reference:
-    """A player that does not learn, measured once in a world: random play, or the optimal planner."""
+    """A player that does not learn, measured once in an environment: random play, or the optimal planner."""
 
     env: str
     policy: str
@@ -151,12 +151,12 @@ def read_grid(file: Path, *, quick: bool = False) -> Grid:
 
     Args:
         file: TOML.
-        quick: make the short version of the grid, in a folder of its own: the first world and
+        quick: make the short version of the grid, in a folder of its own: the first environment and
             seed, at most QUICK_STEPS decisions and QUICK_EPISODES episodes.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is misspelt, of a wrong type or out of range.
-        EnvError: there is no such world.
+        EnvError: there is no such environment.
     """
     content = _parse(file)
     try:
@@ -181,7 +181,7 @@ def _parse(file: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Method:
-    """A method's kind, and its settings: for all worlds, and for single ones."""
+    """A method's kind, and its settings: for all environments, and for single ones."""
 
     kind: str
     given: dict[str, Any]
@@ -207,7 +207,7 @@ class _Reader:
         self.envs = _distinct(content.get("envs", []), "envs", str)
         for env in self.envs:
             require_consent(env, granted().trust_env_module, "the file")
-        self._require_different_worlds()
+        self._require_different_envs()
         self.also = content.get("also", [])
         self.methods = self._methods(content.get("methods", {}))
         self.evaluation = self._evaluation(content.get("evaluation", {}))
@@ -222,20 +222,20 @@ class _Reader:
         if reason := why_unusable(self.output):
             raise refusal("output", str(self.output), f"another folder, since {reason}")
 
-    def _require_different_worlds(self) -> None:
-        """Two names of one world would be two runs of the same; two worlds of one folder would share their runs."""
-        for same, of in (("the same world", _world_id), ("the same folder", lambda env: str(self._folder(env)))):
+    def _require_different_envs(self) -> None:
+        """Two names of one environment would be two equal runs; two of one folder would share their runs."""
+        for same, of in (("the same environment", _env_id), ("the same folder", lambda env: str(self._folder(env)))):
             met: dict[str, str] = {}
             for env in self.envs:
                 other = met.setdefault(of(env), env)
                 if other != env:
                     raise ConfigError(
-                        f"envs: expected a list of different worlds; {quote(other)} and {quote(env)} are {same}. Leave "
-                        "one of them out."
+                        f"envs: expected a list of different environments; {quote(other)} and {quote(env)} are {same}. "
+                        "Leave one of them out."
                     )
 
     def _shorten(self) -> None:
-        """Keep the first world and seed; fewer decisions and episodes; another folder."""
+        """Keep the first environment and seed; fewer decisions and episodes; another folder."""
         self.name, self.output = f"{self.name}-quick", self.output.with_name(f"{self.output.name}-quick")
         self.envs, self.seeds = self.envs[:1], self.seeds[:1]
         self.evaluation = replace(self.evaluation, episodes=min(self.evaluation.episodes, QUICK_EPISODES))
@@ -247,11 +247,11 @@ class _Reader:
             raise ConfigError(
                 f"the grid has {number:,} runs; expected at most {_MOST_RUNS:,}. Make several files of it."
             )
-        worlds = {env: self._world(env) for env in self.envs}
+        environments = {env: self._environment(env) for env in self.envs}
         cells = [self._cell(env, method, seed) for seed in self.seeds for env in self.envs for method in self.methods]
         references = [
             Reference(env, policy, kwargs, self._folder(env) / f"{policy}.json", self.evaluation)
-            for env, (kwargs, policies) in worlds.items()
+            for env, (kwargs, policies) in environments.items()
             for policy in policies
         ]
         return Grid(self.name, self.file, self.output, tuple(_with_untrained(cells)), tuple(references))
@@ -285,7 +285,9 @@ class _Reader:
     @staticmethod
     def _check_own(where: str, kind: str, table: Mapping[str, Any]) -> None:
         if "env_kwargs" in table:
-            raise ConfigError(f"{where} gives env_kwargs, but all methods play in the same world: use [env.WORLD].")
+            raise ConfigError(
+                f"{where} gives env_kwargs, but all methods play in the same environment: use [env.WORLD]."
+            )
         require_settings(table, fields_of(kind), f"{where} of kind {kind!r}")
 
     @staticmethod
@@ -294,7 +296,7 @@ class _Reader:
         return Evaluation(**table)
 
     def _check_shared(self, where: str, table: Mapping[str, Any]) -> None:
-        """Settings for several methods must mean something to at least one; the world's arguments, to all."""
+        """Settings for several methods must mean something to at least one; the environment's arguments, to all."""
         kinds = {method.kind for method in self.methods.values()}
         hints = {name: hint for kind in sorted(kinds) for name, hint in fields_of(kind).items()}
         require_settings(table, hints, where)
@@ -306,14 +308,14 @@ class _Reader:
         shared = {**self.shared, **self.by_env.get(env, {})}
         return {name: value for name, value in shared.items() if name in fields_of(kind)}
 
-    def _world(self, env: str) -> tuple[dict[str, Any], list[str]]:
-        """A world's arguments, and who plays in it beside the methods."""
+    def _environment(self, env: str) -> tuple[dict[str, Any], list[str]]:
+        """An environment's arguments, and who plays in it beside the methods."""
         kwargs = {**self.shared, **self.by_env.get(env, {})}.get("env_kwargs", {})
         if reason := why_not_json(kwargs):
             raise refusal(f"env_kwargs of {env}", kwargs, f"another, since {reason}")
-        with text.make_checked(env, **kwargs) as world:
-            space: Any = world.env.observation_space
-            has_planner = world.attribute("planner", None) is not None
+        with text.make_checked(env, **kwargs) as environment:
+            space: Any = environment.env.observation_space
+            has_planner = environment.attribute("planner", None) is not None
         kinds = [method.kind for method in self.methods.values() if method.kind != TRAINED]
         readers = [kind for kind in kinds if BASELINES.find(kind).reads_vector]
         if readers and "vector" not in space.spaces:
@@ -354,7 +356,7 @@ def _measurements(names: Any) -> tuple[str, ...]:
 
 
 def _with_untrained(cells: list[Cell]) -> list[Cell]:
-    """The same cells; the first of each world and way of asking a model measures it untrained too."""
+    """The same cells; the first of each environment and way of asking a model measures it untrained too."""
     asks = (
         "env",
         "model",
@@ -376,8 +378,8 @@ def _with_untrained(cells: list[Cell]) -> list[Cell]:
     return marked
 
 
-def _world_id(env: str) -> str:
-    """The registered id that a name of a world stands for."""
+def _env_id(env: str) -> str:
+    """The registered id that a name of an environment stands for."""
     return text.resolve(env).rpartition(":")[2]
 
 
@@ -391,7 +393,7 @@ def _distinct(values: list[Any], name: str, kind: type[int] | type[str]) -> list
     wrong = [value for value in values if type(value) is not kind or not _can_be_listed(value)]
     if not values or wrong or len(set(values)) < len(values):
         found = f"it has {quote(wrong[0])}" if wrong else f"it is {quote(values)}"
-        expected = "whole numbers, none below 0" if kind is int else "names of worlds"
+        expected = "whole numbers, none below 0" if kind is int else "names of environments"
         raise ConfigError(f"{name}: expected a list of different {expected}, with at least one; {found}.")
     return values
 

@@ -16,7 +16,7 @@ class Baseline:
     Attributes:
         config: its settings, which a file may give.
         learn: learns with these settings, tells how it goes, and returns the `twosome.policy.base.Policy` of the end.
-        reads_vector: whether it needs worlds with the symbolic observation, "vector".
+        reads_vector: whether it needs environments with the symbolic observation, "vector".
     """
 
     config: type[BaselineConfig]

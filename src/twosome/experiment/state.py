@@ -27,7 +27,7 @@ _TAIL_BYTES = 8192
 def state_of(task: Cell | Reference) -> State:
     """How far a run or a measurement has come."""
     if isinstance(task, Reference):
-        return "done" if is_measured(task.path, task.evaluation, _world(task)) else "new"
+        return "done" if is_measured(task.path, task.evaluation, _environment(task)) else "new"
     if not os.path.isfile(task.path / CONFIG):
         return "new"
     # A baseline is measured in one go with its training: its networks are not kept.
@@ -40,17 +40,17 @@ def state_of(task: Cell | Reference) -> State:
     return "done" if measured and all(is_done(name, task.request) for name in task.also) else "trained"
 
 
-def is_measured(path: Path, evaluation: Evaluation, world: Mapping[str, Any] | None = None) -> bool:
-    """Whether a document of `twosome eval` is there, whole, and of the episodes (and world) that are asked for."""
+def is_measured(path: Path, evaluation: Evaluation, environment: Mapping[str, Any] | None = None) -> bool:
+    """Whether a document of `twosome eval` is there, whole, and of the episodes (and environment) asked for."""
     try:
         found = read_json(path)
     except RunError:
         return False
-    asked = {**dataclasses.asdict(evaluation), **(world or {})}
+    asked = {**dataclasses.asdict(evaluation), **(environment or {})}
     return all(found.get(name) == value for name, value in asked.items())
 
 
-def _world(task: Reference) -> dict[str, Any]:
+def _environment(task: Reference) -> dict[str, Any]:
     # As it is read again: tuples have become lists.
     kwargs = json.loads(json.dumps(task.env_kwargs))
     return {"env": text.resolve(task.env), "env_kwargs": kwargs}

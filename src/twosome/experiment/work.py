@@ -190,8 +190,8 @@ def carry_out(task: Cell | Reference, consent: Consent) -> Outcome:
 
 
 def _reference_arguments(reference: Reference) -> list[str]:
-    world = ["--env", reference.env, "--env-kwargs", json.dumps(reference.env_kwargs)]
-    return ["--policy", reference.policy, *world]
+    env = ["--env", reference.env, "--env-kwargs", json.dumps(reference.env_kwargs)]
+    return ["--policy", reference.policy, *env]
 
 
 def _last_words(log: Path, begin: int, code: int) -> str:

@@ -1,8 +1,8 @@
 """The two numbers of normalization ``"learned"``: set so that the untrained policy explores, then trained with it.
 
 The temperature makes the policy more or less sure, the prior's weight says how much of what a phrase is worth without
-a situation does not count. No constant serves all models and worlds: what is nearly deterministic with one is nearly
-uniform with another, and a policy without entropy never meets the rewards that it would learn from.
+a situation does not count. No constant serves all models and environments: what is nearly deterministic with one is
+nearly uniform with another, and a policy without entropy never meets the rewards that it would learn from.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Uniformly random play: what to compare with, and what meets a world before anything is known of it."""
+"""Uniformly random play: what to compare with, and what meets an environment before anything is known of it."""
 
 from collections.abc import Sequence
 

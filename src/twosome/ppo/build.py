@@ -168,10 +168,10 @@ def new_optimizers(config: TrainConfig, actor: LanguageModelPolicy, critic: Crit
 
 
 def warm_start(parts: Parts, ranks: Ranks) -> None:
-    """Before the first update: imitate the world's planner, if the settings ask for it.
+    """Before the first update: imitate the environment's planner, if the settings ask for it.
 
     Raises:
-        EnvError: the world has no planner.
+        EnvError: the environment has no planner.
     """
     if parts.config.warm_start_episodes == 0:
         return

@@ -1,7 +1,7 @@
 """What a checkpoint holds: everything that the rest of a run depends on, in JSON and safetensors.
 
 Adapters (PEFT's format), value head, both optimizers, the critic's features of the prompts met so far,
-the random generators, and where the worlds and their running episodes stand. With it, a resumed run does
+the random generators, and where the environments and their running episodes stand. With it, a resumed run does
 on the CPU exactly what the uninterrupted one would have done.
 """
 

@@ -1,10 +1,10 @@
-"""Behavior cloning: learn to say what the world's own planner does, before the first update or in place of all.
+"""Behavior cloning: learn to say what the environment's own planner does, before the first update or in place of all.
 
 The loss is the negative log-likelihood of the planner's actions under the policy that PPO trains: a softmax over the
-scores of the offered actions. Most of our worlds begin alike each time and their planners do not draw, so all their
-episodes are one; to show more than one path, a tenth of the decisions is carried out at random, and every decision is
-labeled with what the planner would do there (Laskey et al., 2017, "DART", arXiv:1703.09327, with noise of a fixed
-size).
+scores of the offered actions. Most of our environments begin alike each time and their planners do not draw, so all
+their episodes are one; to show more than one path, a tenth of the decisions is carried out at random, and every
+decision is labeled with what the planner would do there (Laskey et al., 2017, "DART", arXiv:1703.09327, with noise of a
+fixed size).
 """
 
 from collections.abc import Callable
@@ -43,10 +43,10 @@ class Demonstrations:
 
 
 def imitate(actor: LanguageModelPolicy, config: TrainConfig) -> None:
-    """Let the world's planner show as many episodes as the settings say, and clone what it does.
+    """Let the environment's planner show as many episodes as the settings say, and clone what it does.
 
     Raises:
-        EnvError: the world has no planner.
+        EnvError: the environment has no planner.
         DivergedError: the loss is no number any more.
     """
     make = text.maker(config.env, config.env_kwargs, actor.fits)
@@ -58,12 +58,12 @@ def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed
     """Let the planner play, disturbed now and then.
 
     Args:
-        make: makes the world.
+        make: makes the environment.
         episodes: how many.
         seed: of the disturbances; the episodes are reset with seeds derived from it.
 
     Raises:
-        EnvError: the world has no planner.
+        EnvError: the environment has no planner.
     """
     shown = Demonstrations()
     for step in play(

@@ -96,7 +96,7 @@ class Record:
         return num_bytes, self._callbacks.stop is not None and bool(self._callbacks.stop(metrics))
 
     def _random_return(self, decisions: int) -> Metrics:
-        """What random play earns in so many decisions, if any, as metrics name it: in worlds and draws of its own."""
+        """What random play earns in so many decisions, if any, as metrics name it: in environments of its own."""
         if not decisions:
             return {}
         config = self._config

@@ -151,7 +151,7 @@ def save(
     """
     name = RunDirectory.checkpoint_name(state.update * parts.config.batch_size)
     best, keep = state.is_best(name), parts.config.keep_checkpoints
-    write = partial(_write, run, state, parts, worlds=merge_states(ranks.gather(parts.collector.state)))
+    write = partial(_write, run, state, parts, envs=merge_states(ranks.gather(parts.collector.state)))
 
     def written() -> Path:
         folder = run.write_checkpoint(name, write, best=best, keep=keep)
@@ -161,7 +161,7 @@ def save(
     return ranks.on_main(written)
 
 
-def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, worlds: dict[str, Any]) -> None:
+def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs: dict[str, Any]) -> None:
     config = parts.config
     if state.model_files is None:
         state.model_files = model_files(config)
@@ -181,7 +181,7 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, world
             "best_checkpoint": state.best_checkpoint,
             "metrics_bytes": state.metrics_bytes,
             "rng": parts.rng.bit_generator.state,
-            "worlds": worlds,
+            "worlds": envs,
             "moments": num_moments(parts.optimizers),
             "metrics_sha256": run.metrics_hash(state.metrics_bytes),
             "settings": config.to_json(),
@@ -200,9 +200,9 @@ def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
         CheckpointError: the checkpoint is damaged.
     """
     try:
-        worlds = _read(folder, state, parts)
-        # Worlds that begin anew take another seed than at the start, or they would repeat its episodes.
-        restored = _restore_envs(folder, worlds, parts, (parts.config.seed, state.update + 1))
+        envs = _read(folder, state, parts)
+        # Environments that begin anew take another seed than at the start, or they would repeat its episodes.
+        restored = _restore_envs(folder, envs, parts, (parts.config.seed, state.update + 1))
         if not restored:
             state.reward_scale.sums = []
     except BaseException:
@@ -235,15 +235,15 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     parts.rng.bit_generator.state = saved["rng"]
     if config.normalize_rewards:
         state.reward_scale = RewardScale(**saved["reward_scale"])
-    worlds: dict[str, Any] = saved["worlds"]
-    return worlds
+    envs: dict[str, Any] = saved["worlds"]
+    return envs
 
 
-def _restore_envs(folder: Path, worlds: dict[str, Any], parts: Parts, fresh_seed: tuple[int, int]) -> bool:
+def _restore_envs(folder: Path, envs: dict[str, Any], parts: Parts, fresh_seed: tuple[int, int]) -> bool:
     try:
-        return parts.collector.restore(worlds, fresh_seed=fresh_seed)
+        return parts.collector.restore(envs, fresh_seed=fresh_seed)
     except Exception as error:  # an environment may answer with any error to a state that is not its own
         raise CheckpointError(
             f"the checkpoint {folder} is damaged: {parts.config.env} cannot go back to what its {STATE} says of the "
-            f"worlds: {type(error).__name__} {quote(str(error))}. Delete the folder to go on from the one before."
+            f"environments: {type(error).__name__} {quote(str(error))}. Delete the folder to go on from the one before."
         ) from error

@@ -94,7 +94,7 @@ def resume(
         env: what made the run's environment, if that was a function or a class.
         progress: show how far it is, where somebody watches.
         trust_remote_code: run Python code that comes with the model, if the run was begun so.
-        trust_env_module: import the modules that register the run's world ("module:id") and its algorithm.
+        trust_env_module: import the modules that register the run's environment ("module:id") and its algorithm.
         allow_other_model: take the model as it is now, also if it is not the one that the run was trained on.
 
     Returns:
@@ -155,7 +155,7 @@ class Trainer:
         self.collector.close()
 
     def warm_start(self) -> None:
-        """Before the first update: imitate the world's planner, if the settings ask for it."""
+        """Before the first update: imitate the environment's planner, if the settings ask for it."""
         build.warm_start(self.parts, self.ranks)
 
     # -- the loop --------------------------------------------------------------------------------------

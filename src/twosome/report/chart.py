@@ -1,4 +1,4 @@
-"""Learning curves of several methods in one world: interquartile mean with its interval, each seed faintly."""
+"""Learning curves of several methods in one environment: interquartile mean with its interval, each seed faintly."""
 
 import io
 from collections.abc import Mapping, Sequence

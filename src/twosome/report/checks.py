@@ -210,7 +210,7 @@ def reason_of(error: Exception) -> str:
 
 
 def world_of(content: Mapping[str, Any]) -> str:
-    """A world's id and arguments, as one text; the module that registers it is no part of its name."""
+    """An environment's id and arguments, as one text; the module that registers it is no part of its name."""
     kwargs = content.get("env_kwargs") or {}
     world = content["env"].rpartition(":")[2].removeprefix("twosome/")
     return shown(f"{world} {json.dumps(kwargs, sort_keys=True)}" if kwargs else world)

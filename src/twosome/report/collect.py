@@ -28,7 +28,7 @@ _REFERENCES = ("planner.json", "random.json")
 _DEEPEST = 50
 _LONGEST_PATH = 300
 NOT_OF_A_METHOD = ("env", "env_kwargs", "seed", "output")
-"""Settings in which the runs of one method in one world may differ."""
+"""Settings in which the runs of one method in one environment may differ."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Run:
 
     Attributes:
         path: the run directory.
-        world: id and arguments of its world, as one text.
+        world: id and arguments of its environment, as one text.
         method: name of what is compared with others.
         config: its settings.
         metrics: one object per update.
@@ -90,9 +90,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Collection:
-    """The runs below a folder, who else played in each world, and what could not be read or repeats a run, with why.
+    """The runs below a folder, who else played in each environment, what could not be read or repeats a run, and why.
 
-    The runs of one method in one world differ in nothing but their seed.
+    The runs of one method in one environment differ in nothing but their seed.
     """
 
     runs: list[Run]
@@ -225,7 +225,7 @@ def _named(runs: list[Run]) -> list[Run]:
 
 
 def _disambiguate(runs: list[Run]) -> list[Run]:
-    """Runs of one name in one world that differ in a setting get it as part of their name."""
+    """Runs of one name in one environment that differ in a setting get it as part of their name."""
     groups = defaultdict[tuple[str, str], list[Run]](list)
     for run in runs:
         groups[run.world, run.method].append(run)
@@ -238,7 +238,7 @@ def _disambiguate(runs: list[Run]) -> list[Run]:
 
 
 def _without_repetitions(runs: list[Run]) -> tuple[list[Run], list[tuple[Run, Run]]]:
-    """Of each method, world and seed one run, the one that has come furthest; and the others, each beside that one."""
+    """Of each method, environment and seed the run that has come furthest; and the others, each beside that one."""
     groups = defaultdict[tuple[str, str, int], list[Run]](list)
     for run in runs:
         groups[run.world, run.method, int(run.config["seed"])].append(run)

@@ -83,7 +83,7 @@ def _lacks(seed: Mapping[str, Any]) -> str:
 
 
 def _picture_names(worlds: Iterable[str]) -> dict[str, str]:
-    """A file for the picture of each world; a number keeps those apart whose names differ in other characters only."""
+    """A file for the picture of each environment; a number tells those apart whose names differ in other characters."""
     names: dict[str, str] = {}
     for world in worlds:
         stem = f"report-{re.sub('[^A-Za-z0-9.-]+', '_', world)}"
@@ -186,15 +186,15 @@ def _all_worlds(found: Mapping[str, Any] | None) -> list[Block]:
         [name, f"{row['iqm']:.3f}", _interval(row["ci95"]), str(row["runs"])] for name, row in found["methods"].items()
     ]
     blocks: list[Block] = [
-        Heading("All worlds"),
+        Heading("All environments"),
         Table(["", "normalized return, IQM", "95% interval", "runs"], rows),
         Paragraph(
             f"{', '.join(found['worlds'])}. Each return on a scale from random play, 0, to the planner's, 1. IQM over "
-            "all runs, its interval by a bootstrap that draws seeds anew within each world (stratified)."
+            "all runs, its interval by a bootstrap that draws seeds anew within each environment (stratified)."
         ),
     ]
     if found["improvement"]:
-        blocks += [_matrix(found["improvement"]), Paragraph(f"{_IMPROVEMENT} Averaged over the worlds.")]
+        blocks += [_matrix(found["improvement"]), Paragraph(f"{_IMPROVEMENT} Averaged over the environments.")]
     return blocks
 
 

@@ -1,4 +1,4 @@
-"""A film of an episode: the world, and beside it each decision with the probability of every action."""
+"""A film of an episode: the environment, and beside it each decision with the probability of every action."""
 
 import textwrap
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Moment:
     """One decision of a recorded episode.
 
     Attributes:
-        image: the world before the action, height x width x 3.
+        image: the environment before the action, height x width x 3.
         decision: prompt and phrases.
         probabilities: one for each action id.
         action: the id that was taken.

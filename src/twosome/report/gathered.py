@@ -65,7 +65,7 @@ def _of_run(run: Run, seed: Mapping[str, Any]) -> Iterator[Number]:
     for number in run.also:
         if number.method:  # somebody else than the run, to compare it with
             yield replace(number, world=number.world or where["world"])
-        elif number.world:  # another world than the run's
+        elif number.world:  # another environment than the run's
             trained = f"{run.method}, trained on {where['world']}"
             yield replace(number, method=trained, seed=where["seed"], commit=commit)
         else:
@@ -85,5 +85,5 @@ def _of_document(
 
 
 def _bare(world: str) -> str:
-    """A world's name without the version that all have."""
+    """An environment's name without the version that all have."""
     return world.removesuffix("-v0")

@@ -1,7 +1,7 @@
 """One schema for every measured number, and the small file that holds those of one measurement.
 
 A file says once when, on what and by which command it was made, and then has a row for each number: what was
-measured, in which world, by which method and seed. `benchmarks/pages` fills the pages from such files.
+measured, in which environment, by which method and seed. `benchmarks/pages` fills the pages from such files.
 """
 
 import json

@@ -20,11 +20,11 @@ _MEASURED = ("return_mean", "return_ci95", "success_rate", "episodes", "model", 
 
 
 def summarize(collection: Collection) -> dict[str, Any]:
-    """All numbers: world by world, over all worlds, and what they were made with."""
-    by_world = defaultdict[str, list[Run]](list)
+    """All numbers: environment by environment, over all environments, and what they were made with."""
+    by_env = defaultdict[str, list[Run]](list)
     for run in collection.runs:
-        by_world[run.world].append(run)
-    worlds = {name: _world(runs, collection.references.get(name, {})) for name, runs in sorted(by_world.items())}
+        by_env[run.world].append(run)
+    worlds = {name: _world(runs, collection.references.get(name, {})) for name, runs in sorted(by_env.items())}
     return {
         "worlds": worlds,
         "all_worlds": _all_worlds(worlds),
@@ -111,7 +111,7 @@ def _seed(run: Run, optimum: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _reached(run: Run, optimum: Mapping[str, Any] | None) -> int | None:
-    """None also where the optimum is unknown, or the run counts its returns with another discount than the world."""
+    """None also where the optimum is unknown, or the run discounts its returns otherwise than the environment."""
     if optimum is None or run.config.get("gamma") != optimum["gamma"]:
         return None
     decisions, returns, _ = points(run.metrics)
@@ -139,7 +139,7 @@ def _scores(method: Mapping[str, Any]) -> list[float]:
 
 
 def _improvements(worlds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For each two methods that every world has measured: how probable it is that the first is better."""
+    """For each two methods that every environment has measured: how probable it is that the first is better."""
     names = [name for name in worlds[0] if all(name in methods and _scores(methods[name]) for methods in worlds)]
     rows = []
     for first, second in itertools.permutations(names, 2):
@@ -151,7 +151,7 @@ def _improvements(worlds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _all_worlds(worlds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Returns on a scale from random play, 0, to the optimum, 1, over all worlds; None for a single one."""
+    """Returns on a scale from random play, 0, to the optimum, 1, over all environments; None for a single one."""
     known = {name: world for name, world in worlds.items() if {"random", "planner"} <= set(world["references"])}
     if len(known) < 2:
         return None
@@ -172,7 +172,7 @@ def _all_worlds(worlds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | Non
 
 
 def _normalized(method: str, worlds: Any) -> list[Any] | None:
-    """A method's normalized returns in each world; None if a world has none of it."""
+    """A method's normalized returns in each environment; None if an environment has none of it."""
     values = []
     for world in worlds:
         scores = _scores(world["methods"].get(method, {"seeds": []}))

@@ -401,7 +401,7 @@ class ActionScorer:
 
     def _example(self) -> list[Tensor]:
         with warnings.catch_warnings(), torch.no_grad():
-            # The examples need not be in the words of the model's world.
+            # The examples need not be in the words of the model's environment.
             warnings.simplefilter("ignore", UnknownTokenWarning)
             return self.log_probs(EXAMPLES)
 

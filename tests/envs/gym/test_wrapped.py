@@ -17,7 +17,7 @@ needs_minigrid = pytest.mark.skipif(importlib.util.find_spec("minigrid") is None
 needs_pygame = pytest.mark.skipif(importlib.util.find_spec("pygame") is None, reason="needs the extra toy-text")
 MINIGRID = "twosome/MiniGridGoToLocal-v0"
 NAMES = [pytest.param(name, marks=[needs_minigrid] * (name == MINIGRID)) for name in text.wrapped_ids()]
-every_world = pytest.mark.parametrize("name", NAMES)
+every_env = pytest.mark.parametrize("name", NAMES)
 pytestmark = pytest.mark.filterwarnings("ignore:Your system is avx2 capable:RuntimeWarning")  # pygame's, on import
 
 
@@ -45,8 +45,8 @@ def mean_return(name, choose, episodes):
     return float(np.mean(returns))
 
 
-@every_world
-def test_it_keeps_the_contract_of_a_text_world(name):
+@every_env
+def test_it_keeps_the_contract_of_a_text_environment(name):
     env = text.make(name)
     text.check_contract(env)
     assert isinstance(env.unwrapped, text.TextEnvProtocol)
@@ -54,7 +54,7 @@ def test_it_keeps_the_contract_of_a_text_world(name):
     assert observation in env.observation_space
 
 
-@every_world
+@every_env
 def test_the_same_seed_leads_to_the_same_place_and_a_saved_state_goes_on(name):
     one, other = text.make(name), text.make(name)
     one.reset(seed=3), other.reset(seed=3)
@@ -67,7 +67,7 @@ def test_the_same_seed_leads_to_the_same_place_and_a_saved_state_goes_on(name):
     assert play(one, 2, 60) == play(other, 2, 60)
 
 
-@every_world
+@every_env
 def test_a_state_that_was_not_saved_is_refused(name):
     env = text.make(name)
     env.reset(seed=0)
@@ -88,7 +88,7 @@ def test_a_state_that_was_not_saved_is_refused(name):
         pytest.param("MiniGridGoToLocal", "BabyAI-GoToLocal-v0", {}, 1, marks=needs_minigrid),
     ],
 )
-def test_rewards_and_ends_are_those_of_the_world_that_is_retold(name, inner, kwargs, scale):
+def test_rewards_and_ends_are_those_of_the_environment_that_is_retold(name, inner, kwargs, scale):
     told = text.make(f"twosome/{name}-v0")
     original, rng = gymnasium.make(inner, **kwargs), np.random.default_rng(0)
     told.reset(seed=5), original.reset(seed=5)
@@ -190,7 +190,7 @@ def test_minigrid_prints_nothing(capsys):
 
 
 @needs_pygame
-@every_world
+@every_env
 def test_a_picture_is_drawn(name):
     env = text.make(name, render_mode="rgb_array")
     env.reset(seed=0)
@@ -208,7 +208,7 @@ def test_what_is_not_installed_is_named_with_its_extra(monkeypatch):
         MissingExtraError, match=r"render_mode='rgb_array' needs the package pygame.*twosome\[toy-text\]"
     ):
         text.make("twosome/Taxi-v0", render_mode="rgb_array")
-    assert MINIGRID not in {world.id for world in text.list_envs()}
+    assert MINIGRID not in {env.id for env in text.list_envs()}
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_an_argument_out_of_range_is_refused(name, kwargs):
         text.make(f"twosome/{name}-v0", **kwargs)
 
 
-def test_a_name_without_a_namespace_means_the_world_in_words():
+def test_a_name_without_a_namespace_means_the_environment_in_words():
     assert text.resolve("FrozenLake") == "twosome/FrozenLake-v0"
     assert text.resolve("FrozenLake-v1") == "FrozenLake-v1"
 
 
-def test_the_values_of_a_two_step_world_are_known():
+def test_the_values_of_a_two_step_environment_are_known():
     table = {
         0: {0: [(1.0, 1, 0.0, False)], 1: [(1.0, 0, 0.5, True)]},
         1: {0: [(0.5, 1, 2.0, True), (0.5, 0, 0.0, True)]},
@@ -243,11 +243,11 @@ PAGE = (Path(__file__).parents[3] / "docs" / "other-environments.md").read_text(
 ROWS = {name: rest.split(" | ") for name, rest in re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE)}
 
 
-def test_the_page_has_a_row_for_every_world():
+def test_the_page_has_a_row_for_every_environment():
     assert [f"twosome/{name}-v0" for name in ROWS] == list(text.wrapped_ids())
 
 
-@every_world
+@every_env
 def test_a_row_of_the_page_has_the_sizes_and_the_discount(name):
     env = text.make(name)
     observation, _ = env.reset(seed=0)

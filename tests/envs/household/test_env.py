@@ -1,4 +1,4 @@
-"""The Gymnasium side, beyond what `tests/envs/test_envs.py` asks of every world."""
+"""The Gymnasium side, beyond what `tests/envs/test_envs.py` asks of every environment."""
 
 import json
 from typing import Any

@@ -2,7 +2,7 @@ from typing import Any
 
 import gymnasium
 
-import twosome.envs  # noqa: F401 - registers the worlds
+import twosome.envs  # noqa: F401 - registers the environments
 
 
 def make(episode: dict[str, Any]) -> gymnasium.Env[Any, Any]:

@@ -26,7 +26,7 @@ def giving_up(principle: str) -> pytest.MarkDecorator:
 
 
 class Moment(NamedTuple):
-    """What both worlds say of one moment, and what both planners would do."""
+    """What both environments say of one moment, and what both planners would do."""
 
     usual: tuple[Any, ...]
     reworded: tuple[Any, ...]
@@ -45,7 +45,7 @@ class Moment(NamedTuple):
 
 @pytest.fixture(scope="module")
 def played() -> dict[str, list[Moment]]:
-    """An episode of the planner, then random ones with a few actions that are not offered, in all worlds alike."""
+    """An episode of the planner, then random ones with a few invalid actions, in all environments alike."""
     envs = [text.make("TomatoSalad"), *(text.make(f"{MODULE}:{name}") for name in VARIANTS)]
     planners = [planner_for(env) for env in envs]
     rng = np.random.default_rng(0)
@@ -186,7 +186,7 @@ def test_all_four_is_each_of_them_after_another(played):
         assert all_four.reworded[0]["actions"] == tuple(phrases)
 
 
-def test_the_experiment_differs_in_its_worlds_alone():
+def test_the_experiment_differs_in_its_environments_alone():
     grid = read_grid(ROOT / "benchmarks" / "experiments" / "prompts.toml")
     usual = TrainConfig(env="TomatoSalad")
     for cell in grid.cells:
@@ -198,5 +198,5 @@ def test_the_experiment_differs_in_its_worlds_alone():
     }
 
 
-def test_the_page_shows_what_the_worlds_say():
+def test_the_page_shows_what_the_environments_say():
     assert f"\n{examples()}\n" in (ROOT / "docs" / "claims" / "prompts.md").read_text()

@@ -62,7 +62,7 @@ class KitchenEnv(SimulatedEnv):
     A kitchen of 7 x 7 cells with solid borders, one cook and one bowl. Vegetables are chopped on a cutting board
     (three strokes), put into the bowl and handed over at the serving counter. `twosome/TomatoSalad-v0` has a tomato
     and one cutting board, `twosome/TomatoLettuceSalad-v0` a tomato, a lettuce, an onion and two boards. The cook
-    sees the square of 5 x 5 cells around. The world is deterministic.
+    sees the square of 5 x 5 cells around. The environment is deterministic.
 
     ## Action Space
     `Discrete(n)` over macro-actions, each a walk with something at its end, such as "get tomato" or "go to knife 1":

@@ -153,7 +153,7 @@ def _macros(foods: tuple[str, ...], boards: tuple[Cell, ...], *, has_island: boo
     knives = [Macro(f"go to knife {i}", "knife", cell=board) for i, board in enumerate(boards, start=1)]
     deliver = Macro("deliver", "deliver", cell=DELIVERY)
     if has_island and len(boards) == 1:
-        # In the recorded worlds these two names are one place off: "go to knife 2" walks to the hatch and
+        # In the recorded environments these two names are one place off: "go to knife 2" walks to the hatch and
         # serves there, "deliver" goes nowhere. Version 0 of the dynamics keeps that.
         knives.append(Macro("go to knife 2", "knife", cell=DELIVERY))
         deliver = Macro("deliver", "nothing")
@@ -181,7 +181,7 @@ def ways(layout: str, target: Cell) -> Mapping[Cell, int]:
     """The first move of the way to `target`, for every floor cell that has one.
 
     Several ways can be equally short, and which one is taken can be seen from where the cook stops. So this
-    is the search of the recorded worlds with its order of ties: A* on the Manhattan distance.
+    is the search of the recorded environments with its order of ties: A* on the Manhattan distance.
     """
     floor = FLOOR - {(row, ISLAND_COLUMN) for row in LAYOUTS[layout].island_rows}
     first_moves = {start: _first_move(floor, start, target) for start in sorted(floor)}

@@ -1,7 +1,7 @@
 """The best way to act in a kitchen, by exact dynamic programming over every state that can be reached.
 
 Best means: the largest discounted return as it is logged, every primitive reward discounted by `gamma` per
-primitive step, no time limit. In a deterministic world with durations that is the fixed point of
+primitive step, no time limit. In a deterministic environment with durations that is the fixed point of
 
     V(s) = max_a  R(s, a) + gamma ** k(s, a) * V(s')
 
@@ -131,7 +131,7 @@ def plan_from(kitchen: Kitchen, rewards: KitchenRewards, gamma: float, root: Sta
 
 
 @runtime_checkable
-class _KitchenWorld(Protocol):
+class _KitchenEnvLike(Protocol):
     kitchen: Kitchen
     rewards: KitchenRewards
     gamma: float
@@ -153,7 +153,7 @@ class KitchenPlanner:
         env: the unwrapped environment, of which the true state is read.
     """
 
-    def __init__(self, env: _KitchenWorld) -> None:
+    def __init__(self, env: _KitchenEnvLike) -> None:
         self._env = env
         self._root = dynamics.start(env.kitchen)
 

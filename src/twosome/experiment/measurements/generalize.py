@@ -16,7 +16,7 @@ def _command(request: MeasurementRequest, *, panel: Panel) -> list[str]:
 
 
 def _numbers(document: Mapping[str, Any], *, panel: Panel) -> Iterator[Number]:
-    """The task in place of the world; who is not the trained run is named in place of the method."""
+    """The task in place of the environment; who is not the trained run is named in place of the method."""
     untrained = f"untrained, {document['players']['untrained']['normalization']}"
     names = {"trained": "", "untrained": untrained}
     for task, row in rows(document):

@@ -2,9 +2,9 @@
 
 GRPO samples several answers to one question and takes an answer's reward, minus the group's mean and divided by its
 spread, as its advantage. Here a question is a decision, an answer is the action with all that follows it, and its
-reward is the discounted return to go. Several answers to one question are not sampled on purpose, since a world cannot
-in general be put back into a state; but a rollout meets the same decisions again and again, and these are the groups,
-as the anchor states of GiGPO are. What the choice brings:
+reward is the discounted return to go. Several answers to one question are not sampled on purpose, since an environment
+cannot in general be put back into a state; but a rollout meets the same decisions again and again, and these are the
+groups, as the anchor states of GiGPO are. What the choice brings:
 
 - Credit goes to single decisions. A group of whole episodes, which all begin alike here, would praise each decision
   of a good episode, and the few episodes that end within a rollout would be the short ones.
