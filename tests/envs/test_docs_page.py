@@ -137,7 +137,7 @@ def test_offered_is_what_the_page_says(name: str) -> None:
         if isinstance(env, KitchenEnv):
             assert not (changes & ~offered).any(), "a hidden action would have changed something"
         else:
-            assert (changes | ~offered).all(), "an offered action cannot be carried out"
+            assert (changes | ~offered).all(), "an valid action cannot be carried out"
         *_, terminated, truncated, info = env.step(int(rng.choice(np.flatnonzero(offered))))
         if terminated or truncated:
             _, info = env.reset()

@@ -1,6 +1,6 @@
-"""PPO from scratch: two small networks on the symbolic observation, actions that are not offered masked out.
+"""PPO from scratch: two small networks on the symbolic observation, invalid actions masked out.
 
-What the language model is compared with: the same environments, the same offered actions, discounting, advantage
+What the language model is compared with: the same environments, the same valid actions, discounting, advantage
 estimates and losses (those of `twosome.ppo`), but no words. Maskable PPO of sb3-contrib was considered and does not
 fit: it discounts each decision alike, whereas here a macro-action that lasts k steps is discounted by ``gamma ** k``.
 """

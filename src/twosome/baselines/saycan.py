@@ -80,7 +80,7 @@ class Experience:
 def random_experience(
     env: str, total_steps: int, seed: int, num_envs: int = 4, env_kwargs: dict[str, Any] | None = None
 ) -> Experience:
-    """What uniformly random play over the offered actions meets in ``total_steps`` decisions."""
+    """What uniformly random play over the valid actions meets in ``total_steps`` decisions."""
     kwargs = env_kwargs or {}
     gamma = text.gamma_of(env, kwargs)
     experience = Experience(gamma)

@@ -38,7 +38,7 @@ class Eval:
     env_kwargs: JsonObject = field(default_factory=dict)
     """Keyword arguments of the environment as a JSON object."""
     policy: str = "model"
-    """Who plays: model (the language model), random over the offered actions, planner (the optimal one), saycan
+    """Who plays: model (the language model), random over the valid actions, planner (the optimal one), saycan
     (untrained), or one of your own as module:Class."""
     model: str | None = None
     """An untrained language model to evaluate in place of a run."""

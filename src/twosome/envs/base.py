@@ -43,7 +43,7 @@ def observation_space(
     """The space of observations.
 
     Args:
-        num_actions: how many actions there are, offered or not.
+        num_actions: how many actions there are, valid or not.
         vector: the space of the symbolic observation.
         charset: every character that texts are made of.
         max_prompt: length of the longest prompt, in characters.
@@ -157,7 +157,7 @@ class SimulatedEnv(gymnasium.Env[dict[str, Any], np.int64], ABC):
         return self.observation(), {"action_mask": self.action_masks(), "primitive_steps": 0}
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Carry out one action, whether it is offered or not; see Gymnasium.
+        """Carry out one action, whether it is valid or not; see Gymnasium.
 
         Raises:
             EnvError: the action is no id of the action space, or there is no episode to step in.
@@ -190,7 +190,7 @@ class SimulatedEnv(gymnasium.Env[dict[str, Any], np.int64], ABC):
         return self._observe().observation()
 
     def action_masks(self) -> NDArray[np.int8]:
-        """1 for each action that is offered now."""
+        """1 for each action that is valid now."""
         return self._observe().mask.copy()
 
     def render(self) -> NDArray[np.uint8] | str | None:

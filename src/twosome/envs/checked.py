@@ -346,7 +346,7 @@ class CheckedEnv:
             texts = _read_texts.__wrapped__(prompt, actions, self.num_actions)
         faults += texts.faults
         if not texts.faults and isinstance(info, dict) and "action_mask" in info:
-            faults += _mask_faults(info["action_mask"], texts.offered)
+            faults += _mask_faults(info["action_mask"], texts.valid)
         if self._vector_shape is not None:
             faults += _vector_faults(observation.get("vector"), self._vector_shape)
         if faults:
@@ -451,7 +451,7 @@ class _Texts(NamedTuple):
     faults: list[str]
     prompt: str
     actions: tuple[str, ...]
-    offered: list[int]
+    valid: list[int]
     decision: Decision | None
     """None if there are faults, or no action is available."""
 

@@ -1,7 +1,7 @@
 """Behavior cloning: learn to say what the environment's own planner does, before the first update or in place of all.
 
 The loss is the negative log-likelihood of the planner's actions under the policy that PPO trains: a softmax over the
-scores of the offered actions. Most of our environments begin alike each time and their planners do not draw, so all
+scores of the valid actions. Most of our environments begin alike each time and their planners do not draw, so all
 their episodes are one; to show more than one path, a tenth of the decisions is carried out at random, and every
 decision is labeled with what the planner would do there (Laskey et al., 2017, "DART", arXiv:1703.09327, with noise of a
 fixed size).

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Your system is avx2 capable:Runt
 
 
 def play(env, seed, steps):
-    """What `step` returned, for offered actions that are drawn; after an episode comes a reset."""
+    """What `step` returned, for valid actions that are drawn; after an episode comes a reset."""
     rng, mask, results = np.random.default_rng(seed), env.unwrapped.action_masks(), []
     for _ in range(steps):
         results.append(env.step(int(rng.choice(np.flatnonzero(mask)))))

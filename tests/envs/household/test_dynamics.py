@@ -26,7 +26,7 @@ every_task = pytest.mark.parametrize("task", EVERY.values(), ids=EVERY.keys())
 
 @every_task
 def test_success_can_be_reached_from_every_state_that_offered_actions_lead_to(task: Task) -> None:
-    plan = plan_of(task, offered_only=True)
+    plan = plan_of(task, valid_only=True)
     assert set(plan.states) <= set(plan.distances)
 
 
@@ -79,7 +79,7 @@ def test_nothing_appears_or_vanishes_and_two_hands_hold_at_most_two_things(task:
 
 @every_task
 def test_offering_less_than_all_actions_makes_no_way_longer(task: Task) -> None:
-    everything, offered = plan_of(task), plan_of(task, offered_only=True)
+    everything, offered = plan_of(task), plan_of(task, valid_only=True)
     assert everything.distance(everything.start) == offered.distance(offered.start) == len(shortest(task))
     assert sorted(everything.optimal_sequences()) == sorted(offered.optimal_sequences())
 

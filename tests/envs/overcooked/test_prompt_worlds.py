@@ -38,7 +38,7 @@ class Moment(NamedTuple):
 
     @property
     def phrases(self) -> list[tuple[int, str, str]]:
-        """Id and both phrases of each offered action."""
+        """Id and both phrases of each valid action."""
         pairs = zip(self.usual[0]["actions"], self.reworded[0]["actions"], strict=True)
         return [(i, one, other) for i, (one, other) in enumerate(pairs) if one]
 

@@ -28,7 +28,7 @@ class GoToLocalEnv(WrappedTextEnv):
     that is all, no rule without memory finds around every obstacle, but nearly.
 
     ## Action Space
-    `Discrete(3)`: turn left, turn right, walk ahead; MiniGrid's other actions are of no use here. Walking is offered
+    `Discrete(3)`: turn left, turn right, walk ahead; MiniGrid's other actions are of no use here. Walking is valid
     where the way ahead is free.
 
     ## Observation Space

@@ -82,7 +82,7 @@ class FrozenLakeEnv(_TableEnv):
     `FrozenLake-v1` of Gymnasium in words. The prompt says where one stands and what is on the four sides.
 
     ## Action Space
-    `Discrete(4)`: walk west, south, east, north. All are offered always; a walk over the edge leads nowhere.
+    `Discrete(4)`: walk west, south, east, north. All are always valid; a walk over the edge leads nowhere.
 
     ## Observation Space
     A `Dict`: `"prompt"`, `"actions"`, and `"vector"`: row and column, one-hot, and for each side whether there is an
@@ -218,10 +218,10 @@ class TaxiEnv(_TableEnv):
             *one_hot(wanted, len(STANDS)),
             *map(float, sides.values()),
         ]
-        offered = self._inner.action_mask(self._inner.s)
-        if not offered.any():  # the passenger is where they want to be: the episode is over
-            offered = np.ones(len(self.action_names), np.int8)
-        phrases = [name if holds else "" for name, holds in zip(self.action_names, offered, strict=True)]
+        valid = self._inner.action_mask(self._inner.s)
+        if not valid.any():  # the passenger is where they want to be: the episode is over
+            valid = np.ones(len(self.action_names), np.int8)
+        phrases = [name if holds else "" for name, holds in zip(self.action_names, valid, strict=True)]
         return env_observation(np.array(vector, np.float32), prompt, phrases)
 
 
@@ -232,7 +232,7 @@ class BlackjackEnv(WrappedTextEnv):
     `Blackjack-v1` of Gymnasium in words, with its infinite deck.
 
     ## Action Space
-    `Discrete(2)`: stop, take another card. Both are offered always.
+    `Discrete(2)`: stop, take another card. Both are always valid.
 
     ## Observation Space
     A `Dict`: `"prompt"`, `"actions"`, and `"vector"`: the sum of one's cards and the dealer's card, one-hot, and

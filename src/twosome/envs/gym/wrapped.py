@@ -98,7 +98,7 @@ class WrappedTextEnv(gymnasium.Env[dict[str, Any], np.int64], ABC):
         return self._observe().observation()
 
     def action_masks(self) -> NDArray[np.int8]:
-        """1 for each action that is offered now."""
+        """1 for each action that is valid now."""
         return self._observe().mask.copy()
 
     def render(self) -> Any:

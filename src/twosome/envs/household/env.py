@@ -96,7 +96,7 @@ class HouseholdEnv(SimulatedEnv):
 
     ## Observation Space
     A `Dict`: `"prompt"`, the view in words, an unfinished sentence; `"actions"`, one phrase per id, `""`
-    where it is not offered; `"vector"`, 0 or 1 for each of `task.features`. For ten actions these are: in the
+    where it is not valid; `"vector"`, 0 or 1 for each of `task.features`. For ten actions these are: in the
     kitchen, bathroom, bedroom, living room; the item is seen, close, held; the container is seen, close,
     open; the item is in it.
 
@@ -110,7 +110,7 @@ class HouseholdEnv(SimulatedEnv):
     Terminated when the goal is reached, truncated after `max_steps` steps.
 
     ## Information
-    `action_mask` (int8, 1 where offered), `primitive_steps` (1; 0 after reset), and at the end `success`.
+    `action_mask` (int8, 1 where valid), `primitive_steps` (1; 0 after reset), and at the end `success`.
 
     ## Arguments
     Exactly one of `task` and `panel`; with neither the task is "FoodPreparation".

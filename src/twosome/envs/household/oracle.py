@@ -21,15 +21,15 @@ class Plan:
 
     Args:
         task: the task to solve.
-        offered_only: False to walk all actions of the action space, True only those that are offered.
+        valid_only: False to walk all actions of the action space, True only those that are valid.
 
     Raises:
         ConfigError: the task has more than `MAX_STATES` reachable states.
     """
 
-    def __init__(self, task: Task, offered_only: bool = False) -> None:
+    def __init__(self, task: Task, valid_only: bool = False) -> None:
         self.task = task
-        self.offered_only = offered_only
+        self.valid_only = valid_only
         self.start = start_state(task.scene)
         self.transitions: dict[State, tuple[State, ...]] = {}
         self.distances: dict[State, int] = {}
@@ -60,7 +60,7 @@ class Plan:
         scene = self.task.scene
         view = perceive(scene, state)
         return tuple(
-            carry_out(scene, state, action) if not self.offered_only or sensible(scene, view, action) else state
+            carry_out(scene, state, action) if not self.valid_only or sensible(scene, view, action) else state
             for action in self.task.actions
         )
 
@@ -103,7 +103,7 @@ class Plan:
 
 
 def shortest(task: Task) -> tuple[int, ...]:
-    """One shortest sequence of offered actions from the start to success; empty where there is none.
+    """One shortest sequence of valid actions from the start to success; empty where there is none.
 
     Cheaper than a `Plan`: the search ends at the first success.
     """

@@ -246,7 +246,7 @@ def _check_reachable(task: Task) -> None:
     goal = [" ".join(filter(None, (c.thing, c.kind, c.holder))) for c in task.goal]
     if is_success(task, start_state(task.scene)):
         _fail("goal", "something that does not hold at the start already", goal)
-    plan = Plan(task, offered_only=True)
+    plan = Plan(task, valid_only=True)
     if plan.distance(plan.start) is None:
         raise ConfigError(
             f"goal: expected conditions that some sequence of actions reaches, found that none of the "

@@ -131,7 +131,7 @@ def possible(scene: Scene, view: View, action: Action) -> bool:
 
 
 def sensible(scene: Scene, view: View, action: Action) -> bool:
-    """Whether `action` is offered: it can be carried out and leads somewhere.
+    """Whether `action` is valid: it can be carried out and leads somewhere.
 
     Beyond `possible` this drops walking to the room one is in and to what is close already or held.
     """

@@ -69,13 +69,13 @@ class KitchenEnv(SimulatedEnv):
     5 in the tomato kitchen and 8 in the other; with layouts B and C 7 and 9. `env.unwrapped.action_names` lists
     them. With `actions="primitive"`, `Discrete(5)`: one cell right, down, left, up, or stay.
 
-    `step` carries out any id. `info["action_mask"]` and `env.unwrapped.action_masks()` (int8, 1 is offered) advise:
+    `step` carries out any id. `info["action_mask"]` and `env.unwrapped.action_masks()` (int8, 1 is valid) advise:
     hidden are exactly the actions of which the observation tells that they would change nothing. At least one is
-    offered in every state.
+    valid in every state.
 
     ## Observation Space
     A `Dict`. `"prompt"`: what the cook wants, sees and holds, as text that stops in mid-sentence. `"actions"`: one
-    phrase for each id that completes it, `""` where the action is not offered. `"vector"`: row, column and strokes
+    phrase for each id that completes it, `""` where the action is not valid. `"vector"`: row, column and strokes
     (0 to 3) of each vegetable; row, column of the bowl, of each cutting board, of the serving counter and of the
     cook; the task as one-hot code of length 7. What is out of view reads 0. With `actions="primitive"`, places are
     divided by 7 and strokes by 3, and what is out of view reads as remembered.
@@ -94,7 +94,7 @@ class KitchenEnv(SimulatedEnv):
     way is carried out to its end.
 
     ## Information
-    `action_mask` (int8, 1 where offered); `primitive_steps`, the length of the action (0 after a reset); at the end
+    `action_mask` (int8, 1 where valid); `primitive_steps`, the length of the action (0 after a reset); at the end
     `success`, `episode_return` (each primitive reward discounted by 0.99 per primitive step from the start) and
     `episode_length` (primitive steps).
 

@@ -160,7 +160,7 @@ class KitchenPlanner:
     def act(self) -> int:
         """The best action in the environment's current state.
 
-        Among equals it is one that is offered, and then the one with the lowest id. Where the salad cannot be
+        Among equals it is one that is valid, and then the one with the lowest id. Where the salad cannot be
         made, waiting is as good as walking, so that equals may be many.
         """
         best = self.plan().best(self._env.state)

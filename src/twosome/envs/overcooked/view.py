@@ -136,7 +136,7 @@ def _task(kitchen: Kitchen) -> Iterator[int]:
 
 
 def sensible(kitchen: Kitchen, view: View, macro: Macro) -> bool:
-    """Whether a macro-action is offered: it could change something, as far as the view tells.
+    """Whether a macro-action is valid: it could change something, as far as the view tells.
 
     One always is: the first board and the hatch can be walked to in every layout, and nobody stands beside both.
     """
@@ -230,10 +230,10 @@ def _bump_changes(view: View, cell: Cell) -> bool:
 
 
 def sensible_move(kitchen: Kitchen, view: View, move: int) -> bool:
-    """Whether one of the five primitive actions is offered: it changes something.
+    """Whether one of the five primitive actions is valid: it changes something.
 
     Walls and everything beside the cook are always in view, so this is exact. Staying changes nothing and
-    is never offered; there is always a floor cell beside the cook.
+    is never valid; there is always a floor cell beside the cook.
     """
     cell = step_to(view.agent, move)
     if move == STAY:
