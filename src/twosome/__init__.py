@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from twosome.algorithms import register_algorithm as register_algorithm
     from twosome.config import TrainConfig as TrainConfig
     from twosome.decision import Decision as Decision
+    from twosome.envs.adapters import CommandEnv as CommandEnv
+    from twosome.envs.adapters import MaskedEnv as MaskedEnv
     from twosome.envs.text_env import TextEnv as TextEnv
     from twosome.envs.text_env import Turn as Turn
     from twosome.ppo.train import resume as resume
@@ -30,7 +32,9 @@ __version__ = "0.1.0"
 _LAZY = {
     "ActionScorer": "twosome.scoring",
     "Agent": "twosome.agent",
+    "CommandEnv": "twosome.envs.adapters",
     "Decision": "twosome.decision",
+    "MaskedEnv": "twosome.envs.adapters",
     "TextEnv": "twosome.envs.text_env",
     "TrainConfig": "twosome.config",
     "Turn": "twosome.envs.text_env",
@@ -42,7 +46,9 @@ _LAZY = {
 __all__ = [
     "ActionScorer",
     "Agent",
+    "CommandEnv",
     "Decision",
+    "MaskedEnv",
     "TextEnv",
     "TrainConfig",
     "Turn",

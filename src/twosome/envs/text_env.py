@@ -35,6 +35,7 @@ class Turn:
         reward: of the action; 0 unless given.
         score: of the episode so far, in place of a reward: what it has grown by is the reward.
         done: whether the episode is over.
+        truncated: whether it is cut off here, as at a limit of time, though it is not over.
         success: whether the goal is reached, read where the episode is over; None: it is if the last reward was
             positive.
 
@@ -47,6 +48,7 @@ class Turn:
     reward: SupportsFloat | None = None
     score: SupportsFloat | None = None
     done: bool = False
+    truncated: bool = False
     success: bool | None = None
 
     def __post_init__(self) -> None:
@@ -179,7 +181,7 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
         super().reset(seed=seed)
         self._past, self._score, self._steps = (), 0.0, 0
         turn = self._taken(self.begin(self.np_random, self.split), "begin")
-        if turn.done or turn.reward:
+        if turn.done or turn.truncated or turn.reward:
             raise EnvError(
                 f"expected begin to return a Turn that is not done and earns nothing, found {quote(turn)}. Rewards are "
                 "for what act does; draw another task where there is nothing to do."
@@ -202,7 +204,8 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
         self._steps += 1
         chosen = before.actions[phrase] if isinstance(before.actions, Mapping) else phrase
         turn = self._taken(self.act(chosen), "act")
-        truncated = self.max_steps is not None and self._steps >= self.max_steps and not turn.done
+        too_long = self.max_steps is not None and self._steps >= self.max_steps
+        truncated = (turn.truncated or too_long) and not turn.done
         observation = self.observation()
         info = {"success": turn.success} if (turn.done or truncated) and turn.success is not None else {}
         if turn.done or truncated:
