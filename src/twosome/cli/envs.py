@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         numbers = name in {"actions", "gamma"}
         table.add_column(name, justify="right" if numbers else "left", no_wrap=name != "what is to be done")
     for env in envs:
-        table.add_row(env.id, str(env.num_actions), str(env.gamma), env.description)
+        num_actions = "any" if env.num_actions is None else str(env.num_actions)
+        table.add_row(env.id, num_actions, str(env.gamma), env.description)
     plain_console().print(table)
     return 0

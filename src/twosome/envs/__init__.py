@@ -27,7 +27,7 @@ FAMILIES = (
     Family("twosome.envs.overcooked", "twosome.envs.overcooked.env:KitchenEnv"),
     Family("twosome.envs.household.tasks", "twosome.envs.household.env:HouseholdEnv"),
 )
-RETOLD = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid")
+RETOLD = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid", "twosome.envs.gym.textworld")
 """Modules with `SPECS` of other people's environments in words: name of each to its class and arguments."""
 
 

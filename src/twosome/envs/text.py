@@ -159,7 +159,7 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
             f"the environment {name!r} cannot be made{given}: it {raised(error)}. Expected arguments as its own "
             "documentation describes them, and a constructor that does not fail."
         ) from error
-    if env_id not in env_ids():
+    if env_id not in _ids():
         try:
             require_text_env(env)
         except BaseException:
@@ -397,9 +397,10 @@ class EnvInfo:
 
 
 def list_envs() -> list[EnvInfo]:
-    """All environments that this package has or tells in words; the description is what the prompt says is wanted.
+    """All environments that this package has or tells in words, but those whose extra is missing.
 
-    Those whose extra is missing are left out.
+    The description is what the prompt says is wanted, or, where each episode says that in its own words, the first line
+    of the environment's documentation.
     """
     envs = []
     for env_id in _ids():
@@ -408,8 +409,10 @@ def list_envs() -> list[EnvInfo]:
         except MissingExtraError:
             continue
         with made as env:
-            goal = env.reset(seed=0).prompt.split(". ")[0].removeprefix("You want to ")
-            envs.append(EnvInfo(env_id, goal, env.num_actions, env.env.unwrapped.gamma))  # type: ignore[attr-defined]
+            goal, bare = env.reset(seed=0).prompt.split(". ")[0], env.env.unwrapped
+            if not goal.startswith("You want to "):
+                goal = str(inspect.getdoc(bare)).split("\n")[0].rstrip(".")
+            envs.append(EnvInfo(env_id, goal.removeprefix("You want to "), env.num_actions, bare.gamma))  # type: ignore[attr-defined]
     return envs
 
 

@@ -1,1 +1,1 @@
-"""Well-known environments of Gymnasium and MiniGrid, told in words."""
+"""Well-known environments of Gymnasium, MiniGrid and TextWorld, told in words."""
