@@ -11,6 +11,7 @@ import twosome
 from tests.unchecked import types_unchecked
 from twosome.config import TrainConfig
 from twosome.envs import planner_for, text
+from twosome.envs.gym.textworld import _game_file
 from twosome.errors import ConfigError, EnvError, MissingExtraError
 
 needs_textworld = pytest.mark.skipif(importlib.util.find_spec("textworld") is None, reason="needs the extra textworld")
@@ -108,6 +109,37 @@ def test_hearth_is_trained_on_games_made_on_the_spot(tmp_path):
         )
     )
     assert (Path(run) / "checkpoints").is_dir()
+
+
+class Games(twosome.CommandEnv):
+    """TextWorld as its own package offers it to agents: a score, one flag, and the admissible commands in infos."""
+
+    returns_score = True
+    max_steps = 30
+
+    def make(self, split):
+        import textworld.gym
+
+        infos = textworld.EnvInfos(admissible_commands=True, won=True)
+        return textworld.gym.make(textworld.gym.register_games([_game_file(0, 2, 3, 2)], infos))
+
+    def describe(self, observation, info):
+        return " ".join(observation.split())
+
+
+@needs_textworld
+def test_what_reads_commands_reads_the_package_itself():
+    env, told = Games(), made(history=0, num_games=1)
+    text.check_contract(env, num_steps=40)
+    observation, _ = env.reset(seed=0)
+    assert observation["actions"] == told.reset(seed=0)[0]["actions"]
+    over, planner = False, planner_for(told)
+    while not over:
+        action = planner.act()
+        told.step(action)
+        _, reward, over, _, info = env.step(action)
+    assert (reward, info) == (1.0, {"success": True})
+    env.close(), told.close()
 
 
 @pytest.mark.parametrize(
