@@ -13,7 +13,7 @@ from twosome.evaluate.success import (
     evaluate,
 )
 
-WORLD = "twosome-tests/Counting-v0"
+ENV = "twosome-tests/Counting-v0"
 
 
 class Fixed:
@@ -25,32 +25,32 @@ class Fixed:
 
 
 def test_a_known_policy_has_a_known_return():
-    result = evaluate(Fixed(1, 0, 0), WORLD, gamma=0.9, episodes=7).summary()
+    result = evaluate(Fixed(1, 0, 0), ENV, gamma=0.9, episodes=7).summary()
     assert (result["return_mean"], result["success_rate"], result["length_mean"]) == (1.0, 1.0, 1.0)
-    result = evaluate(Fixed(0, 1, 0), WORLD, gamma=0.9, episodes=7).summary()
+    result = evaluate(Fixed(0, 1, 0), ENV, gamma=0.9, episodes=7).summary()
     assert (result["return_mean"], result["success_rate"], result["length_mean"]) == (0.0, 0.0, 12.0)
 
 
 def test_long_episodes_count_as_often_as_short_ones():
     """Half the episodes end at once, the others last long; taking the first to finish would miss those."""
-    result = evaluate(Fixed(0.5, 0.5, 0), WORLD, {"limit": 1000}, gamma=1.0, episodes=2000, parallel=64)
+    result = evaluate(Fixed(0.5, 0.5, 0), ENV, {"limit": 1000}, gamma=1.0, episodes=2000, parallel=64)
     assert result.summary()["decisions_mean"] == pytest.approx(2.0, abs=0.15)
 
 
 def test_the_result_does_not_depend_on_how_many_run_side_by_side():
-    one, many = (evaluate(Uniform(), WORLD, gamma=0.9, episodes=20, seed=3, parallel=n) for n in (1, 8))
+    one, many = (evaluate(Uniform(), ENV, gamma=0.9, episodes=20, seed=3, parallel=n) for n in (1, 8))
     assert one == many
-    assert one != evaluate(Uniform(), WORLD, gamma=0.9, episodes=20, seed=4)
+    assert one != evaluate(Uniform(), ENV, gamma=0.9, episodes=20, seed=4)
 
 
 def test_greedy_play_takes_the_most_probable_action():
-    result = evaluate(Fixed(0.4, 0.35, 0.25), WORLD, greedy=True, gamma=0.9, episodes=5).summary()
+    result = evaluate(Fixed(0.4, 0.35, 0.25), ENV, greedy=True, gamma=0.9, episodes=5).summary()
     assert result["success_rate"] == 1.0
 
 
 def test_an_environment_without_a_planner_is_refused_by_name():
     with pytest.raises(EnvError, match=r"Counting-v0.* has no planner"):
-        evaluate(Planner(), WORLD, gamma=0.9, episodes=1)
+        evaluate(Planner(), ENV, gamma=0.9, episodes=1)
 
 
 def test_the_planner_solves_the_kitchen_as_well_as_can_be():
@@ -62,7 +62,7 @@ def test_the_planner_solves_the_kitchen_as_well_as_can_be():
 @pytest.mark.parametrize(("settings", "flag"), [({"episodes": 0}, "--episodes is 0"), ({"seed": -1}, "--seed is -1")])
 def test_an_evaluation_of_nothing_is_refused(settings, flag):
     with pytest.raises(ConfigError, match=flag):
-        evaluate(Uniform(), WORLD, gamma=0.9, **settings)
+        evaluate(Uniform(), ENV, gamma=0.9, **settings)
 
 
 def test_an_environment_that_says_nothing_of_success_is_read_alike_everywhere(monkeypatch):

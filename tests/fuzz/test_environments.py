@@ -20,7 +20,7 @@ from twosome.evaluate.success import evaluate
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector
 
-WORLD = "twosome-tests/Liar-v0"
+ENV = "twosome-tests/Liar-v0"
 
 Answer = list[Any]
 """What `step` returns, or the observation and info of `reset`."""
@@ -48,7 +48,7 @@ class Liar(Counting):
         return said
 
 
-gymnasium.register(WORLD, Liar)
+gymnasium.register(ENV, Liar)
 
 
 class Unspeakable:
@@ -226,7 +226,7 @@ def test_training_takes_from_an_environment_what_the_contract_says_and_refuses_a
     lie_about(told)
 
     def collect() -> Any:
-        collector = Collector(lambda: text.make(WORLD), 2, 0.9, seed)
+        collector = Collector(lambda: text.make(ENV), 2, 0.9, seed)
         return collector.collect(Uniform(), 8, np.random.default_rng(seed))
 
     rollout = attempt(collect)
@@ -241,7 +241,7 @@ def test_training_takes_from_an_environment_what_the_contract_says_and_refuses_a
 @inputs(50, 1500)
 def test_evaluation_takes_from_an_environment_what_the_contract_says_and_refuses_all_else(told, seed) -> None:
     lie_about(told)
-    result = attempt(lambda: evaluate(Uniform(), WORLD, gamma=0.9, episodes=5, seed=seed, parallel=2).summary())
+    result = attempt(lambda: evaluate(Uniform(), ENV, gamma=0.9, episodes=5, seed=seed, parallel=2).summary())
     judge(result)
     if not isinstance(result, TwosomeError):
         assert result["episodes"] == 5
@@ -252,7 +252,7 @@ def test_evaluation_takes_from_an_environment_what_the_contract_says_and_refuses
 @inputs(40, 800)
 def test_check_environment_passes_no_environment_that_training_or_evaluation_refuses(told, seed) -> None:
     lie_about({})
-    env = attempt(lambda: text.make(WORLD))
+    env = attempt(lambda: text.make(ENV))
     assert not isinstance(env, TwosomeError)
     lie_about(told)
     checked = attempt(lambda: text.check_contract(env, num_steps=14, seed=seed))

@@ -112,8 +112,8 @@ class _Adapter(TextEnv):
         require_saved("actions", state["actions"], isinstance(state["actions"], list), "a list of actions")
         turn = self.begin(saved_generator(state["begun"]), self.split)
         for action in state["actions"]:
-            offered = turn.actions.values() if isinstance(turn.actions, Mapping) else turn.actions
-            require_saved("actions", action, action in offered, f"one of {quote(list(offered))}")
+            valid = turn.actions.values() if isinstance(turn.actions, Mapping) else turn.actions
+            require_saved("actions", action, action in valid, f"one of {quote(list(valid))}")
             turn = self.act(action)
         if turn.observation != state["observation"]:
             raise EnvError(
@@ -185,7 +185,7 @@ class CommandEnv(_Adapter):
 
 
 class MaskedEnv(_Adapter):
-    """An environment of numbered actions, `Discrete(n)`, with a mask of those that are offered now.
+    """An environment of numbered actions, `Discrete(n)`, with a mask of those that are valid now.
 
     ::
 
@@ -207,7 +207,7 @@ class MaskedEnv(_Adapter):
     action_names: Sequence[str] = ()
 
     def mask(self, observation: Any, info: Mapping[str, Any]) -> Any:
-        """1 for each action that is offered now: `info["action_mask"]`, or `observation["action_mask"]`.
+        """1 for each action that is valid now: `info["action_mask"]`, or `observation["action_mask"]`.
 
         Raises:
             EnvError: there is neither.
@@ -216,8 +216,8 @@ class MaskedEnv(_Adapter):
             if isinstance(place, Mapping) and MASK in place:
                 return place[MASK]
         raise EnvError(
-            f'expected info["{MASK}"] or observation["{MASK}"], 1 for each action that is offered now, found an info '
-            f"with {quote(sorted(map(str, info)))}. If all actions are always offered, let the method "
+            f'expected info["{MASK}"] or observation["{MASK}"], 1 for each action that is valid now, found an info '
+            f"with {quote(sorted(map(str, info)))}. If all actions are always valid, let the method "
             "mask(observation, info) return [1] * len(self.action_names)."
         )
 
