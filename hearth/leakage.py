@@ -38,9 +38,13 @@ PLANS = {
 """The steps of each plan that make it the plan; their order is left open, so that any order counts."""
 
 
+FAMILIES = ("twosome.envs.overcooked", "twosome.envs.household")
+
+
 def task_names() -> list[str]:
-    """The registered environments, without namespace and version."""
-    return sorted(s.name for s in gymnasium.registry.values() if s.namespace == "twosome")
+    """The tasks of the kitchens and the household, without namespace and version: what the model is measured on."""
+    specs = [spec for spec in gymnasium.registry.values() if spec.namespace == "twosome"]
+    return sorted(spec.name for spec in specs if str(spec.entry_point).startswith(FAMILIES))
 
 
 def task_prompts(episodes: int = 20, seed: int = 0) -> set[str]:

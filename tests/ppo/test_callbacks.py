@@ -85,7 +85,7 @@ def test_what_makes_no_new_environment_is_refused(config):
     one = tests.environments.Counting()
     with types_unchecked(), pytest.raises(ConfigError, match="expected a function or class"):
         train(config, env=one)
-    with pytest.raises(EnvError, match="the same environment twice"):
+    with pytest.raises(EnvError, match="the same one twice"):
         train(config, env=lambda **kwargs: one)
     with pytest.raises(EnvError, match="cannot be made"):
         train(config, env=lambda **kwargs: 3)

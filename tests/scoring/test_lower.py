@@ -37,7 +37,8 @@ def values_and_gradients(scorer, decisions=MANY):
     logp = torch.cat(scorer.log_probs(decisions))
     finite = logp[logp.isfinite()]
     torch.autograd.backward((finite * torch.arange(1, len(finite) + 1, dtype=finite.dtype)).sum())
-    return logp.detach(), [parameter.grad.clone() for parameter in trainable(scorer.model)]
+    gradients = [parameter.grad for parameter in trainable(scorer.model)]
+    return logp.detach(), [gradient.clone() for gradient in gradients if gradient is not None]
 
 
 def through_all_layers(scorer, decisions=MANY):
