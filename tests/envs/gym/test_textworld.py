@@ -139,7 +139,8 @@ def test_what_reads_commands_reads_the_package_itself():
         told.step(action)
         _, reward, over, _, info = env.step(action)
     assert (reward, info) == (1.0, {"success": True})
-    env.close(), told.close()
+    env.close()
+    told.close()
 
 
 @pytest.mark.parametrize(
