@@ -26,7 +26,7 @@ def begin(arguments: list[str], folder: Path, **environment: str) -> subprocess.
         env={**os.environ, "COLUMNS": "100", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
     )
 
 

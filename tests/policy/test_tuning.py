@@ -59,7 +59,8 @@ def test_a_checkpoint_is_a_whole_model_for_transformers_and_for_twosome(finished
     assert not (folder / "adapter_model.safetensors").exists()
     assert AutoModelForCausalLM.from_pretrained(folder).num_parameters() > 0
     agent = Agent.load(finished)
-    as_a_model, untrained = (evaluator_for(model=name).policy for name in (str(folder), "hearth"))
+    names = (str(folder), "hearth")
+    as_a_model, untrained = (evaluator_for(model=name, normalization="word").policy for name in names)
     assert np.array_equal(agent.distribution(START), as_a_model.probabilities([Observation(START)])[0])
     assert not np.allclose(agent.distribution(START), untrained.probabilities([Observation(START)])[0])
     machine_path = str(models.path("hearth")).encode()
