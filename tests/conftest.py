@@ -1,5 +1,6 @@
 """What all tests share: Hypothesis with the same examples each time, and slow tests only where they are asked for."""
 
+import importlib
 import os
 
 import pytest
@@ -20,6 +21,16 @@ _PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)
 settings.register_profile("short", deadline=None, phases=_PHASES, derandomize=True)
 settings.register_profile("long", deadline=None, phases=_PHASES, print_blob=True)
 settings.load_profile("short")
+
+
+def pytest_collection() -> None:
+    """Import the large libraries before `twosome` does.
+
+    Whatever is imported while a module of ours is, whose types are checked, is compiled anew: jaxtyping's import hook
+    looks for compiled files under a name of its own.
+    """
+    for name in ("peft", "matplotlib.figure"):  # and with PEFT, PyTorch and Transformers
+        importlib.import_module(name)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,6 +1,5 @@
 """Processes of our own, started without the seconds that Python, and torchrun, take to import everything."""
 
-import contextlib
 import multiprocessing
 import os
 import socket
@@ -17,16 +16,43 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["twosome.cli.train", "twosome.ppo.train", "tests.environments"])
 
 
-def begin_command(arguments: Sequence[str], output: Path) -> BaseProcess:
-    """The command `twosome` with these arguments in a process of its own; what it prints goes into a file."""
-    process = _CONTEXT.Process(target=_command, args=(arguments, output))
+def begin_command(
+    arguments: Sequence[str],
+    output: Path | None,
+    errors: Path | None,
+    folder: Path | None = None,
+    encoding: str = "utf-8",
+) -> BaseProcess:
+    """The command `twosome` with these arguments as what a process of its own is for.
+
+    Args:
+        arguments: of the command.
+        output: file that is its standard output; None: it is closed.
+        errors: file that is its standard error, possibly the same; None: it is closed.
+        folder: where it runs; None: here.
+        encoding: of both.
+    """
+    process = _CONTEXT.Process(
+        target=_command, args=(arguments, (output, errors), folder or Path.cwd(), encoding), daemon=True
+    )
     process.start()
     return process
 
 
-def _command(arguments: Sequence[str], output: Path) -> None:
-    with open(output, "w") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-        sys.exit(main(arguments))
+def _command(arguments: Sequence[str], files: tuple[Path | None, Path | None], folder: Path, encoding: str) -> None:
+    os.chdir(folder)
+    for number, name, file in zip((1, 2), ("stdout", "stderr"), files, strict=True):
+        stream = None
+        if file is None:
+            os.close(number)
+        else:
+            opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+            os.dup2(opened, number)
+            os.close(opened)
+            stream = open(number, "w", encoding=encoding, closefd=False)  # noqa: SIM115 - as long as the process
+        setattr(sys, name, stream)
+    sys.argv[1:] = arguments
+    sys.exit(main())
 
 
 def on_ranks(function: Callable[..., Any], *arguments: Any, size: int = 2, timeout_s: float = 180) -> list[Any]:

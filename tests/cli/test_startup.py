@@ -34,7 +34,7 @@ def loaded_by(arguments: list[str], folder, slow=SLOW) -> tuple[int, str, set[st
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     _, _, last = answer.stdout.rpartition("loaded: ")
     status, *names = last.split()
@@ -108,7 +108,7 @@ def test_mistakes_are_refused_before_a_models_libraries_are_loaded(arguments, wo
 
 def test_importing_the_package_registers_the_environments():
     code = "import twosome, gymnasium; gymnasium.make('twosome/TomatoSalad-v0'); twosome.envs.text"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])

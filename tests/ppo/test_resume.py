@@ -43,7 +43,7 @@ def kill(process: BaseProcess) -> None:
 
 
 def carry_out(arguments: list[str], output: Path) -> None:
-    process = begin_command(arguments, output)
+    process = begin_command(arguments, output, output)
     process.join()
     assert process.exitcode == 0, output.read_text()
 
@@ -65,11 +65,11 @@ def test_killed_twice_and_interrupted_once_a_resumed_run_ends_byte_for_byte_the_
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     carry_out([*WHOLE, "--output", str(whole)], output)
 
-    process = begin_command([*WHOLE, "--output", str(broken)], output)
+    process = begin_command([*WHOLE, "--output", str(broken)], output, output)
     wait_for_updates(broken, 3, process, output)
     kill(process)
 
-    process = begin_command(["train", "--resume", str(broken), "--no-show"], output)
+    process = begin_command(["train", "--resume", str(broken), "--no-show"], output, output)
     wait_for_updates(broken, num_updates(broken) + 1, process, output)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGINT)
@@ -78,7 +78,7 @@ def test_killed_twice_and_interrupted_once_a_resumed_run_ends_byte_for_byte_the_
     assert "everything is saved" in output.read_text()
     assert f"twosome train --resume {broken}" in output.read_text()
 
-    process = begin_command(["train", "--resume", str(broken), "--no-show"], output)
+    process = begin_command(["train", "--resume", str(broken), "--no-show"], output, output)
     wait_for_updates(broken, num_updates(broken) + 1, process, output)
     kill(process)
 
@@ -88,7 +88,7 @@ def test_killed_twice_and_interrupted_once_a_resumed_run_ends_byte_for_byte_the_
 
 def test_killed_before_the_first_checkpoint_a_run_can_still_be_resumed(tmp_path, output):
     path = tmp_path / "run"
-    process = begin_command([*BEGIN, "--total-steps", "64", "--output", str(path)], output)
+    process = begin_command([*BEGIN, "--total-steps", "64", "--output", str(path)], output, output)
     wait_for((path / "config.json").exists, process, output)
     kill(process)
     carry_out(["train", "--resume", str(path), "--no-show"], output)
