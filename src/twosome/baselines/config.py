@@ -1,11 +1,21 @@
 """Settings of the baselines that learn, apart from them so that they can be read and checked without torch."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from twosome.config import Decisions
 from twosome.errors import ConfigError
-from twosome.setting_types import Count, NotNegative, Positive, Seed, Share, SmallCount, check_settings, refusal
+from twosome.setting_types import (
+    Count,
+    NotNegative,
+    Positive,
+    Range,
+    Seed,
+    Share,
+    SmallCount,
+    check_settings,
+    refusal,
+)
 
 
 @dataclass(frozen=True)
@@ -64,10 +74,7 @@ class MlpConfig(BaselineConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.batch_size % self.minibatches:
-            raise ConfigError(
-                f"a rollout of {self.batch_size} decisions must divide into minibatches = {self.minibatches} parts."
-            )
+        _require_parts(self.batch_size, self.minibatches)
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,57 @@ class SayCanConfig(MlpConfig):
     """Take the best action, as in Ahn et al. (2022), in place of drawing one."""
 
 
+@dataclass(frozen=True)
+class GenerateConfig(BaselineConfig):
+    """Settings of a model that writes its actions. Those that `TrainConfig` has, too, are its defaults for hearth."""
+
+    model: str = "hearth"
+    """Language model: the embedded "hearth", a Hugging Face id, or a folder."""
+    list_actions: bool = False
+    """Say in the prompt what can be done now, before its unfinished sentence."""
+    max_tokens: Annotated[int, Range(1, 1000)] = 12
+    """Most tokens that are written for an action."""
+    invalid_penalty: NotNegative = 0.0
+    """What a step costs, beside its time, in which nothing valid was written."""
+    actor_lr: Positive = 1e-3
+    """Of the adapters (AdamW without weight decay), annealed linearly to 0."""
+    critic_lr: Positive = 1e-3
+    """Of the value head (Adam), annealed linearly to 0."""
+    epochs: SmallCount = 1
+    """Passes over each rollout."""
+    minibatches: Count = 4
+    """Optimizer steps of each of the two in each pass."""
+    clip: Positive = 0.2
+    """How far the probability ratio of a token, and the value, may move in an update."""
+    entropy_coef: NotNegative = 0.01
+    """Weight of the entropy of what is written, summed over its tokens."""
+    value_coef: NotNegative = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: Positive = 0.5
+    """Gradients longer than this are scaled down, adapters and value head apart."""
+    gae_lambda: Share = 0.95
+    """Weight of later errors in an advantage, per decision."""
+    target_kl: NotNegative = 0.02
+    """An approximate KL beyond this drops the minibatch and ends the policy update of the rollout; 0: never."""
+    advantage_std_floor: NotNegative = 0.1
+    """Advantages are divided by their spread over the rollout, but by no less than this."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_parts(self.batch_size, self.minibatches)
+
+
+def _require_parts(batch_size: int, minibatches: int) -> None:
+    if batch_size % minibatches:
+        raise ConfigError(f"a rollout of {batch_size} decisions must divide into minibatches = {minibatches} parts.")
+
+
 @runtime_checkable
 class Record(Protocol):
     """Takes in how learning goes; what it is told becomes the run's metrics."""
 
-    def __call__(self, decisions: int, rollout: Any) -> None:
-        """After an update, with its rollout."""
+    def __call__(self, decisions: int, rollout: Any, **numbers: float) -> None:
+        """After an update, with its rollout, and numbers of its own that become metrics, too."""
         ...
 
     def summary(self, decisions: int, episodes: int) -> None:

@@ -42,6 +42,7 @@ class Evaluator:
         env_kwargs: its keyword arguments.
         identity: what is being evaluated, as plain JSON: model, adapter hash, normalization.
         greedy: take the most probable action in place of drawing.
+        around: puts around the environment what the policy plays in; None: nothing.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Evaluator:
     env_kwargs: dict[str, Any]
     identity: dict[str, Any]
     greedy: bool = False
+    around: Callable[[Any], Any] | None = None
 
     def in_env(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
         """The same policy in another environment; a language model is not loaded again."""
@@ -57,7 +59,10 @@ class Evaluator:
 
     def play(self, episodes: int, seed: int) -> Evaluation:
         """Play fresh episodes; returns are discounted as the environment says."""
-        return evaluate(self.policy, self.env, self.env_kwargs, greedy=self.greedy, episodes=episodes, seed=seed)
+        how: dict[str, Any] = {"greedy": self.greedy, "episodes": episodes, "seed": seed}
+        if (around := self.around) is None:
+            return evaluate(self.policy, self.env, self.env_kwargs, **how)
+        return evaluate(self.policy, lambda: around(text.make(self.env, **self.env_kwargs)), **how)
 
     def measure(self, episodes: int, seed: int) -> dict[str, Any]:
         """Play fresh episodes; the result as plain JSON, with all that is needed to repeat it."""

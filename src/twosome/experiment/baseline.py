@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,13 @@ def learn_and_measure(path: Path, config: BaselineConfig, episodes: int, seed: i
     settings = recorded(config)
     run = RunDirectory.create(path, {**settings, "gamma": gamma}, versions(config.env))
     with run.locked():
-        policy = BASELINES.find(settings["kind"]).learn(config, Recorder(run))
+        baseline = BASELINES.find(settings["kind"])
+        policy = baseline.learn(config, Recorder(run))
         identity = {"policy": settings["kind"], "config": asdict(config)}
         greedy = bool(getattr(config, "greedy", False))
-        document = Evaluator(settings["kind"], policy, config.env, {}, identity, greedy).measure(episodes, seed)
+        around = None if baseline.around is None else partial(baseline.around, config)
+        evaluator = Evaluator(settings["kind"], policy, config.env, {}, identity, greedy, around)
+        document = evaluator.measure(episodes, seed)
         with explain_write_errors(path):
             write_json(path / EVALUATION, {**document, "hardware": hardware()})
 
@@ -52,16 +56,15 @@ class Recorder:
         self._counts = {"update": 0, "env_steps": 0, "episodes": 0}
         self._began = time.perf_counter()
 
-    def __call__(self, decisions: int, rollout: Rollout) -> None:
-        """Take in an update."""
+    def __call__(self, decisions: int, rollout: Rollout, **numbers: float) -> None:
+        """Take in an update, with numbers that only this baseline has."""
         self._recent.extend(rollout.episodes)
         self._counts["update"] += 1
         self._counts["env_steps"] += int(rollout.durations.sum())
         self._counts["episodes"] += len(rollout.episodes)
         now = time.perf_counter()
-        self._run.append_metrics(
-            {**self._counts, "decisions": decisions, **episode_means(self._recent), "update_s": now - self._began}
-        )
+        row = {**self._counts, "decisions": decisions, **episode_means(self._recent), **numbers}
+        self._run.append_metrics({**row, "update_s": now - self._began})
         self._began = now
 
     def summary(self, decisions: int, episodes: int) -> None:

@@ -17,25 +17,27 @@ class Baseline:
         config: its settings, which a file may give.
         learn: learns with these settings, tells how it goes, and returns the `twosome.policy.base.Policy` of the end.
         reads_vector: whether it needs environments with the symbolic observation, "vector".
+        around: puts around an environment what its policy plays in, given the settings first; None: nothing.
     """
 
     config: type[BaselineConfig]
     learn: Callable[[Any, Record], Any]
     reads_vector: bool = False
+    around: Callable[[Any, Any], Any] | None = None
 
 
 BASELINES = Registry[Baseline]("kind of method", "twosome.experiment.kinds")
 register = BASELINES.register
 
 
-def lazy_import(place: str) -> Callable[[Any, Record], Any]:
+def lazy_import(place: str) -> Callable[..., Any]:
     """A function that is imported when it is called, "module:function": a file is checked without torch."""
 
-    def learn(config: Any, record: Record) -> Any:
+    def call(*arguments: Any) -> Any:
         module, _, name = place.partition(":")
-        return getattr(importlib.import_module(module), name)(config, record)
+        return getattr(importlib.import_module(module), name)(*arguments)
 
-    return learn
+    return call
 
 
 def kind_of(config: BaselineConfig) -> str:

@@ -78,19 +78,36 @@ def path_policy_loss(
         (Schulman, 2020, "Approximating KL divergence"). ``clip_fraction`` is the share of decisions with a choice
         whose ratio has left the interval.
     """
-    log_ratio = new_logp - old_logp
-    ratio = log_ratio.exp()
-    surrogate = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).sum(-1).mean()
+    surrogate = clipped_surrogate(new_logp, old_logp, advantages, clip=clip)
 
     # p log p is 0 where p is 0, but its gradient through -inf is not a number: take such actions out first.
     available = log_policy.isfinite()
     safe_logp = log_policy.masked_fill(~available, 0.0)
     entropy = -(safe_logp.exp() * safe_logp * available).sum(-1).mean()
+    loss = surrogate.loss - entropy_coef * entropy
+    return PolicyLoss(loss, entropy.detach(), surrogate.approx_kl, surrogate.clip_fraction)
 
+
+@dataclass(frozen=True)
+class Surrogate:
+    """The clipped surrogate as a loss, and how far the policy has moved; all but ``loss`` are detached."""
+
+    loss: Float[Tensor, ""]
+    approx_kl: Float[Tensor, ""]
+    clip_fraction: Float[Tensor, ""]
+
+
+def clipped_surrogate(
+    new_logp: Float[Tensor, "B J"], old_logp: Float[Tensor, "B J"], advantages: Float[Tensor, "B J"], *, clip: float
+) -> Surrogate:
+    """The surrogate of `path_policy_loss`, without a bonus; see there."""
+    log_ratio = new_logp - old_logp
+    ratio = log_ratio.exp()
+    surrogate = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).sum(-1).mean()
     with torch.no_grad():
         approx_kl = ((ratio - 1) - log_ratio).sum(-1).mean()
         clip_fraction = ((ratio - 1).abs() > clip).any(-1).float().mean()
-    return PolicyLoss(-surrogate - entropy_coef * entropy, entropy.detach(), approx_kl, clip_fraction)
+    return Surrogate(-surrogate, approx_kl, clip_fraction)
 
 
 def value_loss(
