@@ -23,6 +23,8 @@ from twosome.config import TrainConfig
 from twosome.errors import RunError
 from twosome.experiment import baseline, state, work
 from twosome.experiment.grid import read_grid
+from twosome.experiment.kind import BASELINES
+from twosome.experiment.measurement import MEASUREMENTS
 from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import state_of
 from twosome.report.numbers import Results
@@ -30,6 +32,8 @@ from twosome.runs import RunDirectory, exclusively
 from twosome.trust import Consent
 
 ROOT = Path(__file__).parents[2]
+IN_A_PROCESS = work.Worker._run
+"""What `commands` stands in for."""
 
 GRID = """
 name = "tiny"
@@ -525,34 +529,41 @@ def test_what_cannot_be_measured_is_refused_before_anything_runs(file, commands,
     assert not commands
 
 
-def carried_out_with(file, name) -> None:
-    """The experiment, beside a module that its page writes."""
+@pytest.fixture
+def own_modules(commands, file, monkeypatch):
+    """Commands other than `twosome` run in a process of their own, which has to find the modules by itself."""
+    here = work.Worker._run
+    monkeypatch.setattr(
+        work.Worker, "_run", lambda *given: (here if given[1][0] == "twosome" else IN_A_PROCESS)(*given)
+    )
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for registry in (MEASUREMENTS, BASELINES):
+        monkeypatch.setattr(registry, "_known", dict(registry._known))
+    yield
+    for name in ("phrases", "counts"):
+        sys.modules.pop(name, None)
+
+
+def write_module(folder: Path, name: str) -> None:
+    """The file of that name, as the page has it."""
     page = (ROOT / "docs" / "experiments.md").read_text()
     (code,) = re.findall(rf"```python\n# {name}\n(.*?)```", page, re.DOTALL)
-    (file.parent / name).write_text(code)
-    answer = subprocess.run(
-        [sys.executable, "-m", "twosome", "experiment", str(file), "--trust-env-module", "--json"],
-        cwd=file.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    (folder / name).write_text(code)
 
 
-def test_the_pages_own_measurement_and_baseline_are_carried_out(file):
-    changed(file, "[settings]", 'also = ["phrases:words"]\n[settings]')
+@pytest.mark.usefixtures("own_modules")
+def test_the_pages_own_measurement_and_baseline_are_carried_out(file, capsys):
+    for name in ("phrases.py", "counts.py"):
+        write_module(file.parent, name)
     changed(file, "[1, 2]", "[1]")
-    changed(file, '[methods.scratch]\nkind = "ppo-mlp"\n', "")
-    carried_out_with(file, "phrases.py")
+    changed(file, "[settings]", 'also = ["phrases:words"]\n[settings]')
+    changed(file, '[methods.scratch]\nkind = "ppo-mlp"', '[methods.best]\nkind = "counts:best"\noptimism = 0.1')
+    assert main(["experiment", str(file), "--parallel", "1", "--trust-env-module", "--json"]) == 0, capsys.readouterr()
     found = json.loads((file.parent / "runs/TomatoSalad/word/seed-1/also-phrases-words.json").read_text())
     (row,) = found["numbers"]
     assert row["what"] == "words of a chosen phrase"
     assert 1 < row["mean"] < 10
-
-    changed(file, 'also = ["phrases:words"]\n', "")
-    changed(file, "[evaluation]", '[methods.best]\nkind = "counts:best"\noptimism = 0.1\n[evaluation]')
-    carried_out_with(file, "counts.py")
     run = file.parent / "runs/TomatoSalad/best/seed-1"
     assert json.loads((run / "evaluation.json").read_text())["episodes"] == 2
     assert json.loads((run / "config.json").read_text())["optimism"] == 0.1

@@ -15,6 +15,7 @@ import pytest
 from gymnasium import spaces
 
 import twosome
+from tests.ranks import begin_command
 from tests.unchecked import types_unchecked
 from twosome.cli import main
 from twosome.envs.spaces import PhraseIndex, text_observation
@@ -72,27 +73,36 @@ def faults(make: Callable[[], Any], **settings: Any) -> str:
 # -- new-env -------------------------------------------------------------------------------------------
 
 
-def test_a_new_environment_passes_its_test_its_check_and_is_trained_on(tmp_path: Path) -> None:
-    source = Path(twosome.__file__).parents[1]
-    used = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(source)}
+def test_a_new_environment_passes_its_test_its_check_and_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
 
     def carry_out(*words: str) -> str:
-        answer = subprocess.run(
-            [sys.executable, "-m", *words], cwd=tmp_path, env=used, capture_output=True, text=True, check=False
-        )
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        return answer.stdout
+        process = begin_command(words, Path("output"), Path("output"), tmp_path)
+        process.join()
+        said = Path("output").read_text()
+        assert process.exitcode == 0, said
+        return said
 
-    written = carry_out("twosome", "new-env", "old_pantry")
+    assert main(["new-env", "old_pantry"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old_pantry.py", "test_old_pantry.py"]
-    assert "twosome train --env old_pantry:OldPantry" in written
+    assert "twosome train --env old_pantry:OldPantry" in capsys.readouterr().out
     assert "emplate" not in (tmp_path / "old_pantry.py").read_text() + (tmp_path / "test_old_pantry.py").read_text()
-    assert "3 passed" in carry_out("pytest", "-q", "-p", "no:cacheprovider", "test_old_pantry.py")
-    said = carry_out("twosome", "check-env", "old_pantry:OldPantry", "--model", "hearth")
+    source = str(Path(twosome.__file__).parents[1])
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_old_pantry.py"],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "3 passed" in answer.stdout, answer.stdout + answer.stderr
+    said = carry_out("check-env", "old_pantry:OldPantry", "--model", "hearth")
     assert "No faults" in said
     assert "Good to know" not in said
     small = ["--num-envs", "1", "--rollout-steps", "16", "--total-steps", "16", "--no-show"]
-    carry_out("twosome", "train", "--env", "old_pantry:OldPantry", *small, "--output", "run")
+    carry_out("train", "--env", "old_pantry:OldPantry", *small, "--output", "run")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """An algorithm in a file of its own: the code of docs/your-own-algorithm.md; and what is said where one is none."""
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 import torch
 
 import tests.environments
+from tests.ranks import begin_command
 from twosome import algorithms
 from twosome.agent import Agent
 from twosome.algorithms import algorithm_class, qualified, register_algorithm
@@ -53,15 +52,10 @@ def test_the_algorithm_of_the_page_learns_the_best_action_and_goes_on_where_it_w
 def test_the_command_of_the_page_trains_with_it(plain):
     (command,) = re.findall(r"^twosome train .*--algorithm plain:.*$", PAGE, re.MULTILINE)
     _, *words = shlex.split(command.replace("2560", "128"))
-    answer = subprocess.run(
-        [sys.executable, "-m", "twosome", *words, "--output", "run", "--no-show"],
-        cwd=plain,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
+    output = plain / "output"
+    process = begin_command([*words, "--output", "run", "--no-show"], output, output, plain)
+    process.join()
+    assert process.exitcode == 0, output.read_text()
     assert RunDirectory.open(plain / "run").read_config()["algorithm"] == "plain:reinforce"
 
 
