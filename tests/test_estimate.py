@@ -8,7 +8,8 @@ from twosome import ActionScorer, Decision
 from twosome.bench.memory import peak_tensor_bytes
 from twosome.errors import ConfigError
 from twosome.estimate import GIB, Activations, Forward, Rates, measure_activations, recorded, saved_bytes, tokens_within
-from twosome.policy.lm import Adapters, add_adapters, recompute_layers
+from twosome.models import Adapters
+from twosome.policy.tuning import attach_to, recompute_layers
 
 PROMPTS = ["You see a cup and a plate on the table. " * 3 + f"You have {i} cups. Now you" for i in range(12)]
 BATCH = [Decision(prompt, ("pick up the cup", "put the plate down", "walk to the table")) for prompt in PROMPTS]
@@ -18,7 +19,7 @@ KNOWN = Activations(kept=Rates(100.0, 1.0), layer=Rates(50.0, 0.0), logit_bytes=
 def scorer_of(family: str) -> ActionScorer:
     model = tiny_model(family, dtype=torch.float32, **{**FAMILIES[family], "num_hidden_layers": 4})
     scorer = ActionScorer(model, byte_level())
-    add_adapters(scorer, Adapters(), seed=0)
+    attach_to(scorer, Adapters(), seed=0)
     return scorer
 
 

@@ -13,8 +13,8 @@ from benchmarks import gemma
 from tests.scoring.gguf_files import write_gguf
 from tests.scoring.tiny_models import DECISIONS
 from twosome.errors import ConfigError, ModelError
+from twosome.models import load_model
 from twosome.scoring import ActionScorer
-from twosome.scoring.load import load_model
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="needs the extra gguf")
 

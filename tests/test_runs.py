@@ -13,7 +13,8 @@ import pytest
 from safetensors import SafetensorError
 
 from twosome.errors import CheckpointError, RunError
-from twosome.runs import RunDirectory, exclusively, sha256
+from twosome.files import sha256
+from twosome.runs import RunDirectory, exclusively
 
 
 @pytest.fixture

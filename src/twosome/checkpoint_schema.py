@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, RunError, quote
 from twosome.runs import STATE, RunDirectory, read_json
 
-LEARNED = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
+LEARNED = {"lora": models.ADAPTER_WEIGHTS, "full": models.WEIGHTS}
 """The file of a checkpoint that holds what was trained."""
-ADAPTER_CONFIG = "adapter_config.json"
 CALIBRATION = "calibration.safetensors"
 """The file of a checkpoint with the temperature and the prior's weight, beside the adapters, where they are learned."""
 CRITIC = "critic.safetensors"
@@ -28,7 +28,7 @@ WINDOW = 100
 
 def files_of(config: TrainConfig) -> tuple[str, ...]:
     """Names of the files that a checkpoint must have."""
-    adapters = (ADAPTER_CONFIG,) if config.tuning == "lora" else ()
+    adapters = (models.ADAPTER_CONFIG,) if config.tuning == "lora" else ()
     calibration = (CALIBRATION,) if config.normalization == "learned" else ()
     return (LEARNED[config.tuning], *adapters, *calibration, CRITIC, OPTIMIZERS, FEATURES, STATE)
 

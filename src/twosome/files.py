@@ -5,6 +5,7 @@ read is a regular file of bounded size, and what is written takes the place of a
 """
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Callable
@@ -18,6 +19,8 @@ ASIDE = ".writing-"
 """How the name of a file or folder begins that is not whole yet."""
 JSON_BYTES = 2**26
 """The largest JSON file that is read."""
+PIECE_BYTES = 2**20
+"""Of a file that is read piece by piece."""
 
 # Windows has none of the first three; it alone has the last.
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -94,6 +97,15 @@ def read_bytes(path: Path, limit: int = JSON_BYTES) -> bytes:
     if len(content) > limit:
         raise RunError(f"{path} has more than {limit:,} bytes: it is not what was written there.")
     return content
+
+
+def sha256(path: Path, *, follow_links: bool = False) -> str:
+    """Hash of a regular file, in hexadecimal; no more than a piece of it is in memory at a time."""
+    digest = hashlib.sha256()
+    with open(path, "rb") if follow_links else open_to_read(path) as file:
+        while piece := file.read(PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -40,6 +40,7 @@ from twosome.errors import CheckpointError, RunError, quote
 from twosome.files import (
     ASIDE,
     JSON_BYTES,
+    PIECE_BYTES,
     flush,
     is_folder,
     is_regular,
@@ -47,6 +48,7 @@ from twosome.files import (
     open_to_lock,
     open_to_read,
     read_bytes,
+    sha256,
     write_bytes,
 )
 
@@ -62,7 +64,6 @@ UNTRAINED = "untrained.json"
 _CHECKPOINT = re.compile(r"step-\d{10}")
 _FILE_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PIECE_BYTES = 2**20
 _METRICS_BYTES = 2**31
 _NAME_BYTES = 2**10
 
@@ -188,7 +189,7 @@ class RunDirectory:
         digest, found = hashlib.sha256(), 0
         if path.exists() or size_bytes:
             with _explained(path), open_to_read(path) as file:
-                while piece := file.read(min(_PIECE_BYTES, size_bytes - found)):
+                while piece := file.read(min(PIECE_BYTES, size_bytes - found)):
                     digest.update(piece)
                     found += len(piece)
         if found < size_bytes:
@@ -433,15 +434,6 @@ def _locks(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's content, in hexadecimal; of the file no more than a piece is in memory at a time."""
-    digest = hashlib.sha256()
-    with open_to_read(path) as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def require_hashes(folder: Path, hashes: dict[str, Any], what: str, source: str, remedy: str) -> None:

@@ -10,7 +10,7 @@ from twosome.bench.cells import measure
 from twosome.bench.compare import largest_difference, run_parts
 from twosome.bench.methods import Request, ScoringMethod, evenly, floor_size, harness, packed, padded, plain
 from twosome.bench.models import put_random_adapters
-from twosome.policy.lm import trainable
+from twosome.policy.tuning import trainable
 from twosome.scoring import ActionScorer
 from twosome.scoring.spans import Spans
 

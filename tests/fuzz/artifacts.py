@@ -16,9 +16,9 @@ from tests.fuzz.inputs import damaged, json_bytes, json_values, mutated, texts
 from tests.scoring.tiny_models import byte_level, llama
 from twosome.errors import TwosomeError
 from twosome.evaluate.success import evaluate
+from twosome.files import sha256
 from twosome.policy.uniform import Uniform
 from twosome.ppo.train import train
-from twosome.runs import sha256
 
 CHAT = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}{% endfor %}"

@@ -10,8 +10,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import tests.environments
+from twosome.files import sha256
 from twosome.ppo.train import train
-from twosome.runs import RunDirectory, sha256
+from twosome.runs import RunDirectory
 
 
 class Tampered:

@@ -14,12 +14,12 @@ from twosome import models
 from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import CheckpointError, RunError
-from twosome.policy.lm import Adapters, add_adapters, save_adapters
+from twosome.models import Adapters, MergedAdapterWarning, save
+from twosome.policy.tuning import attach_to
 from twosome.ppo.train import resume, train
 from twosome.report.collect import collect
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
-from twosome.scoring.load import MergedAdapterWarning
 from twosome.trust import ChangedRunWarning, Consent, grant
 
 FILES = {
@@ -204,8 +204,8 @@ def exchange(folder):
 def test_the_model_that_an_adapter_alone_is_for_cannot_be_exchanged(tmp_path):
     base = shutil.copytree(models.path("hearth"), tmp_path / "base")
     scorer = ActionScorer.from_pretrained(str(base), device="cpu")
-    add_adapters(scorer, Adapters(targets=("q_proj",)), seed=1)
-    save_adapters(scorer, tmp_path / "adapter")
+    attach_to(scorer, Adapters(targets=("q_proj",)), seed=1)
+    save(scorer.model, scorer.tokenizer, scorer.name, tmp_path / "adapter")
     with pytest.warns(MergedAdapterWarning):
         path = train(tests.environments.counting_run(tmp_path / "run", total_steps=32, model=str(tmp_path / "adapter")))
     exchange(base)

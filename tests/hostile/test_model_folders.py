@@ -18,9 +18,9 @@ from twosome import models
 from twosome.agent import Agent
 from twosome.cli import main
 from twosome.errors import ModelError, RunError
+from twosome.models import load_model
 from twosome.ppo.train import resume, train
 from twosome.runs import RunDirectory
-from twosome.scoring.load import load_model
 from twosome.trust import ChangedRunWarning
 
 
@@ -237,7 +237,7 @@ def test_a_run_takes_no_other_model(tmp_path, capsys):
     Agent.load(path)  # what was written since is of this model
 
 
-@pytest.mark.filterwarnings("ignore::twosome.scoring.load.MergedAdapterWarning")
+@pytest.mark.filterwarnings("ignore::twosome.models._load.MergedAdapterWarning")
 def test_a_run_on_an_adapter_takes_no_other_base_and_a_snapshots_run_opens(tiny, tmp_path):
     base = snapshot(tiny, tmp_path / "cache")
     adapter = adapter_for(base, tmp_path / "adapter")

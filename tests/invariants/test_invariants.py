@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tests.invariants.trajectory import ENVS, LOSSES, STEPS, UPDATES, stored, trajectory_of_the_page
 from tests.ranks import on_ranks
 from twosome.config import TrainConfig
-from twosome.policy.lm import trainable
+from twosome.policy.tuning import trainable
 from twosome.ppo.train import Trainer, resume, train
 from twosome.runs import RunDirectory
 

@@ -7,13 +7,14 @@ from tests.scoring.tiny_models import DECISIONS, FAMILIES, byte_level, llama, ti
 from twosome import ActionScorer
 from twosome.bench.memory import peak_tensor_bytes
 from twosome.errors import ModelError
-from twosome.policy.lm import Adapters, add_adapters, recompute_layers, trainable
+from twosome.models import Adapters
+from twosome.policy.tuning import attach_to, recompute_layers, trainable
 
 
 def adapted(family: str, **settings: int) -> ActionScorer:
     """A model in float64 with adapters that are not zero; GPT-2 has dropout of 0.1 in its config."""
     scorer = ActionScorer(tiny_model(family, **{**FAMILIES[family], **settings}), byte_level())
-    add_adapters(scorer, Adapters(), seed=0)
+    attach_to(scorer, Adapters(), seed=0)
     generator = torch.Generator().manual_seed(0)
     for parameter in trainable(scorer.model):
         parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)

@@ -14,11 +14,12 @@ from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import CheckpointError, EnvError, ModelError, NoActionError
+from twosome.models import Adapters, save
 from twosome.policy.base import sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.critic import Critic, ValueHead
-from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters, trainable
 from twosome.policy.lm_policy import LanguageModelPolicy
+from twosome.policy.tuning import attach_to, trainable
 from twosome.ppo.train import train
 from twosome.scoring import ActionScorer
 from twosome.scoring.words import NoWordsWarning
@@ -71,7 +72,7 @@ def test_the_policy_is_the_softmax_of_the_normalized_scores(scorer, normalizatio
 
 
 def test_a_policy_is_remembered_until_the_model_changes(scorer):
-    add_adapters(scorer, Adapters(), seed=0)
+    attach_to(scorer, Adapters(), seed=0)
     actor = LanguageModelPolicy(scorer)
     before = actor.probabilities([TEA])[0]
     perturb(scorer)
@@ -94,28 +95,28 @@ def test_draws_have_the_frequencies_of_the_policy():
 
 def test_saved_adapters_load_into_the_same_policy_and_not_into_another_model(scorer, tmp_path):
     adapters = Adapters(rank=4, alpha=8)
-    add_adapters(scorer, adapters, seed=1)
+    attach_to(scorer, adapters, seed=1)
     perturb(scorer)
-    save_adapters(scorer, tmp_path)
+    save(scorer.model, scorer.tokenizer, scorer.name, tmp_path)
     again = ActionScorer.from_pretrained("hearth")
-    load_adapters(again, adapters, tmp_path, trainable=False)
+    attach_to(again, adapters, checkpoint=tmp_path, trainable=False)
     assert torch.equal(again.log_probs([TEA])[0].detach(), scorer.log_probs([TEA])[0].detach())
     assert not trainable(again.model)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot be read as part"):
-        load_adapters(ActionScorer.from_pretrained("hearth"), adapters, tmp_path, trainable=False)
+        attach_to(ActionScorer.from_pretrained("hearth"), adapters, checkpoint=tmp_path, trainable=False)
 
 
 def test_adapters_on_layers_that_do_not_exist_are_refused_with_those_that_do(scorer):
     with pytest.raises(ModelError, match=r"--lora-targets.*q_proj"):
-        add_adapters(scorer, Adapters(targets=("query",)), seed=0)
+        attach_to(scorer, Adapters(targets=("query",)), seed=0)
 
 
 def test_the_adapters_of_another_seed_differ_and_leave_the_global_generator_alone(scorer):
     before = torch.random.get_rng_state()
-    add_adapters(scorer, Adapters(), seed=1)
+    attach_to(scorer, Adapters(), seed=1)
     other = ActionScorer.from_pretrained("hearth")
-    add_adapters(other, Adapters(), seed=2)
+    attach_to(other, Adapters(), seed=2)
     assert torch.equal(before, torch.random.get_rng_state())
     assert any(not torch.equal(a, b) for a, b in zip(trainable(scorer.model), trainable(other.model), strict=True))
 
@@ -177,21 +178,21 @@ def test_characters_of_every_kind_are_accepted():
 )
 def test_every_target_has_to_be_a_linear_layer(scorer, targets, message):
     with pytest.raises(ModelError, match=message):
-        add_adapters(scorer, Adapters(targets=targets), seed=1)
+        attach_to(scorer, Adapters(targets=targets), seed=1)
 
 
 def test_all_linear_layers_are_adapted_but_the_output_layer(scorer, tmp_path):
-    add_adapters(scorer, Adapters(targets=("all-linear",)), seed=1)
+    attach_to(scorer, Adapters(targets=("all-linear",)), seed=1)
     adapted = {
         name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in scorer.model.named_parameters() if "lora_" in name
     }
     assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
-    save_adapters(scorer, tmp_path)
+    save(scorer.model, scorer.tokenizer, scorer.name, tmp_path)
     assert json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"] == sorted(adapted)
 
 
 def test_the_end_of_a_path_names_a_layer(scorer):
-    add_adapters(scorer, Adapters(targets=("self_attn.q_proj",)), seed=1)
+    attach_to(scorer, Adapters(targets=("self_attn.q_proj",)), seed=1)
     assert all(".self_attn.q_proj." in name for name, p in scorer.model.named_parameters() if p.requires_grad)
 
 

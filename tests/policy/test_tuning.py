@@ -18,7 +18,7 @@ from twosome.evaluate.evaluator import evaluator_for
 from twosome.evaluate.retention import retain
 from twosome.observation import Observation
 from twosome.policy.loading import load_scorer
-from twosome.policy.tuning import load_tuned
+from twosome.policy.tuning import adapters_of, attach_to
 from twosome.ppo.train import Trainer, resume, train
 from twosome.runs import RunDirectory
 from twosome.scoring import action_log_probs, context_free_log_probs
@@ -89,7 +89,7 @@ def test_an_evaluation_says_which_weights_it_was_of(finished):
 def test_damaged_weights_are_named(finished, tmp_path):
     config = TrainConfig.from_json(RunDirectory.open(finished).read_config())
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_tuned(load_scorer(config), config, tmp_path, trainable=False)
+        attach_to(load_scorer(config), adapters_of(config), checkpoint=tmp_path, trainable=False)
 
 
 def test_random_weights_come_from_the_seed_and_are_not_the_models_own(config):

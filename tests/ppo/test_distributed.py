@@ -229,14 +229,14 @@ def train_with_little_memory(config: TrainConfig) -> None:
     def fail(*_: Any) -> None:
         raise torch.OutOfMemoryError("no memory left")
 
-    begin_tuning = build.begin_tuning
+    attach_to = build.attach_to
 
-    def add_and_break(scorer: Any, *arguments: Any) -> None:
-        begin_tuning(scorer, *arguments)
+    def add_and_break(scorer: Any, *arguments: Any, **settings: Any) -> None:
+        attach_to(scorer, *arguments, **settings)
         if os.environ["RANK"] == "1":
             scorer.model.get_base_model().model.layers[1].register_forward_pre_hook(fail)
 
-    with mock.patch.object(build, "begin_tuning", add_and_break):
+    with mock.patch.object(build, "attach_to", add_and_break):
         train(config)
 
 

@@ -9,7 +9,7 @@ from twosome import TrainConfig
 from twosome.bench.memory import peak_tensor_bytes
 from twosome.errors import ConfigError
 from twosome.estimate import GIB, tensor_bytes
-from twosome.policy.lm import trainable
+from twosome.policy.tuning import trainable
 from twosome.ppo.dry_run import dry_run
 from twosome.ppo.train import Trainer
 

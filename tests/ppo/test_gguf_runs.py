@@ -11,9 +11,10 @@ from tests.scoring.gguf_files import write_gguf
 from twosome import Agent
 from twosome.cli import main
 from twosome.errors import RunError
+from twosome.files import sha256
+from twosome.models import MergedAdapterWarning
 from twosome.ppo.train import resume, train
-from twosome.runs import RunDirectory, sha256
-from twosome.scoring.load import MergedAdapterWarning
+from twosome.runs import RunDirectory
 from twosome.trust import ChangedRunWarning
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="needs the extra gguf")

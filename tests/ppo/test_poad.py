@@ -17,7 +17,7 @@ from twosome import ActionScorer
 from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.decision import Decision
-from twosome.policy.lm import frozen_features
+from twosome.policy.tuning import frozen_features
 from twosome.ppo.credit.choices import choice_log_probs, estimate_choices, whole_actions
 from twosome.ppo.credit.poad import branchings, decompose
 from twosome.ppo.gae import estimate_advantages

@@ -17,7 +17,7 @@ from twosome.agent import Agent
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.errors import CheckpointError, DivergedError, EnvError, RunError
-from twosome.policy.lm import trainable
+from twosome.policy.tuning import trainable
 from twosome.ppo.state import RestartedEpisodesWarning
 from twosome.ppo.train import Trainer, resume, train
 from twosome.rollout import random_decisions

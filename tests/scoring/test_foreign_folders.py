@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from tests.scoring.tiny_models import DECISIONS, FAMILIES, byte_level, llama, tiny_model
 from twosome.errors import ModelError
-from twosome.policy.lm import Adapters, add_adapters
-from twosome.scoring import ActionScorer, load
-from twosome.scoring.load import MergedAdapterWarning
+from twosome.models import Adapters, MergedAdapterWarning, _load
+from twosome.policy.tuning import attach_to
+from twosome.scoring import ActionScorer
 
 
 def save_model(folder):
@@ -121,7 +121,7 @@ def test_training_starts_from_a_model_with_the_adapter_beside_it(folder):
         scorer = ActionScorer.from_pretrained(str(folder), device="cpu")
     assert close(scorer.log_probs(DECISIONS), expected)
     assert not close(plain, expected)
-    add_adapters(scorer, Adapters(targets=("q_proj",)), seed=1)
+    attach_to(scorer, Adapters(targets=("q_proj",)), seed=1)
     assert close(scorer.log_probs(DECISIONS), expected)
 
 
@@ -232,4 +232,4 @@ def test_attention_by_code_from_the_hub_needs_consent(folder):
 def test_an_adapter_is_not_merged_into_rounded_weights(folder):
     save_adapter(folder)
     with pytest.raises(ModelError, match="cannot take it exactly"):
-        load.load_model(str(folder), quantization="8bit")
+        _load.load_model(str(folder), quantization="8bit")

@@ -139,7 +139,7 @@ def test_quantization_of_a_gguf_file_is_refused(file):
 
 
 def test_code_for_gguf_weights_is_not_fetched_from_the_hub_unasked(file, monkeypatch):
-    monkeypatch.setattr("twosome.scoring.load._fetches_kernels", lambda architecture: architecture == "qwen2")
+    monkeypatch.setattr("twosome.models._load._fetches_kernels", lambda architecture: architecture == "qwen2")
     with pytest.raises(ModelError, match=r"run it.*--trust-remote-code"):
         load(file)
     assert load(file, trust_remote_code=True).method == "packed"

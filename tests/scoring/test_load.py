@@ -12,10 +12,10 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerFast, T5Config
 
 from tests.scoring.tiny_models import DECISIONS, FAMILIES, by_definition, byte_level, llama, tiny_model
-from twosome import models
 from twosome.decision import Decision
 from twosome.errors import ConfigError, MissingExtraError, ModelError
-from twosome.scoring import ActionScorer, load
+from twosome.models import _load, _names
+from twosome.scoring import ActionScorer
 from twosome.scoring.spans import SpanEncoder, UnknownTokenWarning
 
 
@@ -109,11 +109,11 @@ def test_a_model_of_another_kind_is_not_called_a_missing_file(folder):
 def test_auto_takes_a_gpu_then_an_apple_gpu_then_the_cpu(monkeypatch, cuda, mps, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert load._device("auto").type == device
+    assert _load._device("auto").type == device
     if device != "cuda":
-        assert load.resolve_dtype("auto", load._device("auto")) == torch.float32
+        assert _load.resolve_dtype("auto", _load._device("auto")) == torch.float32
     if mps:
-        assert load._device("mps").type == "mps"
+        assert _load._device("mps").type == "mps"
 
 
 @pytest.mark.parametrize("device", ["meta", "mps", "nowhere"])
@@ -141,7 +141,7 @@ def test_a_model_without_a_tokenizer_is_refused(folder):
 
 def test_quantization_without_bitsandbytes_names_the_extra(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
-    monkeypatch.setattr(load.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_load.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'twosome\[quantization\]'"):
         ActionScorer.from_pretrained(str(folder), quantization="8bit")
 
@@ -161,6 +161,6 @@ def test_arguments_out_of_range_are_refused(folder, argument, message):
 
 
 def test_a_missing_embedded_model_is_said_to_be_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr(models, "files", lambda package: tmp_path)
+    monkeypatch.setattr(_names, "files", lambda package: tmp_path)
     with pytest.raises(ModelError, match="'hearth' is not part of this installation"):
         ActionScorer.from_pretrained("hearth")

@@ -6,7 +6,8 @@ import torch
 from tests.scoring.tiny_models import DECISIONS, FAMILIES, SLIDING, byte_level, tiny_model
 from twosome import Decision
 from twosome.errors import ConfigError, ModelError
-from twosome.policy.lm import Adapters, add_adapters, recompute_layers, trainable
+from twosome.models import Adapters
+from twosome.policy.tuning import attach_to, recompute_layers, trainable
 from twosome.scoring import ActionScorer, adapters_off
 from twosome.scoring.checks import PackingWarning
 from twosome.scoring.lower import LowerLayers
@@ -24,7 +25,7 @@ def adapted(family="llama", layers=2, num_layers=4, targets=("all-linear",), **s
     """A scorer with adapters that change something, in float64 as the model is."""
     model = tiny_model(family, **{**FAMILIES.get(family, {}), "num_hidden_layers": num_layers, **settings})
     scorer = ActionScorer(model, byte_level(), method="packed")
-    add_adapters(scorer, Adapters(targets=targets, layers=layers), seed=1)
+    attach_to(scorer, Adapters(targets=targets, layers=layers), seed=1)
     with torch.random.fork_rng():
         torch.manual_seed(2)
         for parameter in trainable(scorer.model):
@@ -121,7 +122,7 @@ def test_gradients_are_the_same_where_forwards_and_layers_are_computed_once_more
 def test_a_model_scored_one_action_at_a_time_has_its_adapters_above_all_the_same():
     model = tiny_model("llama", **FAMILIES["llama"])
     scorer = ActionScorer(model, byte_level(), method="naive")
-    add_adapters(scorer, Adapters(layers=1), seed=1)
+    attach_to(scorer, Adapters(layers=1), seed=1)
     assert scorer.lower is None
     assert scorer.first_trained == 1
     assert {name.split(".layers.")[1][0] for name, p in scorer.model.named_parameters() if p.requires_grad} == {"1"}
@@ -135,7 +136,7 @@ def test_a_model_that_cannot_be_entered_in_the_middle_is_computed_whole_and_says
     layers[0].register_forward_hook(lambda module, args, output: setattr(model, "found", output.mean()))
     layers[1].register_forward_pre_hook(lambda module, args: (args[0] * model.found.exp(), *args[1:]))
     with pytest.warns(PackingWarning, match="computed from its lowest layer on"):
-        add_adapters(scorer, Adapters(layers=1), seed=1)
+        attach_to(scorer, Adapters(layers=1), seed=1)
     assert scorer.lower is None
 
 

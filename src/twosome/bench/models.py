@@ -7,7 +7,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from twosome.policy.lm import Adapters, add_adapters, trainable
+from twosome.models import Adapters
+from twosome.policy.tuning import attach_to, trainable
 from twosome.scoring import ActionScorer
 
 
@@ -72,7 +73,7 @@ def put_random_adapters(scorer: ActionScorer, targets: tuple[str, ...] = (), see
     Raises:
         ModelError: the model has no layers of the given names, or its family has no usual ones.
     """
-    add_adapters(scorer, Adapters(targets=targets), seed)
+    attach_to(scorer, Adapters(targets=targets), seed=seed)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         for parameter in trainable(scorer.model):

@@ -17,12 +17,13 @@ from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.request import Request, own_policy
 from twosome.evaluate.success import Evaluation, evaluate
+from twosome.files import sha256
 from twosome.policy.base import Policy, require_policy
 from twosome.policy.calibration import Calibration
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.loading import load_run, load_scorer, require_recorded_model
 from twosome.rollout import random_decisions
-from twosome.runs import RunDirectory, sha256
+from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
 from twosome.trust import open_checkpoint
 from twosome.versions import versions

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from twosome.errors import ConfigError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
+from twosome.files import sha256
 from twosome.policy.loading import load_run
-from twosome.runs import RunDirectory, sha256
+from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer, adapters_off
 from twosome.statistics import RESAMPLES, mcnemar, mean_drop_interval, middle_95
 from twosome.versions import versions

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from twosome.checkpoint_schema import CALIBRATION
-from twosome.policy.tensors import copy_into
+from twosome.checkpoint_tensors import copy_into
 
 TEMPERATURES = (0.05, 1000.0)
 """Below the first, the rounding errors of a model in half precision would act; at the second, differences of

@@ -6,14 +6,16 @@ from typing import Any
 
 from peft import PeftModel
 
+from twosome import models
 from twosome.checkpoint_schema import CALIBRATION, LEARNED
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, RunError, quote
+from twosome.files import sha256
 from twosome.policy.calibration import Calibration, load_calibration, save_calibration
 from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.policy.lm_policy import LanguageModelPolicy
-from twosome.policy.tuning import load_tuned, randomize, save_tuned
-from twosome.runs import RunDirectory, explain_write_errors, read_json, require_hashes, sha256, write_json
+from twosome.policy.tuning import adapters_of, attach_to, randomize
+from twosome.runs import RunDirectory, explain_write_errors, read_json, require_hashes, write_json
 from twosome.scoring import ActionScorer
 from twosome.trust import Consent, granted, open_checkpoint, read_settings, require_code_consent
 
@@ -76,7 +78,7 @@ def _build_policy(
     # Loading the weights of a whole model puts another model into the scorer.
     frozen = copy.copy(scorer) if config.asks_frozen_model and config.tuning == "full" else None
     if trained:
-        load_tuned(scorer, config, folder, trainable=False)
+        attach_to(scorer, adapters_of(config), checkpoint=folder, trainable=False)
     calibration = Calibration()
     if config.normalization == "learned":
         load_calibration(calibration, folder)
@@ -103,7 +105,7 @@ def save_policy(actor: LanguageModelPolicy, config: TrainConfig, folder: Path) -
             )
         trained = config.tuning == "full" or isinstance(actor.scorer.model, PeftModel)
         if trained:
-            save_tuned(actor.scorer, config, folder)
+            models.save(actor.scorer.model, actor.scorer.tokenizer, actor.scorer.name, folder)
         if config.normalization == "learned":
             save_calibration(actor.calibration, folder)
         content = {

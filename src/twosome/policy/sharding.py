@@ -20,8 +20,8 @@ from torch.distributed.fsdp import fully_shard
 from twosome.config import TrainConfig
 from twosome.distributed import Pace, Ranks
 from twosome.errors import ConfigError, ModelError
+from twosome.models import load_model, resolve_dtype
 from twosome.scoring import ActionScorer
-from twosome.scoring.load import load_model, resolve_dtype
 
 
 def load_sharded_scorer(config: TrainConfig, ranks: Ranks) -> ActionScorer:

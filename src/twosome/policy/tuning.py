@@ -5,18 +5,43 @@ when all weights are trained it is a copy, which doubles the memory for weights.
 """
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from twosome.checkpoint_schema import LEARNED
 from twosome.config import TrainConfig
-from twosome.errors import quote
-from twosome.policy.lm import Adapters, add_adapters, load_adapters, save_adapters
-from twosome.policy.tensors import damaged, read_tensors
-from twosome.scoring import ActionScorer
-from twosome.scoring.load import without_progress_bar
+from twosome.errors import ModelError
+from twosome.models import Adapters, attach, decoder_layers
+from twosome.policy.critic import State
+from twosome.scoring import ActionScorer, adapters_off, inner_model
+
+
+def adapters_of(config: TrainConfig) -> Adapters | None:
+    """The adapters that the settings name; None where all weights are trained."""
+    if config.tuning == "full":
+        return None
+    return Adapters(config.lora_rank, config.lora_alpha, config.lora_targets, config.lora_layers)
+
+
+def attach_to(
+    scorer: ActionScorer,
+    adapters: Adapters | None,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    trainable: bool = True,
+) -> None:
+    """Give the scorer's model what is trained of it; see `twosome.models.attach`.
+
+    With adapters in the upper layers alone, the scorer keeps what lies below for each decision.
+    """
+    scorer.model = attach(scorer.model, scorer.name, adapters, seed=seed, checkpoint=checkpoint, trainable=trainable)
+    if adapters is not None and adapters.layers is not None:
+        _, layers = decoder_layers(inner_model(scorer.model))
+        scorer.reuse_below(len(layers) - adapters.layers)
 
 
 def frozen_copy(scorer: ActionScorer, config: TrainConfig) -> ActionScorer:
@@ -28,66 +53,6 @@ def frozen_copy(scorer: ActionScorer, config: TrainConfig) -> ActionScorer:
     return frozen
 
 
-def begin_tuning(scorer: ActionScorer, config: TrainConfig) -> None:
-    """Make trainable what the settings say, in float32; nothing changes in what the model says.
-
-    Raises:
-        ModelError: the model has no layers for the adapters that the settings name.
-    """
-    if config.tuning == "full":
-        scorer.model = scorer.model.float().requires_grad_(True)
-    else:
-        add_adapters(scorer, _adapters(config), config.seed)
-
-
-def save_tuned(scorer: ActionScorer, config: TrainConfig, folder: Path) -> None:
-    """Write what was trained: adapters for PEFT, or a whole model for Transformers, tokenizer included."""
-    if config.tuning == "lora":
-        save_adapters(scorer, folder)
-        return
-    # One file, whatever its size, so that its hash says which weights these are.
-    with without_progress_bar(is_local=True):
-        scorer.model.save_pretrained(str(folder), safe_serialization=True, max_shard_size="100TB")
-    scorer.tokenizer.save_pretrained(str(folder))
-
-
-def load_tuned(scorer: ActionScorer, config: TrainConfig, folder: Path, *, trainable: bool) -> None:
-    """Put what `save_tuned` wrote into the scorer that the settings name.
-
-    Raises:
-        CheckpointError: the folder does not hold what was trained with these settings.
-    """
-    if config.tuning == "lora":
-        load_adapters(scorer, _adapters(config), folder, trainable=trainable)
-        return
-    # Into the model that the settings name: what the folder says of itself may name code to run.
-    path = folder / LEARNED["full"]
-    tensors = read_tensors(path)
-    if other := {tensor.dtype for tensor in tensors.values()} - {torch.float32}:
-        raise damaged(path, f"it has tensors of {', '.join(map(str, other))}; expected torch.float32 alone")
-    make: Any = type(scorer.model)
-    try:
-        with without_progress_bar(is_local=True):
-            model, found = make.from_pretrained(
-                None,
-                config=scorer.model.config,
-                state_dict=tensors,
-                dtype=torch.float32,
-                device_map={"": scorer.device},
-                output_loading_info=True,
-            )
-    except (RuntimeError, ValueError) as error:
-        raise damaged(path, quote(str(error))) from error
-    for reason in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if names := sorted(map(str, found[reason])):
-            raise damaged(path, f"{len(names)} {reason.replace('_', ' ')}, {quote(names[0])} first")
-    scorer.model = model.eval().requires_grad_(trainable)
-
-
-def _adapters(config: TrainConfig) -> Adapters:
-    return Adapters(config.lora_rank, config.lora_alpha, config.lora_targets, config.lora_layers)
-
-
 def randomize(scorer: ActionScorer, seed: int) -> None:
     """Give the scorer's model fresh weights, as its family initializes them: the same architecture without a prior."""
     with torch.random.fork_rng():
@@ -96,3 +61,45 @@ def randomize(scorer: ActionScorer, seed: int) -> None:
     scorer.model = fresh.to(device=scorer.device, dtype=scorer.model.dtype).eval()
     # What adapters are saved with: on the trained model of that name they would mean nothing.
     scorer.name = f"{scorer.name}, randomly initialized with seed {seed}"
+
+
+def recompute_layers(scorer: ActionScorer) -> None:
+    """Gradient checkpointing, by Transformers: keep each layer's input alone and compute the rest once more.
+
+    Transformers does so in layers that are in training mode. Only these modules are put into it, not what they are
+    made of, so that every dropout inside stays off and scores do not depend on chance.
+
+    Raises:
+        ModelError: the model's family has no gradient checkpointing, or its layers apply dropout themselves.
+    """
+    base = inner_model(scorer.model)
+    layers = [module for module in base.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise ModelError(
+            f"the layers of {scorer.name!r} know no gradient checkpointing. Leave out --gradient-checkpointing; "
+            "a smaller --max-tokens-per-forward needs less memory, too."
+        )
+    for name, value in vars(layers[0]).items():
+        if "drop" in name and isinstance(value, float) and value > 0:
+            raise ModelError(
+                f"the layers of {scorer.name!r} apply dropout themselves ({name} = {value}), so with "
+                "--gradient-checkpointing scores would depend on chance. Set it to 0 in the model's config.json."
+            )
+    # Until Transformers 5.2x the method had the second name, which later versions warn of.
+    name = "activation_checkpointing_enable"
+    enable = getattr(base, name, None) or base.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+    for layer in layers:
+        layer.training = True
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that the actor's optimizer changes, in the model's order."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def frozen_features(scorer: ActionScorer, states: Sequence[State]) -> torch.Tensor:
+    """What the frozen model makes of each text, or tokens: its features for the critic, ``[B, D]`` in float32."""
+    with adapters_off(scorer.model), torch.no_grad():
+        features: torch.Tensor = scorer.prompt_features(states)
+    return features

@@ -22,11 +22,10 @@ from twosome.extras import require_extras
 from twosome.launch import require_equal_shares
 from twosome.policy.calibration import Calibration
 from twosome.policy.critic import Critic, State, ValueHead
-from twosome.policy.lm import frozen_features, recompute_layers, trainable
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.loading import load_scorer
 from twosome.policy.sharding import load_sharded_scorer
-from twosome.policy.tuning import begin_tuning, frozen_copy, load_tuned
+from twosome.policy.tuning import adapters_of, attach_to, frozen_copy, frozen_features, recompute_layers, trainable
 from twosome.ppo.cloning import imitate
 from twosome.ppo.credit import Algorithm
 from twosome.ppo.microbatch import fit_to_memory
@@ -188,10 +187,7 @@ def _models(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> tuple
     else:
         scorer = load_scorer(config, device=ranks.device(config.device))
     frozen = frozen_copy(scorer, config)
-    if checkpoint is None:
-        begin_tuning(scorer, config)
-    else:
-        load_tuned(scorer, config, checkpoint, trainable=True)
+    attach_to(scorer, adapters_of(config), seed=config.seed, checkpoint=checkpoint)
     if config.gradient_checkpointing:
         recompute_layers(scorer)
     return scorer, frozen

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, optim
 
 from twosome.checkpoint_schema import CRITIC, FEATURES, OPTIMIZERS
+from twosome.checkpoint_tensors import copy_into, damaged, read_tensors, require_like
 from twosome.policy.critic import Critic, State
-from twosome.policy.tensors import copy_into, damaged, read_tensors, require_like
 
 
 def save_critic(critic: Critic, folder: Path) -> None:

@@ -23,9 +23,9 @@ from twosome.envs.checked import env_seeds
 from twosome.errors import DivergedError
 from twosome.observation import Observation
 from twosome.play import play
-from twosome.policy.lm import trainable
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.planner import Planner
+from twosome.policy.tuning import trainable
 from twosome.ppo.microbatch import micro_batches
 
 NOISE = 0.1

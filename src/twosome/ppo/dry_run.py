@@ -26,7 +26,7 @@ from twosome.estimate import (
     recorded,
     tensor_bytes,
 )
-from twosome.policy.lm import trainable
+from twosome.policy.tuning import trainable
 from twosome.ppo.cloning import BATCH, PASSES, Demonstrations, clone, demonstrate
 from twosome.ppo.microbatch import IntArray, micro_batches
 from twosome.ppo.train import Trainer

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from twosome.decision import Decision
 from twosome.distributed import Ranks
-from twosome.policy.lm import trainable
+from twosome.policy.tuning import trainable
 from twosome.ppo.build import Parts
 from twosome.ppo.credit.algorithm import Credit
 from twosome.ppo.credit.choices import choice_log_probs

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from twosome import models
 from twosome.checkpoint_schema import WINDOW, read_state
 from twosome.config import TrainConfig
 from twosome.distributed import Ranks
@@ -17,7 +18,6 @@ from twosome.envs import callables
 from twosome.errors import CheckpointError, DivergedError, quote
 from twosome.policy.calibration import load_calibration, save_calibration
 from twosome.policy.fingerprint import model_files, require_same_model
-from twosome.policy.tuning import save_tuned
 from twosome.ppo.build import Parts
 from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, save_critic, save_optimizers
 from twosome.ppo.reward_scale import RewardScale
@@ -165,7 +165,7 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs:
     config = parts.config
     if state.model_files is None:
         state.model_files = model_files(config)
-    save_tuned(parts.scorer, config, folder)
+    models.save(parts.scorer.model, parts.scorer.tokenizer, parts.scorer.name, folder)
     if config.learns_normalization:
         save_calibration(parts.actor.calibration, folder)
     save_critic(parts.critic, folder)

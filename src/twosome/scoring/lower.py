@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from twosome.errors import ModelError
+from twosome.models import decoder_layers
 from twosome.scoring.adapters import inner_model
 from twosome.scoring.attention import model_mask
 from twosome.scoring.cache import BoundedCache
@@ -28,22 +28,6 @@ from twosome.scoring.trie import ActionTrie
 
 KEPT_BYTES = 2**29
 """Most memory for states that are kept; beyond it those that were not asked for longest are computed again."""
-
-
-def decoder_layers(model: Any) -> tuple[str, nn.ModuleList]:
-    """The name of a model's list of layers, and the layers in the order in which tokens pass them.
-
-    Raises:
-        ModelError: it has no such list.
-    """
-    count = model.config.get_text_config().num_hidden_layers
-    for name, module in inner_model(model).named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
-            return name, module
-    raise ModelError(
-        f"the model has {count} layers, as its config.json says, but no list of so many: there is no telling which "
-        "are the upper ones. Leave out --lora-layers."
-    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +51,7 @@ class LowerLayers:
         self._base = inner_model(model).base_model
         self._config = model.config
         self._dtype = model.dtype
-        self._layers = list(decoder_layers(model)[1])
+        self._layers = list(decoder_layers(inner_model(model))[1])
         self.first = first
         self._hand_on_tuples = False
         self._known: BoundedCache[tuple[Any, ...], _Known] = BoundedCache(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.errors import ConfigError, ModelError, PromptTooLongError
+from twosome.models import load_model
 from twosome.scoring.adapters import inner_model
 from twosome.scoring.bounded import recomputed_if_large, split_to_fit
 from twosome.scoring.cache import BoundedCache
@@ -27,7 +28,6 @@ from twosome.scoring.checks import (
     reuse_fault,
 )
 from twosome.scoring.forest import Costs, PackedRow, most_tokens, pack
-from twosome.scoring.load import Device, load_model
 from twosome.scoring.lower import LowerLayers
 from twosome.scoring.naive import naive_token_log_probs
 from twosome.scoring.packed import Lower, max_nodes, packed_token_log_probs, row_costs
@@ -132,7 +132,7 @@ class ActionScorer:
         name_or_path: str,
         *,
         dtype: DType = "auto",
-        device: Device = "auto",
+        device: str = "auto",
         quantization: Quantization = None,
         trust_remote_code: bool = False,
         method: Method = "auto",

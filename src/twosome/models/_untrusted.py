@@ -1,8 +1,8 @@
-"""What a model's files may be and say: nothing that makes Transformers read outside of the folder, or run other code.
+"""What the files of a model from anywhere may be and say: nothing that makes Transformers leave its folder or run code.
 
 Code that a folder holds runs only where it is asked for, which Transformers sees to. But its files may be links, and
 its settings may name files elsewhere and code on the Hugging Face Hub that computes attention. Weights that are
-elsewhere `twosome.models` refuses, in any case.
+elsewhere are refused in any case (`_names.require_own_weights`).
 """
 
 import json
@@ -15,8 +15,8 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from twosome import models
 from twosome.errors import ModelError, quote
+from twosome.models._names import readable_files
 
 _PLAIN = re.compile(r"[\w.-]+")
 _IMPLEMENTATION = re.compile(r"[\w|]+")
@@ -30,7 +30,7 @@ def require_own_files(folder: Path) -> None:
     """
     top = folder.resolve()
     roots = [top, *([top.parents[1] / "blobs"] if top.parent.name == "snapshots" else [])]
-    for path in models.readable_files(folder):
+    for path in readable_files(folder):
         try:
             place = path.resolve(strict=True)
             is_file = stat.S_ISREG(place.stat().st_mode)

@@ -19,15 +19,12 @@ from peft import PeftConfig, PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from twosome import models
 from twosome.errors import ConfigError, MissingExtraError, ModelError, TwosomeError, quote
-from twosome.scoring.adapters import quiet_peft, require_plain_names
-from twosome.scoring.outside import require_own_files, require_own_settings
+from twosome.models import _gguf, _names
+from twosome.models._peft import quiet_peft, require_plain_names
+from twosome.models._untrusted import require_own_files, require_own_settings
 from twosome.setting_types import DType, Quantization
 
-Device = str
-
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _WEIGHT_TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -39,7 +36,7 @@ def load_model(
     name_or_path: str,
     *,
     dtype: DType = "auto",
-    device: Device = "auto",
+    device: str = "auto",
     quantization: Quantization = None,
     trust_remote_code: bool = False,
 ) -> tuple[Any, Any]:
@@ -54,8 +51,8 @@ def load_model(
         raise ConfigError(f"dtype is {dtype!r}; expected one of {', '.join(get_args(DType))}.")
     where = _device(device)
     settings: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
-    folder = models.adapter_folder(name_or_path)
-    if quantization is not None and models.gguf.is_gguf(name_or_path):
+    folder = _names.adapter_folder(name_or_path)
+    if quantization is not None and _gguf.is_gguf(name_or_path):
         raise ModelError(
             f"the weights in the GGUF file {quote(name_or_path)} are unpacked when they are read, and cannot be loaded "
             f"in {quantization}. Leave out --quantization, or give the model as a folder that Transformers saved."
@@ -69,7 +66,7 @@ def load_model(
         settings["quantization_config"] = _quantization_config(quantization, settings["dtype"])
 
     def load(name: str, source: str) -> tuple[Any, Any]:
-        if models.gguf.is_gguf(name):
+        if _gguf.is_gguf(name):
             return _load_file(name, where, settings, trust_remote_code=trust_remote_code)
         return _load(name, source, where, settings, {"trust_remote_code": trust_remote_code})
 
@@ -83,11 +80,11 @@ def load_model(
 def _load(
     name_or_path: str, source: str, where: torch.device, settings: dict[str, Any], common: dict[str, bool]
 ) -> tuple[Any, Any]:
-    if not common["trust_remote_code"] and (folder := models.locate(name_or_path)) is not None:
+    if not common["trust_remote_code"] and (folder := _names.locate(name_or_path)) is not None:
         require_own_files(folder)
     with _interpreting(
         lambda found: (
-            f"found no model {quote(name_or_path)}: {found} Give {models.NAMES[0]!r}, a folder with config.json, a "
+            f"found no model {quote(name_or_path)}: {found} Give {_names.NAMES[0]!r}, a folder with config.json, a "
             "GGUF file, or an id on the Hugging Face Hub (which needs a connection the first time)."
         )
     ):
@@ -129,8 +126,8 @@ def _load_file(
     name_or_path: str, where: torch.device, settings: dict[str, Any], *, trust_remote_code: bool
 ) -> tuple[Any, Any]:
     """The model in a GGUF file, its weights unpacked: from then on like any other."""
-    path = models.gguf.locate_file(name_or_path)
-    header = models.gguf.read_header(path)
+    path = _gguf.locate_file(name_or_path)
+    header = _gguf.read_header(path)
     if not trust_remote_code and _fetches_kernels(header.architecture):
         raise ModelError(
             f"for the architecture {quote(header.architecture)} of {quote(name_or_path)} Transformers would fetch "
@@ -205,13 +202,13 @@ def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]
     Left beside the model, the adapter would be wiped when adapters of a run's own are put on.
     """
     name = str(folder)
-    base = models.base_of_adapter(name)
-    if not (folder / _ADAPTER_WEIGHTS).is_file():
+    base = _names.base_of_adapter(name)
+    if not (folder / _names.ADAPTER_WEIGHTS).is_file():
         raise ModelError(
-            f"the adapter in {quote(name)} has no {_ADAPTER_WEIGHTS}. Other formats run code when they are opened, so "
-            "save an adapter that you trust anew, with PEFT: save_pretrained(FOLDER)."
+            f"the adapter in {quote(name)} has no {_names.ADAPTER_WEIGHTS}. Other formats run code when they are "
+            "opened, so save an adapter that you trust anew, with PEFT: save_pretrained(FOLDER)."
         )
-    if base is not None and models.adapter_folder(base) is not None:
+    if base is not None and _names.adapter_folder(base) is not None:
         raise ModelError(
             f"the adapter in {quote(name)} is for {quote(base)}, which holds an adapter, too. Merge the two "
             "first, with PEFT: merge_and_unload() and save_pretrained(FOLDER)."
@@ -240,7 +237,7 @@ def _load_with_adapter(folder: Path, load: Callable[[str, str], tuple[Any, Any]]
         # PEFT only warns of layers that the adapter lacks, and leaves them without effect.
         warnings.filterwarnings("error", ".*missing adapter keys")
         config = PeftConfig.from_pretrained(name)
-        require_plain_names(config, folder / _ADAPTER_WEIGHTS)
+        require_plain_names(config, folder / _names.ADAPTER_WEIGHTS)
         merged = PeftModel.from_pretrained(model, name, config=config).merge_and_unload(safe_merge=True)
     _require_finite(name, merged)
     warnings.warn(
@@ -310,14 +307,14 @@ def without_progress_bar(*, is_local: bool) -> Iterator[None]:
 
 
 def _source(name_or_path: str) -> str:
-    folder = models.locate(name_or_path)
+    folder = _names.locate(name_or_path)
     if folder is None:
         return name_or_path
     if folder.is_file():
         return str(folder)
     if not any(folder.glob("*.safetensors")):
         raise ModelError(_weights_message(name_or_path, str(folder), ""))
-    models.require_own_weights(folder)
+    _names.require_own_weights(folder)
     return str(folder)
 
 
@@ -368,7 +365,7 @@ def _quantization_config(quantization: str, dtype: torch.dtype) -> Any:
     )
 
 
-def _device(device: Device) -> torch.device:
+def _device(device: str) -> torch.device:
     if device == "auto":
         has_mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
