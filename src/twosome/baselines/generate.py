@@ -33,9 +33,10 @@ from twosome.baselines.writing import Written, chances, write
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import DivergedError
+from twosome.models import Adapters
 from twosome.observation import Observation, decision_of
 from twosome.policy.critic import Critic, ValueHead
-from twosome.policy.lm import Adapters, add_adapters, frozen_features, trainable
+from twosome.policy.tuning import attach_to, frozen_features, trainable
 from twosome.ppo.gae import estimate_advantages, normalize_advantages
 from twosome.ppo.loss import PolicyLoss, clipped_surrogate, value_loss
 from twosome.rollout import Collector, Rollout
@@ -194,7 +195,7 @@ def train_generate(config: GenerateConfig, record: Record) -> WritingPolicy:
         TwosomeError: whatever went wrong, with what to do about it.
     """
     scorer = ActionScorer.from_pretrained(config.model)
-    add_adapters(scorer, Adapters(), config.seed)
+    attach_to(scorer, Adapters(), seed=config.seed)
     policy, rng = WritingPolicy(scorer, config), np.random.default_rng(config.seed)
     gamma = text.gamma_of(config.env, {})
     make = text.maker(config.env, {}, policy.fits)
