@@ -543,6 +543,26 @@ def test_a_damaged_measurement_is_named_and_its_run_not_counted(experiment, cont
     assert path not in [run.path for run in collection.runs]
 
 
+def test_the_time_to_a_level_is_that_of_the_updates_until_it_was_reached(experiment, tmp_path):
+    file = tmp_path / "numbers.json"
+    assert main(["report", str(experiment), "--numbers", str(file)]) == 0
+    found = {(n.method, n.seed): n.mean for n in Results.load(file).numbers if n.what == "seconds to 90 %"}
+    assert found == {("a", 1): 18, ("a", 2): 21, ("a", 3): 24, ("a", 4): None, ("b", 1): None, ("b", 2): None}
+
+
+def test_how_much_was_invalid_is_told_of_the_start_the_middle_and_the_end(experiment, tmp_path):
+    path = experiment / "T" / "a" / "seed-1" / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    shares = (0.9, 0.8, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1)
+    path.write_text(
+        "".join(json.dumps({**row, "invalid_share": share}) + "\n" for row, share in zip(rows, shares, strict=True))
+    )
+    file = tmp_path / "numbers.json"
+    assert main(["report", str(experiment), "--numbers", str(file)]) == 0
+    found = [(n.what, n.method, n.seed, n.mean) for n in Results.load(file).numbers if "invalid" in n.what]
+    assert found == [(f"invalid share, {w}", "a", 1, m) for w, m in (("start", 0.9), ("middle", 0.5), ("end", 0.1))]
+
+
 def test_numbers_are_not_written_of_a_part(experiment, tmp_path, capsys):
     file = tmp_path / "numbers.json"
     assert main(["report", str(experiment), "--numbers", str(file)]) == 0

@@ -88,6 +88,7 @@ def checked_metrics(run: RunDirectory) -> list[dict[str, Any]]:
         for name in row:
             if name.endswith("_s"):
                 _require(where, row, name, _is_number)
+        _require(where, row, "invalid_share", _is_share, optional=True)
         _require(where, row, "warnings", _is_names, optional=True)
         if row["decisions"] <= before:
             raise RunError(f"{where} has {row['decisions']} decisions, not more than the line before.")

@@ -76,7 +76,12 @@ class Run:
     @property
     def seconds(self) -> float:
         """Time that its updates took, without start and evaluation."""
-        return float(sum(value for row in self.metrics for name, value in row.items() if name.endswith("_s")))
+        return self.seconds_to(self.decisions)
+
+    def seconds_to(self, decisions: int) -> float:
+        """Time that its updates took until so many decisions were made."""
+        rows = [row for row in self.metrics if row["decisions"] <= decisions]
+        return float(sum(value for row in rows for name, value in row.items() if name.endswith("_s")))
 
     @property
     def warnings(self) -> list[dict[str, Any]]:

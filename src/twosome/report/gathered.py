@@ -1,6 +1,6 @@
 """The numbers of all runs below a folder, in the one schema of `twosome.report.numbers`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,15 @@ def _of_run(run: Run, seed: Mapping[str, Any]) -> Iterator[Number]:
     where: dict[str, Any] = {"world": _bare(run.world), "method": run.method, "seed": seed["seed"], "commit": commit}
     yield from _of_document(run.evaluation, *where.values())
     returns = [row["return_mean"] for row in run.metrics if row["return_mean"] is not None]
-    yield Number("decisions to 90 %", mean=seed["decisions_to_90_percent"], **where)
+    reached = seed["decisions_to_90_percent"]
+    yield Number("decisions to 90 %", mean=reached, **where)
+    yield Number("seconds to 90 %", mean=None if reached is None else round(run.seconds_to(reached), 1), **where)
     if returns:
         yield Number("mean return over training", mean=float(np.mean(returns)), **where)
     yield Number("decisions", mean=run.decisions, **where)
     yield Number("seconds", mean=round(run.seconds, 1), **where)
+    for when, share in _invalid_shares(run.metrics):
+        yield Number(f"invalid share, {when}", mean=share, **where)
     for number in run.also:
         if number.method:  # somebody else than the run, to compare it with
             yield replace(number, world=number.world or where["world"])
@@ -70,6 +74,19 @@ def _of_run(run: Run, seed: Mapping[str, Any]) -> Iterator[Number]:
             yield replace(number, method=trained, seed=where["seed"], commit=commit)
         else:
             yield replace(number, **where)
+
+
+def _invalid_shares(metrics: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
+    """How many decisions said nothing valid, in the first, the middle and the last tenth of the updates of a run.
+
+    Nothing of a run in which that cannot happen.
+    """
+    shares = [row["invalid_share"] for row in metrics if row.get("invalid_share") is not None]
+    tenth = max(1, len(shares) // 10)
+    if shares:
+        middle = (len(shares) - tenth) // 2
+        for when, begin in (("start", 0), ("middle", middle), ("end", len(shares) - tenth)):
+            yield when, float(np.mean(shares[begin : begin + tenth]))
 
 
 def _of_document(
