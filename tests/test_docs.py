@@ -67,7 +67,7 @@ def test_the_page_about_agents_runs_from_its_first_block_to_its_last(tmp_path):
     )
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines()[0] in AGENT
-    assert len(list((tmp_path / "my-agent").iterdir())) == 3
+    assert len(list((tmp_path / "my-agent").iterdir())) == 4
 
 
 def test_a_baseline_in_one_file_plays_by_the_command_of_the_page(tmp_path, monkeypatch, capsys):

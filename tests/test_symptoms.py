@@ -181,7 +181,7 @@ def test_warnings_and_metrics_of_a_resumed_run_are_those_of_one_that_never_stopp
 
 
 def test_looking_for_what_is_wrong_changes_nothing_that_is_learned(tmp_path, monkeypatch):
-    config = tests.environments.counting_run(tmp_path / "watched", total_steps=32 * 10)
+    config = tests.environments.counting_run(tmp_path / "watched", total_steps=32 * 10, normalization="word")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)
         watched = train(config)

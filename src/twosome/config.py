@@ -31,7 +31,7 @@ from twosome.setting_types import (
 
 # Settings for the embedded model, tuned on TomatoSalad and TomatoLettuceSalad; see docs/training.md.
 _DEFAULT: dict[str, Any] = {
-    "normalization": "word",
+    "normalization": "learned",
     "total_steps": 20_000,
     "num_envs": 4,
     "rollout_steps": 32,
@@ -64,7 +64,6 @@ _DEFAULT_BY_ENV: dict[str, dict[str, Any]] = {
 # so experience is cheap and updates are dear: rollouts are eight times as large.
 _PRETRAINED: dict[str, Any] = {
     **_DEFAULT,
-    "normalization": "learned",
     "total_steps": 40_960,
     "num_envs": 16,
     "rollout_steps": 64,

@@ -16,6 +16,7 @@ def config():
         env="twosome/TomatoSalad-v0",
         num_envs=2,
         rollout_steps=8,
+        normalization="word",
         policy_minibatches=2,
         value_minibatches=2,
         total_steps=32,

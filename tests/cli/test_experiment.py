@@ -325,7 +325,7 @@ def test_the_untrained_model_is_measured_once_for_each_way_of_asking(file):
     changed(
         file,
         "[methods.scratch]",
-        '[methods.none]\nnormalization = "none"\n[methods.slow]\nclip = 0.1\n[methods.scratch]',
+        '[methods.none]\nnormalization = "none"\n[methods.slow]\nnormalization = "word"\nclip = 0.1\n[methods.scratch]',
     )
     measured = [(cell.method, cell.seed) for cell in read_grid(file).cells if cell.untrained]
     assert measured == [("word", 1), ("none", 1)]

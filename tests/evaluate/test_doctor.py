@@ -11,6 +11,7 @@ import tests.toy_text  # noqa: F401 - registers the environments
 from twosome.cli import main
 from twosome.evaluate.doctor import Examination, examine
 from twosome.report.tokens import save_tokens
+from twosome.setting_types import Normalization
 
 _CHARSET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,<>&\"'"
 GOOD = ("take the bowl", "chop the tomato", "walk to the cutting board")
@@ -52,8 +53,10 @@ class Kitchen(gymnasium.Env[dict[str, Any], Any]):
 gymnasium.register("twosome-tests/Kitchen-v0", Kitchen)
 
 
-def examined(env: str = "twosome-tests/Kitchen-v0", **kwargs: Any) -> Examination:
-    return examine(env, kwargs, "hearth", episodes=4)
+def examined(
+    env: str = "twosome-tests/Kitchen-v0", normalization: Normalization | None = None, **kwargs: Any
+) -> Examination:
+    return examine(env, kwargs, "hearth", normalization=normalization, episodes=4)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_fault_of_the_texts_is_named_first(fault, code):
 
 
 def test_a_prior_that_is_certain_is_named_first():
-    found = examined("toy-text/Taxi-v0", max_episode_steps=20)
+    found = examined("toy-text/Taxi-v0", "word", max_episode_steps=20)
     assert found.findings[0].code == "prior-certain"
     assert found.untrained["word"]["entropy_share"] < 0.15 < found.untrained["learned"]["entropy_share"]
     assert "--normalization learned" in found.recommendation[-1]

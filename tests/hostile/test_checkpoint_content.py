@@ -157,7 +157,7 @@ def test_a_changed_setting_is_named(run):
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "normalization": "token"}))
     for ask in (Agent.load, resume):
-        with pytest.raises(RunError, match="normalization is 'token' and was 'word'"):
+        with pytest.raises(RunError, match="normalization is 'token' and was 'learned'"):
             ask(run.path)
     file.write_text(json.dumps({**content, "threads": 2}))
     with pytest.warns(ChangedRunWarning, match="threads is 2 and was 1"):

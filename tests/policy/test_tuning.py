@@ -28,13 +28,15 @@ START = tests.environments.decision("You have decided 0 times. Now you", 0)
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return tests.environments.counting_run(tmp_path / "run", checkpoint_every=32, tuning="full", actor_lr=1e-4)
+    settings = {"checkpoint_every": 32, "tuning": "full", "actor_lr": 1e-4, "normalization": "word"}
+    return tests.environments.counting_run(tmp_path / "run", **settings)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("full") / "run"
-    return train(tests.environments.counting_run(path, checkpoint_every=32, tuning="full", actor_lr=1e-4))
+    settings = {"checkpoint_every": 32, "tuning": "full", "actor_lr": 1e-4, "normalization": "word"}
+    return train(tests.environments.counting_run(path, **settings))
 
 
 def test_all_weights_learn_and_the_critic_goes_on_reading_the_model_as_it_was(config):

@@ -38,8 +38,8 @@ def test_the_best_action_is_learnt_in_seconds(config):
     """ "go left" pays 1 at once; waiting first costs time, going right costs money."""
     path = train(replace(config, total_steps=640))
     first, last = RunDirectory.open(path).read_metrics()[0], RunDirectory.open(path).read_metrics()[-1]
-    assert first["return_mean"] < 0.8
-    assert last["return_mean"] > 0.9
+    assert first["return_mean"] < last["return_mean"]
+    assert last["return_mean"] > 0.95
     start = "You have decided 0 times. Now you"
     assert Agent.load(path).distribution(tests.environments.decision(start, 0))[0] > 0.9
 

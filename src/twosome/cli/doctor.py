@@ -18,7 +18,7 @@ from twosome.errors import visible
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
 from twosome.json_argument import JsonObject
-from twosome.setting_types import require_at_least
+from twosome.setting_types import Normalization, require_at_least
 
 if TYPE_CHECKING:
     from twosome.evaluate.doctor import Examination
@@ -45,6 +45,8 @@ class Doctor:
     model: str = "hearth"
     """The embedded "hearth", a Hugging Face id, or a folder with a model."""
     loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
+    normalization: Normalization | None = None
+    """The one that the run is to have, which the findings are about; the preset's otherwise."""
     episodes: int = 10
     """Episodes of each policy; fewer where they are longer than 60 decisions on average."""
     seed: int = 0
@@ -73,6 +75,7 @@ def main(arguments: Sequence[str]) -> int:
         options.env_kwargs,
         options.model,
         loading=options.loading,
+        normalization=options.normalization,
         episodes=options.episodes,
         seed=options.seed,
     )

@@ -136,6 +136,7 @@ def examine(
     model: str,
     *,
     loading: ModelOptions | None = None,
+    normalization: Normalization | None = None,
     episodes: int = 10,
     seed: int = 0,
 ) -> Examination:
@@ -146,6 +147,7 @@ def examine(
         env_kwargs: its keyword arguments.
         model: the language model's name.
         loading: how to load it.
+        normalization: the one that the run is to have; the preset's otherwise.
         episodes: of each policy, at least; fewer where they take longer than 60 decisions on average.
         seed: of the environments and of the choice of actions.
 
@@ -154,8 +156,9 @@ def examine(
     """
     scorer = ActionScorer.from_pretrained(model, **(loading or ModelOptions()).given())
     gamma = text.gamma_of(env, env_kwargs)
+    normalization = normalization or TrainConfig(env=env, model=model).normalization
     return _Doctor(scorer, text.maker(env, env_kwargs, scorer.fits), gamma, episodes, seed).examine(
-        env, env_kwargs, model
+        env, env_kwargs, model, normalization
     )
 
 
@@ -171,8 +174,9 @@ class _Doctor:
         self.scorer, self.make, self.gamma, self.episodes, self.seed = scorer, make, gamma, episodes, seed
         self.facts: dict[str, float | int | None] = {}
 
-    def examine(self, env: str, env_kwargs: dict[str, Any], model: str) -> Examination:
-        normalization: Normalization = TrainConfig(env=env, model=model).normalization
+    def examine(
+        self, env: str, env_kwargs: dict[str, Any], model: str, normalization: Normalization
+    ) -> Examination:
         began = time.perf_counter()
         random, met = self._play(Uniform())
         self.facts["step_ms"] = 1000 * (time.perf_counter() - began) / max(1, self.facts["random_decisions"] or 0)
@@ -476,7 +480,7 @@ def _duplicates(doctor: _Doctor, decisions: Sequence[Decision], normalization: N
     doctor.facts["decisions_with_duplicates"] = len(affected)
     if not affected:
         return []
-    actor = LanguageModelPolicy(doctor.scorer, normalization)
+    actor = doctor._actor(normalization, affected)
     moved = []
     for decision, row in zip(affected, actor.probabilities(affected), strict=True):
         once: dict[str, float] = {}

@@ -188,7 +188,7 @@ def test_all_four_is_each_of_them_after_another(played):
 
 def test_the_experiment_differs_in_its_environments_alone():
     grid = read_grid(ROOT / "benchmarks" / "experiments" / "prompts.toml")
-    usual = TrainConfig(env="TomatoSalad")
+    usual = TrainConfig(env="TomatoSalad", normalization="word")
     for cell in grid.cells:
         same = dataclasses.replace(cell.config, env=usual.env, seed=usual.seed, output=None)
         assert same == usual
