@@ -167,6 +167,9 @@ class TrainConfig:
 
     num_envs: SmallCount = _FROM_PRESET
     """Environments that are stepped side by side (E)."""
+    env_workers: Annotated[int, Range(0, 10_000)] = 0
+    """Step environments in processes of their own, so many at a time, with the same results; 0: in this process, one
+    after the other."""
     rollout_steps: Count = _FROM_PRESET
     """Decisions in each environment between two updates (T)."""
     actor_lr: Positive = _FROM_PRESET

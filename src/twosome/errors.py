@@ -5,7 +5,8 @@
     TwosomeError
     ├── ConfigError             a setting is out of range, misspelt or contradicts another
     ├── EnvError              an environment is unknown, or breaks the contract of `envs/text.py`
-    │   └── NoActionError       a decision offers nothing to choose from
+    │   ├── NoActionError       a decision offers nothing to choose from
+    │   └── EnvCrashError       an environment raised an exception, its process died, or it did not answer in time
     ├── ModelError              a language model cannot be found, loaded or scored with
     │   └── PromptTooLongError  a prompt with its actions does not fit into the model's context
     ├── RunError                a run directory is missing, foreign, damaged or cannot be written
@@ -41,6 +42,10 @@ class EnvError(TwosomeError):
 
 class NoActionError(EnvError, ValueError):
     """A decision offers nothing to choose from, so no policy exists."""
+
+
+class EnvCrashError(EnvError):
+    """An environment raised an exception, its process died, or it did not answer in time."""
 
 
 class ModelError(TwosomeError):

@@ -14,14 +14,18 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from twosome.decision import Decision
-from twosome.envs.checked import CheckedEnv, EpisodePosition, env_seeds
+from twosome.envs.checked import CheckedEnv, Step, env_seeds
+from twosome.envs.history import EpisodePosition
+from twosome.envs.remote import EnvPool, RemoteEnv
 from twosome.policy.base import Policy, sample_at
 from twosome.policy.uniform import Uniform
+
+EnvSource = Callable[[], gymnasium.Env[Any, Any]] | EnvPool
+"""Makes one environment here, or opens one in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,10 @@ def variety(rollout: Rollout) -> dict[str, float | int | None]:
 class Collector:
     """Parallel environments, where they stand, and the running episodes.
 
+    Environments in processes of their own work side by side; what is collected is the same.
+
     Args:
-        make: makes one environment.
+        make: makes or opens one environment.
         num_envs: how many there are in all.
         gamma: discount per primitive step for the episodes' returns.
         seed: each environment is reset with one derived from it.
@@ -136,7 +142,7 @@ class Collector:
 
     def __init__(
         self,
-        make: Callable[[], gymnasium.Env[Any, Any]],
+        make: EnvSource,
         num_envs: int,
         gamma: float,
         seed: int | Sequence[int],
@@ -148,10 +154,11 @@ class Collector:
         self.num_envs = num_envs
         self.own = slice(0, num_envs) if own is None else slice(own.start, own.stop)
         self.gamma = gamma
-        self.envs: list[CheckedEnv] = []
+        self.envs: list[CheckedEnv | RemoteEnv] = []
+        self._pool = make if isinstance(make, EnvPool) else None
         try:
             for _ in range(num_envs)[self.own]:
-                self.envs.append(CheckedEnv.made_by(make))
+                self.envs.append(make.open() if isinstance(make, EnvPool) else CheckedEnv.made_by(make))
             self._begin(seed)
         except BaseException:
             self.close()
@@ -165,12 +172,16 @@ class Collector:
 
     def close(self) -> None:
         """Close the environments that are stepped here."""
-        for env in self.envs:
-            env.close()
+        if self._pool is not None:
+            self._pool.close()
+        else:
+            for env in self.envs:
+                env.close()
 
     def _begin(self, seed: int | Sequence[int]) -> None:
         seeds = env_seeds(seed, self.num_envs)[self.own]
-        self.current = [env.reset(begin) for env, begin in zip(self.envs, seeds, strict=True)]
+        begun = [env.begin_reset(begin) for env, begin in zip(self.envs, seeds, strict=True)]
+        self.current = [decision() for decision in begun]
         self.counters = [EpisodeCounter() for _ in self.envs]
 
     def collect(self, policy: Policy, num_steps: int, rng: np.random.Generator) -> Rollout:
@@ -200,12 +211,12 @@ class Collector:
             if self.keep_vectors:
                 rollout.vectors.append([np.array(env.observation.vector) for env in self.envs])
                 rollout.next_vectors.append(list(rollout.vectors[-1]))
-            self.current = [self._step(rollout, t, i, action) for i, action in enumerate(actions)]
+            steps = [env.begin_step(action, go_on=True) for env, action in zip(self.envs, actions, strict=True)]
+            self.current = [self._note(rollout, t, i, step()) for i, step in enumerate(steps)]
         return rollout
 
-    def _step(self, rollout: Rollout, t: int, i: int, action: int) -> Decision:
-        """Carry out one environment's action, note what came of it, and return the next choice there."""
-        step = self.envs[i].step(action)
+    def _note(self, rollout: Rollout, t: int, i: int, step: Step) -> Decision:
+        """Note what came of one environment's action, and return the next choice there."""
         if step.prompt is not None:
             rollout.next_prompts[t][i] = step.prompt
             if self.keep_vectors:
@@ -224,13 +235,13 @@ class Collector:
     @property
     def can_restore(self) -> bool:
         """Whether every environment can save and restore its state, its wrappers included."""
-        return all(_can_restore(env.env) for env in self.envs)
+        return all(env.can_restore for env in self.envs)
 
     def state(self) -> dict[str, Any]:
         """Where everything stepped here stands, as plain JSON. Environments that cannot say are left out."""
         return {
             "envs": [env.get_state() for env in self.envs] if self.can_restore else None,
-            "elapsed": [[limit._elapsed_steps for limit in _time_limits(env.env)] for env in self.envs],
+            "elapsed": [env.elapsed for env in self.envs],
             "places": [asdict(env.position) for env in self.envs],
             "counters": [asdict(counter) for counter in self.counters],
         }
@@ -248,37 +259,34 @@ class Collector:
         if state["envs"] is None or not self.can_restore:
             self._begin(fresh_seed)
             return False
-        for env, elapsed in zip(self.envs, state["elapsed"][self.own], strict=True):
-            for limit, steps in zip(_time_limits(env.env), elapsed, strict=True):
-                limit._elapsed_steps = steps
         # Earlier versions did not save the places, which only error messages tell.
         places = [EpisodePosition(**place) for place in state.get("places", [{}] * self.num_envs)[self.own]]
         self.current = [
-            env.set_state(saved, place)
-            for env, saved, place in zip(self.envs, state["envs"][self.own], places, strict=True)
+            env.set_state(saved, place, elapsed)
+            for env, saved, place, elapsed in zip(
+                self.envs, state["envs"][self.own], places, state["elapsed"][self.own], strict=True
+            )
         ]
         self.counters = [EpisodeCounter(**counter) for counter in state["counters"][self.own]]
         return True
 
 
-def random_decisions(make: Callable[[], gymnasium.Env[Any, Any]], seed: int, count: int = 256) -> list[Decision]:
+def random_decisions(make: EnvSource, seed: int, count: int = 256) -> list[Decision]:
     """The distinct decisions that uniformly random play meets, in an environment made for it.
 
     Args:
-        make: makes the environment.
+        make: makes or opens the environment.
         seed: of a run. What is drawn here is drawn apart: none of the run's own environments and draws is the same.
         count: decisions to play.
     """
     return list(dict.fromkeys(chain(*random_play(make, (seed, 0, 1), count).decisions)))
 
 
-def random_episodes(
-    make: Callable[[], gymnasium.Env[Any, Any]], gamma: float, seed: int, count: int
-) -> tuple[Episode, ...]:
+def random_episodes(make: EnvSource, gamma: float, seed: int, count: int) -> tuple[Episode, ...]:
     """The episodes that end within so many decisions of uniformly random play.
 
     Args:
-        make: makes the environment.
+        make: makes or opens the environment.
         gamma: discount per primitive step for their returns.
         seed: as of `random_decisions`, and apart from these too.
         count: decisions to play.
@@ -286,13 +294,11 @@ def random_episodes(
     return tuple(random_play(make, (seed, 0, 2), count, gamma).episodes)
 
 
-def random_play(
-    make: Callable[[], gymnasium.Env[Any, Any]], apart: Sequence[int], count: int, gamma: float = 1.0
-) -> Rollout:
+def random_play(make: EnvSource, apart: Sequence[int], count: int, gamma: float = 1.0) -> Rollout:
     """Decisions of uniformly random play in an environment made for it.
 
     Args:
-        make: makes the environment.
+        make: makes or opens the environment.
         apart: seed of its environment and its draws. Three numbers: resumed environments have the run's seed and the
             update.
         count: decisions to play.
@@ -332,22 +338,3 @@ def merge_states(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "places": [place for state in states for place in state["places"]],
         "counters": [counter for state in states for counter in state["counters"]],
     }
-
-
-def _wrappers(env: gymnasium.Env[Any, Any]) -> list[gymnasium.Wrapper[Any, Any, Any, Any]]:
-    found = []
-    while isinstance(env, gymnasium.Wrapper):
-        found.append(env)
-        env = env.env
-    return found
-
-
-def _time_limits(env: gymnasium.Env[Any, Any]) -> list[TimeLimit[Any, Any]]:
-    return [wrapper for wrapper in _wrappers(env) if isinstance(wrapper, TimeLimit)]
-
-
-def _can_restore(env: gymnasium.Env[Any, Any]) -> bool:
-    methods = ("get_state", "set_state", "observation")
-    # Other wrappers may keep a state of their own, which nobody would restore.
-    known = all(type(wrapper) in (PassiveEnvChecker, OrderEnforcing, TimeLimit) for wrapper in _wrappers(env))
-    return known and all(callable(getattr(env.unwrapped, name, None)) for name in methods)

@@ -27,6 +27,7 @@ FREE = (
     "memory_budget_gib",
     "gradient_checkpointing",
     "threads",
+    "env_workers",
     "checkpoint_every",
     "keep_checkpoints",
     "track",

@@ -136,9 +136,15 @@ def _check(config: TrainConfig, options: Train) -> None:
     models.locate(config.model)
     if options.resume is None and not options.dry_run:
         RunDirectory.require_free(config.folder)
-    from twosome.envs import text
+    if config.env_workers:
+        from twosome.envs.remote import EnvPool
 
-    text.make_checked(config.env, **config.env_kwargs).close()
+        with EnvPool(config.env, config.env_kwargs, None, 1) as pool:
+            pool.open().about  # noqa: B018 - which is there once it is made
+    else:
+        from twosome.envs import text
+
+        text.make_checked(config.env, **config.env_kwargs).close()
 
 
 def _run(config: TrainConfig, resumed: Path | None, *, quiet: bool) -> Path:

@@ -11,20 +11,21 @@ import json
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from numpy.typing import NDArray
 
 from twosome.decision import Decision, text_faults
 from twosome.documents import parse_json, require_shallow
+from twosome.envs.history import EpisodePosition, History
 from twosome.envs.spaces import PhraseIndex, Phrases
-from twosome.errors import EnvError, quote
+from twosome.errors import EnvCrashError, EnvError, quote
 from twosome.observation import Observation
 
 T = TypeVar("T")
@@ -108,49 +109,31 @@ class Step(NamedTuple):
     vector: NDArray[Any] | None
 
 
-@dataclass(frozen=True)
-class EpisodePosition:
-    """Where an environment stands.
-
-    Attributes:
-        seed: of its last reset with one; None: it was reset without.
-        episode: counted from 1 since then.
-        step: decisions carried out in the episode, the one under way included.
-    """
-
-    seed: int | None = None
-    episode: int = 0
-    step: int = 0
-
-    def __str__(self) -> str:
-        seed = "without a seed" if self.seed is None else f"seed {self.seed}"
-        return f"{seed}, episode {self.episode}"
-
-
 class CheckedEnv:
     """An environment every answer of which is checked and read in one place.
 
     Args:
         env: the environment, with or without wrappers.
+        make: what has made it, and can make another in its place; None: nothing can.
 
     Attributes:
         num_actions: how many actions every observation has; None: as many as it says.
         observation: what a policy is shown now; set by what begins an episode or carries out an action.
+        history: what was asked of it.
 
     Raises:
         EnvError: its spaces or methods are not those of the contract.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], make: Callable[[], gymnasium.Env[Any, Any]] | None = None) -> None:
         if not isinstance(env, gymnasium.Env):
             raise EnvError(f"expected a Gymnasium environment, found {quote(env)}.")
         self.env = env
+        self._make = make
         self.name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
         self.num_actions, self._vector_shape = _read_spaces(env, self.name)
         _require_signatures(env, self.name)
-        self._seed: int | None = None
-        self._episode = 0
-        self._step = 0
+        self.history = History()
         self._phrases: tuple[str, ...] = ("",) * (self.num_actions or 0)
         self._is_closed = False
         self.observation: Observation
@@ -160,7 +143,7 @@ class CheckedEnv:
         """The environment that `make` makes; it is closed again if it does not keep the contract."""
         env = make()
         try:
-            return cls(env)
+            return cls(env, make)
         except BaseException:
             if isinstance(env, gymnasium.Env):
                 close(env)
@@ -183,10 +166,7 @@ class CheckedEnv:
         Raises:
             EnvError: the environment fails or breaks its contract.
         """
-        if seed is not None:
-            self._seed, self._episode = seed, 0
-        self._episode += 1
-        self._step = 0
+        self.history.reset(seed)
         try:
             answer = self.env.reset() if seed is None else self.env.reset(seed=seed)
             if not isinstance(answer, tuple) or len(answer) != 2:
@@ -207,16 +187,16 @@ class CheckedEnv:
         Raises:
             EnvError: the environment fails or breaks its contract, or there is no such action.
         """
-        self._step += 1
+        phrase = phrase_of(action, self._phrases)
+        self.history.step(action, phrase)
         try:
-            num_actions = len(self._phrases)
-            if not isinstance(action, int | np.integer) or not 0 <= action < num_actions:
-                raise EnvError(f"expected the id of an action, from 0 to {num_actions - 1}.")
+            if phrase is None:
+                raise EnvError(f"expected the id of an action, from 0 to {len(self._phrases) - 1}.")
             return self._read_step(self.env.step(int(action)))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise self._located(error, f"step {self._step}, action {self._described(action)}") from error
+            raise self._located(error, doing_step(self.position.step, action, phrase)) from error
 
     def render(self) -> NDArray[np.uint8]:
         """A picture of the current state, of shape (height, width, 3).
@@ -234,6 +214,30 @@ class CheckedEnv:
         """
         return self._call(name, lambda: getattr(self.env.unwrapped, name, default))
 
+    @property
+    def is_limitable(self) -> bool:
+        """Whether the environment leaves out of its prompts what does not fit; see `limit_prompts`."""
+        return hasattr(self.env.unwrapped, "fits")
+
+    def begin_reset(self, seed: int | None = None) -> "Callable[[], Decision]":
+        """Like `reset`, in two parts, for environments that work meanwhile: what is returned waits for the answer."""
+        return partial(self.reset, seed)
+
+    def begin_step(self, action: int, *, go_on: bool = False) -> "Callable[[], Step]":
+        """Like `step`, in two parts; `go_on` also begins the `reset()` that follows the end of an episode."""
+        return partial(self.step, action)
+
+    def restart(self) -> None:
+        """Make the environment anew, in place of one that has failed.
+
+        Raises:
+            EnvError: it cannot be made.
+        """
+        assert self._make is not None
+        self.close()
+        self.env = self.made_by(self._make).env
+        self._is_closed = False
+
     def close(self) -> None:
         """Close the environment, once; see `close`."""
         if not self._is_closed:
@@ -245,7 +249,20 @@ class CheckedEnv:
     @property
     def position(self) -> EpisodePosition:
         """Where the environment stands."""
-        return EpisodePosition(self._seed, self._episode, self._step)
+        return self.history.position
+
+    @property
+    def can_restore(self) -> bool:
+        """Whether the environment can save and restore its state, its wrappers included."""
+        methods = ("get_state", "set_state", "observation")
+        # Other wrappers may keep a state of their own, which nobody would restore.
+        known = all(type(wrapper) in (PassiveEnvChecker, OrderEnforcing, TimeLimit) for wrapper in _wrappers(self.env))
+        return known and all(callable(getattr(self.env.unwrapped, name, None)) for name in methods)
+
+    @property
+    def elapsed(self) -> list[int | None]:
+        """Steps that each time limit around the environment has counted."""
+        return [limit._elapsed_steps for limit in _time_limits(self.env)]
 
     def get_state(self) -> dict[str, Any]:
         """What the environment's `get_state` returns.
@@ -255,17 +272,23 @@ class CheckedEnv:
         """
         return self._call("get_state", self._get_state)
 
-    def set_state(self, state: dict[str, Any], position: EpisodePosition) -> Decision:
+    def set_state(
+        self, state: dict[str, Any], position: EpisodePosition, elapsed: list[int | None] | None = None
+    ) -> Decision:
         """Let the environment go on from a state; returns the choice that it poses there.
 
         Args:
             state: as `get_state` returned it.
             position: where the environment stood then.
+            elapsed: as it was then; None: time limits stay as they are.
 
         Raises:
             EnvError: the environment fails or breaks its contract.
         """
-        self._seed, self._episode, self._step = position.seed, position.episode, position.step
+        limits = self.elapsed if elapsed is None else elapsed
+        self.history.restore(position, state, limits)
+        for limit, steps in zip(_time_limits(self.env), limits, strict=True):
+            limit._elapsed_steps = steps  # type: ignore[assignment]
         self._call("set_state", lambda: self.env.unwrapped.set_state(state))  # type: ignore[attr-defined]
         return self.observe()
 
@@ -385,22 +408,45 @@ class CheckedEnv:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise self._located(error, f"{method} after step {self._step}") from error
+            raise self._located(error, f"{method} after step {self.position.step}") from error
 
     def _located(self, error: BaseException, doing: str) -> EnvError:
         """The error with the place where it happened."""
-        where = f"{self.name}, {self.position}, {doing}: "
+        where = located(self.name, self.position, doing)
         if isinstance(error, EnvError):
             return type(error)(where + str(error))
-        return EnvError(
+        return EnvCrashError(
             f"{where}the environment {raised(error)}. Mend it there; with TWOSOME_TRACEBACK=1 set, the command shows "
             "the traceback."
         )
 
-    def _described(self, action: object) -> str:
-        if isinstance(action, int | np.integer) and 0 <= action < len(self._phrases):
-            return f"{action} {quote(self._phrases[action])}"
-        return quote(action)
+
+def located(name: str, position: EpisodePosition, doing: str) -> str:
+    """How an error about an environment begins: where it happened."""
+    return f"{name}, {position}, {doing}: "
+
+
+def doing_step(number: int, action: object, phrase: str | None) -> str:
+    """What `located` says of a step."""
+    return f"step {number}, action {quote(action) if phrase is None else f'{action} {quote(phrase)}'}"
+
+
+def phrase_of(action: object, phrases: Sequence[str]) -> str | None:
+    """The phrase of an action; None if there is no such action."""
+    is_id = isinstance(action, int | np.integer) and 0 <= action < len(phrases)
+    return phrases[action] if is_id else None  # type: ignore[call-overload]
+
+
+def _wrappers(env: gymnasium.Env[Any, Any]) -> list[gymnasium.Wrapper[Any, Any, Any, Any]]:
+    found = []
+    while isinstance(env, gymnasium.Wrapper):
+        found.append(env)
+        env = env.env
+    return found
+
+
+def _time_limits(env: gymnasium.Env[Any, Any]) -> list[TimeLimit[Any, Any]]:
+    return [wrapper for wrapper in _wrappers(env) if isinstance(wrapper, TimeLimit)]
 
 
 def _read_spaces(env: gymnasium.Env[Any, Any], name: str) -> tuple[int | None, tuple[int, ...] | None]:

@@ -42,11 +42,14 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import callables
-from twosome.envs.checked import CheckedEnv, EpisodePosition, Fits, close, limit_prompts, raised
+from twosome.envs.checked import CheckedEnv, Fits, close, limit_prompts, raised
 from twosome.envs.choices import suggestion
-from twosome.errors import ConfigError, EnvError, MissingExtraError, TwosomeError, quote
+from twosome.envs.history import EpisodePosition
+from twosome.errors import ConfigError, EnvCrashError, EnvError, MissingExtraError, TwosomeError, quote
 
 NAMESPACE = "twosome"
+GAMMA = 0.99
+"""Discount per primitive step of environments that do not say."""
 
 EnvLike = str | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]] | CheckedEnv
 """An environment's name, the environment itself, or what makes one."""
@@ -155,7 +158,7 @@ def make(name: str, /, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         raise EnvError(f"the environment {name!r} cannot be made: {error}") from error
     except BaseException as error:
         given = f" with {quote(kwargs)}" if kwargs else ""
-        raise EnvError(
+        raise EnvCrashError(
             f"the environment {name!r} cannot be made{given}: it {raised(error)}. Expected arguments as its own "
             "documentation describes them, and a constructor that does not fail."
         ) from error
@@ -246,7 +249,15 @@ def gamma_of(env: EnvLike, kwargs: Mapping[str, Any] | None = None) -> float:
         ConfigError: it takes no such argument.
     """
     with opened(env, **(kwargs or {})) as environment:
-        gamma, name = environment.attribute("gamma", 0.99), environment.name
+        return require_gamma(environment.attribute("gamma", GAMMA), environment.name)
+
+
+def require_gamma(gamma: Any, name: str) -> float:
+    """The discount that an environment says, once it is one.
+
+    Raises:
+        EnvError: it is none.
+    """
     if not isinstance(gamma, float | int | np.floating | np.integer) or not 0 <= gamma <= 1:
         raise EnvError(
             f"the environment {name!r}: expected its gamma to be a number from 0 to 1, found {quote(gamma)}."

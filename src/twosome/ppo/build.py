@@ -28,6 +28,7 @@ from twosome.policy.sharding import load_sharded_scorer
 from twosome.policy.tuning import adapters_of, attach_to, frozen_copy, frozen_features, recompute_layers, trainable
 from twosome.ppo.cloning import imitate
 from twosome.ppo.credit import Algorithm
+from twosome.ppo.environments import env_source, gamma_of
 from twosome.ppo.microbatch import fit_to_memory
 from twosome.rollout import Collector, random_decisions
 from twosome.runs import RunDirectory
@@ -122,14 +123,14 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
     require_equal_shares(config.num_envs, ranks.size)
     keep_freed_memory()
     torch.set_num_threads(config.threads)
-    gamma = text.gamma_of(config.env, config.env_kwargs) if config.gamma is None else config.gamma
+    gamma = gamma_of(config)
     config = replace(config, gamma=gamma)
     algorithm = algorithm_class(config.algorithm)
     scorer, frozen = _models(config, checkpoint, ranks)
     calibration = Calibration(config.prior_weight)
     actor = LanguageModelPolicy(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
     collector = Collector(
-        text.maker(config.env, config.env_kwargs, scorer.fits),
+        env_source(config, scorer.fits),
         config.num_envs,
         gamma,
         config.seed,
@@ -142,7 +143,7 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
             fit_to_memory(config.memory_budget_gib, scorer, frozen, critic.head, collector.current)
         if checkpoint is None and config.learns_normalization:
             _calibrate(config, actor, ranks)
-        elif checkpoint is None and any(hasattr(env.env.unwrapped, "fits") for env in collector.envs):
+        elif checkpoint is None and any(env.is_limitable for env in collector.envs):
             # A prompt that is too long for the model, though no history is told, is to be an error before the run.
             _random_decisions(config, scorer)
         gives_credit: Algorithm = algorithm(config, gamma, scorer)
@@ -222,4 +223,4 @@ def _calibrate(config: TrainConfig, actor: LanguageModelPolicy, ranks: Ranks) ->
 
 def _random_decisions(config: TrainConfig, scorer: ActionScorer) -> list[Decision]:
     """What random play meets where the model reads, in an environment of its own."""
-    return random_decisions(text.maker(config.env, config.env_kwargs, scorer.fits), config.seed)
+    return random_decisions(env_source(config, scorer.fits), config.seed)

@@ -5,13 +5,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from twosome.config import TrainConfig
-from twosome.envs import text
+from twosome.ppo.environments import env_source
 from twosome.progress import Progress
 from twosome.rollout import random_episodes
 from twosome.runs import RunDirectory
@@ -101,8 +100,7 @@ class Record:
             return {}
         config = self._config
         assert config.gamma is not None
-        make = partial(text.make, config.env, **config.env_kwargs)
-        played = random_episodes(make, config.gamma, config.seed, decisions)
+        played = random_episodes(env_source(config), config.gamma, config.seed, decisions)
         return random_return([episode.discounted_return for episode in played])
 
 
