@@ -174,9 +174,7 @@ class _Doctor:
         self.scorer, self.make, self.gamma, self.episodes, self.seed = scorer, make, gamma, episodes, seed
         self.facts: dict[str, float | int | None] = {}
 
-    def examine(
-        self, env: str, env_kwargs: dict[str, Any], model: str, normalization: Normalization
-    ) -> Examination:
+    def examine(self, env: str, env_kwargs: dict[str, Any], model: str, normalization: Normalization) -> Examination:
         began = time.perf_counter()
         random, met = self._play(Uniform())
         self.facts["step_ms"] = 1000 * (time.perf_counter() - began) / max(1, self.facts["random_decisions"] or 0)
