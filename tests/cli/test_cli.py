@@ -158,7 +158,7 @@ def test_score_reads_a_trained_run(run, capsys):
     policies = {}
     for model in (str(run), "hearth"):
         assert main(["score", situation.prompt, *situation.actions, "--model", model, "--json"]) == 0
-        policies[model] = [row["policy"]["word"] for row in document(capsys)["actions"]]
+        policies[model] = [row["policy"]["learned"] for row in document(capsys)["actions"]]
     assert policies[str(run)] == pytest.approx(Agent.load(run).distribution(situation).tolist(), abs=1e-6)
     assert policies[str(run)] != pytest.approx(policies["hearth"], abs=1e-5)
 
