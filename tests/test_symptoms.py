@@ -97,6 +97,9 @@ def test_collapsed_entropy_is_said_unless_it_began_so():
     collapsed = {"entropy_share": 0.01}
     assert seen([*rows(5), *rows(20, first=6, **collapsed)]) == {"entropy-collapsed": (15, 6)}
     assert seen(rows(20, **collapsed)) == {"deterministic-start": (1, 1)}
+    half = [*rows(5), *rows(20, first=6, success_rate=0.6, **collapsed)]
+    assert seen(half) == {"entropy-collapsed": (15, 6)}
+    assert seen([*rows(5), *rows(20, first=6, success_rate=0.95, **collapsed)]) == {}
 
 
 def test_a_return_below_that_of_random_play_is_said_once_random_play_is_measured():

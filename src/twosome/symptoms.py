@@ -34,6 +34,9 @@ COLLAPSED = 0.05
 WELL = 0.5
 """Success rate from which on a policy may be sure, and stand still: what it does works."""
 
+VERY_WELL = 0.9
+"""Success rate from which on a policy may have stopped trying: below it there is something left to find."""
+
 FEW_EPISODES = 60
 """Without a reward in so many episodes, one comes in fewer than 5 % of them (95 % confidence: the rule of three)."""
 
@@ -288,7 +291,8 @@ class SymptomMonitor:
     def _entropy_collapsed(self) -> Symptom | None:
         share, first = self._get("entropy_share"), self._first_share
         since, length = self._streak(
-            "entropy-collapsed", None if share is None else share < COLLAPSED and not self._succeeds
+            "entropy-collapsed",
+            None if share is None else share < COLLAPSED and (self._get("success_rate") or 0) < VERY_WELL,
         )
         if length < SOME_UPDATES or share is None or first is None or first < DETERMINISTIC:
             return None
