@@ -6,6 +6,10 @@ import os
 import pytest
 from hypothesis import Phase, settings
 
+from tests import type_checks
+
+type_checks.install()
+
 # Before torch is imported, here and in the processes that tests start: small models gain nothing from more threads,
 # and on a busy machine threads that wait for each other take many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 # Imported by tests by their names; as modules to look for doctests in they would be imported twice.
-collect_ignore = ["ranks.py", "environments.py"]
+collect_ignore = ["ranks.py", "environments.py", "type_checks.py"]
 
 # No deadline, since the first call of many a function fills caches. `make fuzz` tries other examples each time, many
 # more of them (see tests/fuzz/inputs.py), and says how to repeat one that fails.
