@@ -23,18 +23,19 @@ from twosome.trust import Consent
 class Retain:
     """Test whether training cost a run's model any language ability, item by item, without and with its adapter.
 
-    By default on tasks that ship for hearth and need no network; on others by lm-evaluation-harness's names. Needs
-    the extra: pip install 'twosome[retention]'. Written into the run's folder as retention.json.
+    By default on tasks that ship for hearth and need no network; on others by lm-evaluation-harness's names, or from
+    files. Needs the extra: pip install 'twosome[retention]'. Written into the run's folder as retention.json.
 
     Examples:
         twosome retain runs/FoodPreparation-1
         twosome retain runs/my-run --tasks hellaswag,piqa,arc_challenge --limit 500
+        twosome retain runs/my-run --tasks ./blimp.jsonl.gz,./mine.jsonl
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     """Run directory."""
     tasks: str = ",".join(SHIPPED)
-    """Tasks or groups of the harness, separated by commas."""
+    """Tasks or groups of the harness, or files of items (.jsonl, .jsonl.gz), separated by commas."""
     limit: int | None = None
     """At most so many items of each task, the first ones."""
     checkpoint: str = "last"

@@ -5,8 +5,8 @@ So every item is a pair, and only the items whose answer changed tell the two ap
 accuracy lost" is supported where the whole 95% interval of the drop is below one point, refuted where it is above,
 and else undecided.
 
-Tasks are those of lm-evaluation-harness (the extra `retention`), by its names; unless told otherwise those that ship
-for `hearth`, whose data `hearth/retention.py` makes, which need no network.
+Tasks are those of lm-evaluation-harness (the extra `retention`), by its names, or files of items; unless told otherwise
+those that ship for `hearth`, whose data `hearth/retention.py` makes, which need no network.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from twosome.errors import ConfigError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
+from twosome.evaluate.task_files import ENDINGS, is_file, task_of
 from twosome.files import sha256
 from twosome.policy.loading import load_run
 from twosome.runs import RunDirectory
@@ -81,7 +82,7 @@ def retain(
 
     Args:
         run: the run's directory.
-        tasks: names of tasks or groups of the harness, and of those in `SHIPPED`.
+        tasks: names of tasks or groups of the harness, of those in `SHIPPED`, and files of items (`task_files`).
         limit: at most so many items of each task, the first ones.
         checkpoint: of the run: ``"last"``, ``"best"`` or a folder's name.
         batch_size: items that pass through the model together.
@@ -183,15 +184,20 @@ def _found(tasks: Sequence[str], cache: Path) -> tuple[Any, list[Any]]:
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager()
+    files = {name: task_of(Path(name), cache) for name in tasks if is_file(name)}
+    taken = [*(task["task"] for task in files.values()), *(name for name in dict.fromkeys(tasks) if name not in files)]
+    if len(set(taken)) < len(taken):
+        raise ConfigError(f"two tasks are named {max(taken, key=taken.count)!r}; rename one of the files.")
     for name in tasks:
-        if name not in SHIPPED and name not in manager.all_tasks:
+        if name not in files and name not in SHIPPED and name not in manager.all_tasks:
             close = difflib.get_close_matches(name, [*SHIPPED, *manager.all_tasks], n=3)
             hint = f" Did you mean {' or '.join(close)}?" if close else ""
             raise ConfigError(
-                f"there is no task {name!r}.{hint} Give tasks that ship with twosome ({', '.join(SHIPPED)}) or those "
-                "that `lm_eval ls tasks` lists."
+                f"there is no task {name!r}.{hint} Give tasks that ship with twosome ({', '.join(SHIPPED)}), those "
+                f"that `lm_eval ls tasks` lists, or files of items that end in {' or '.join(ENDINGS)}."
             )
-    return manager, [_shipped(name, cache) if name in SHIPPED else name for name in dict.fromkeys(tasks)]
+    found: list[Any] = [_shipped(name, cache) if name in SHIPPED else name for name in dict.fromkeys(tasks)]
+    return manager, [files.get(spec, spec) if isinstance(spec, str) else spec for spec in found]
 
 
 def _shipped(name: str, cache: Path) -> dict[str, Any]:
