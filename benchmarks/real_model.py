@@ -14,12 +14,13 @@ The same decisions, those that random play meets, with the same model and as man
   by a sequence for each action, and all their tokens in one batch. The file's own arithmetic, in four bits for example,
   so its log-probabilities differ by more than rounding.
 
-Of padded and cached rows so many are run as the time allows, and the rest is scaled up. Writes
+Of padded rows some are run, and their time is scaled up. Writes
 benchmarks/results/real-model.json.
 """
 
 import argparse
 import ctypes
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,24 +91,23 @@ class LlamaCpp:
     """
 
     def __init__(self, file: Path, threads: int, num_tokens: int, num_actions: int) -> None:
-        from llama_cpp import llama_cpp
-
-        self._api: Any = llama_cpp
-        silent = llama_cpp.llama_log_callback(lambda *_: None)
+        self._api: Any = importlib.import_module("llama_cpp.llama_cpp")
+        api = self._api
+        silent = api.llama_log_callback(lambda *_: None)
         self._silent = silent  # which must outlive the library's use of it
-        llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
-        self._model = llama_cpp.llama_model_load_from_file(str(file).encode(), llama_cpp.llama_model_default_params())
-        params = llama_cpp.llama_context_default_params()
+        api.llama_log_set(silent, ctypes.c_void_p(0))
+        api.llama_backend_init()
+        self._model = api.llama_model_load_from_file(str(file).encode(), api.llama_model_default_params())
+        params = api.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = num_tokens
         params.n_seq_max = num_actions + 1
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = threads
-        self._context = llama_cpp.llama_init_from_model(self._model, params)
-        self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = llama_cpp.llama_batch_init(num_tokens, 0, 1)
-        vocabulary = llama_cpp.llama_model_get_vocab(self._model)
-        self._vocab_size = llama_cpp.llama_vocab_n_tokens(vocabulary)
+        self._context = api.llama_init_from_model(self._model, params)
+        self._memory = api.llama_get_memory(self._context)
+        self._batch = api.llama_batch_init(num_tokens, 0, 1)
+        vocabulary = api.llama_model_get_vocab(self._model)
+        self._vocab_size = api.llama_vocab_n_tokens(vocabulary)
 
     def log_probs(self, shared: Sequence[int], actions: Sequence[Sequence[int]]) -> list[float]:
         """Joint log-probability of each action's tokens after the shared ones."""
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("model", help="a folder with the model")
     parser.add_argument("--gguf", type=Path, help="the same model for llama.cpp, which needs llama-cpp-python")
     parser.add_argument("--decisions", type=int, default=16, help="most decisions of an environment")
-    parser.add_argument("--max-tokens", type=int, default=1500, help="of padded and of cached rows that are run")
+    parser.add_argument("--max-tokens", type=int, default=1500, help="of padded rows that are run")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     keep_freed_memory()
