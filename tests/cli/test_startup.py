@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
-from twosome.cli import COMMANDS, main
+from twosome.cli import COMMANDS, main, showing
 from twosome.config import TrainConfig
 from twosome.errors import MissingExtraError
 from twosome.ppo.train import resume, train
@@ -158,6 +159,7 @@ def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(tmp_path):
 
 def test_the_end_of_training_leaves_its_numbers_for_the_report(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(showing, "show", partial(showing.show, episodes=10))
     small = ["--num-envs", "2", "--rollout-steps", "8", "--total-steps", "64", "--output", "runs/run"]
     assert main(["train", *small]) == 0
     assert main(["report", "runs"]) == 0
