@@ -42,7 +42,7 @@ def test_saycan_knows_the_environments_arguments():
 
 
 def test_a_run_that_changed_all_weights_has_no_frozen_model_to_ask(tmp_path):
-    config = TrainConfig(env=COUNTING, tuning="full", total_steps=128, output=tmp_path / "run")
+    config = TrainConfig(env=COUNTING, tuning="full", normalization="word", total_steps=128, output=tmp_path / "run")
     RunDirectory.create(config.output, config.to_json(), {})
     with pytest.raises(ConfigError, match="--normalization pmi asks the frozen model"):
         evaluator_for(run=config.output, normalization="pmi")
