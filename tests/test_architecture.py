@@ -97,10 +97,12 @@ ALLOWED = {
     "baselines": {"baselines", "config", "envs", "policy", "ppo", "rollout", "scoring"},
     "evaluate": {
         "evaluate",
+        "algorithms",
         "baselines",
         "play",
         "rollout",
         "policy",
+        "ppo",
         "scoring",
         "envs",
         "config",

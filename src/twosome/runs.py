@@ -61,6 +61,7 @@ LOCK = ".lock"
 EXPERIMENT = "experiment.json"
 EVALUATION = "evaluation.json"
 UNTRAINED = "untrained.json"
+WATCH_PAGE = "watch.html"
 _CHECKPOINT = re.compile(r"step-\d{10}")
 _FILE_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -123,6 +123,7 @@ def test_show_prints_the_comparison_and_makes_the_pictures(run, capsys):
         "optimal planner",
         "learning_curve.png",
         "episode.gif",
+        "watch.html",
     ):
         assert word in text
     assert (run / "learning_curve.png").read_bytes()[:4] == b"\x89PNG"

@@ -9,10 +9,12 @@ from twosome.console import plain_console
 from twosome.envs import text
 from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.record import can_be_filmed, record
+from twosome.evaluate.watch import watched
 from twosome.report.checks import checked_metrics
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
-from twosome.runs import EVALUATION, UNTRAINED, RunDirectory, explain_write_errors, write_json
+from twosome.report.watch import save_watch_page
+from twosome.runs import EVALUATION, UNTRAINED, WATCH_PAGE, RunDirectory, explain_write_errors, write_json
 from twosome.trust import read_settings
 from twosome.versions import hardware
 
@@ -65,18 +67,24 @@ def show(path: Path, episodes: int = 100, seed: int = 1000) -> list[tuple[Evalua
     drawing = terminal_curve(metrics, levels, console.width, ascii_only=console.options.ascii_only)
     console.out(drawing, highlight=False)
     filmed = can_be_filmed(config.env, config.env_kwargs)
-    trained = next(evaluator.policy for evaluator, result in rows if result.get("adapter"))
+    trained, untrained = (
+        next(evaluator for evaluator, result in rows if "adapter" in result and bool(result["adapter"]) is learned)
+        for learned in (True, False)
+    )
     with explain_write_errors(path):
         save_curve(metrics, levels, f"{config.model} on {config.env}, seed {config.seed}", curve)
         if filmed:
-            save_film(record(trained, config.env, config.env_kwargs, seed=seed), film)
+            save_film(record(trained.policy, config.env, config.env_kwargs, seed=seed), film)
+    players = {"trained": trained, "untrained": untrained}
+    save_watch_page(watched(path, players, episodes=1, seed=seed), path / WATCH_PAGE)
 
     seconds = sum(row[name] for row in metrics for name in row if name.endswith("_s"))
     console.print(f"\n{metrics[-1]['decisions']:,} decisions in {seconds:.0f} s of training.")
-    console.print(f"  settings, metrics, checkpoints   {path}/", soft_wrap=True)
-    console.print(f"  learning curve                   {curve}", soft_wrap=True)
+    console.print(f"  settings, metrics, checkpoints    {path}/", soft_wrap=True)
+    console.print(f"  learning curve                    {curve}", soft_wrap=True)
     without = f"no film: {config.env} does not draw itself (no rgb_array among its render_modes)"
-    console.print(f"  film of an episode               {film if filmed else without}", soft_wrap=True)
+    console.print(f"  film of an episode                {film if filmed else without}", soft_wrap=True)
+    console.print(f"  trained beside untrained, a page  {path / WATCH_PAGE}", soft_wrap=True)
     console.print("\nTry next:")
     console.print(f"  twosome eval {path} --episodes 500", soft_wrap=True)
     console.print(f"  tensorboard --logdir {path}", soft_wrap=True)
