@@ -320,7 +320,10 @@ def test_an_environment_that_tells_history_is_told_what_the_agents_model_can_rea
         fits: Any = None
 
     env = Historian()
-    next(hearth.play(env))
+    played = hearth.play(env)
+    next(played)
     assert env.fits("Now you", ["wait"])
     assert not env.fits(" ".join(["word"] * 5000), ["wait"])
+    played.close()
+    assert env.fits is None
     assert Agent(Uniform()).fits is None

@@ -6,8 +6,6 @@ says what was expected in that place and what to do.
 
 import json
 import math
-import os
-import stat
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,10 +16,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from twosome.errors import quote
+from twosome.errors import RunError, quote
+from twosome.files import FILE_BYTES, open_to_read
 
-MOST_BYTES = 64 * 2**20
-"""Of a file. Ours are far smaller, but for the metrics of a very long run."""
 DEEPEST = 64
 """Nesting of lists and objects. What is deeper would end the recursion of those who write or copy it."""
 _MOST_DIGITS = 100
@@ -32,7 +29,7 @@ _LONGEST_NAME, _LONGEST_PATH = 200, 3_000
 """Systems take 255 and 4,096 bytes; the rest is for what is written aside and below."""
 
 
-def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+def read_text(path: Path, most_bytes: int = FILE_BYTES) -> str:
     """The text in a file, without the mark that some editors begin UTF-8 with.
 
     Raises:
@@ -40,17 +37,12 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
         ValueError: it is no regular file, not readable, too large, or not UTF-8.
     """
     try:
-        # A pipe without a writer would keep us waiting.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError("it is no regular file")
-            with open(descriptor, "rb", closefd=False) as file:
-                content = file.read(most_bytes + 1)
-        finally:
-            os.close(descriptor)
+        with open_to_read(path, follow_links=True) as file:
+            content = file.read(most_bytes + 1)
     except FileNotFoundError:
         raise
+    except RunError as error:
+        raise ValueError("it is no regular file") from error
     except OSError as error:
         raise ValueError(error.strerror or type(error).__name__) from error
     if len(content) > most_bytes:

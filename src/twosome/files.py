@@ -17,8 +17,8 @@ from twosome.errors import RunError
 
 ASIDE = ".writing-"
 """How the name of a file or folder begins that is not whole yet."""
-JSON_BYTES = 2**26
-"""The largest JSON file that is read."""
+FILE_BYTES = 2**26
+"""Of the largest file that is read as a whole. Ours are far smaller, but for the metrics of a very long run."""
 PIECE_BYTES = 2**20
 """Of a file that is read piece by piece."""
 
@@ -57,14 +57,14 @@ def require_no_link(path: Path, top: Path) -> None:
             raise RunError(f"{place} is a link, which may lead anywhere. Put what it leads to in its place.")
 
 
-def open_to_read(path: Path) -> BinaryIO:
+def open_to_read(path: Path, *, follow_links: bool = False) -> BinaryIO:
     """A regular file, opened.
 
     Raises:
         FileNotFoundError: it is missing.
-        RunError: it is a link, a folder, a pipe or a device.
+        RunError: it is a folder, a pipe or a device, or a link that is not to be followed.
     """
-    return _regular(path, os.O_RDONLY, "rb")
+    return _regular(path, os.O_RDONLY, "rb", follow_links=follow_links)
 
 
 def open_to_append(path: Path) -> BinaryIO:
@@ -85,7 +85,7 @@ def open_to_lock(path: Path) -> int:
     return _descriptor(path, os.O_RDWR | os.O_CREAT)
 
 
-def read_bytes(path: Path, limit: int = JSON_BYTES) -> bytes:
+def read_bytes(path: Path, limit: int = FILE_BYTES) -> bytes:
     """Content of a regular file.
 
     Raises:
@@ -102,7 +102,7 @@ def read_bytes(path: Path, limit: int = JSON_BYTES) -> bytes:
 def sha256(path: Path, *, follow_links: bool = False) -> str:
     """Hash of a regular file, in hexadecimal; no more than a piece of it is in memory at a time."""
     digest = hashlib.sha256()
-    with open(path, "rb") if follow_links else open_to_read(path) as file:
+    with open_to_read(path, follow_links=follow_links) as file:
         while piece := file.read(PIECE_BYTES):
             digest.update(piece)
     return digest.hexdigest()
@@ -137,17 +137,18 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _regular(path: Path, flags: int, mode: str) -> BinaryIO:
-    file: BinaryIO = os.fdopen(_descriptor(path, flags), mode)  # type: ignore[assignment]
+def _regular(path: Path, flags: int, mode: str, *, follow_links: bool = False) -> BinaryIO:
+    file: BinaryIO = os.fdopen(_descriptor(path, flags, follow_links=follow_links), mode)  # type: ignore[assignment]
     return file
 
 
-def _descriptor(path: Path, flags: int) -> int:
+def _descriptor(path: Path, flags: int, *, follow_links: bool = False) -> int:
     refusal = f"{path} is a link, a folder, a pipe or a device; expected a regular file. Put the file itself there."
-    if path.is_symlink():
+    if path.is_symlink() and not follow_links:
         raise RunError(refusal)
+    flags |= 0 if follow_links else _NO_LINK
     try:
-        descriptor = os.open(path, flags | _NO_LINK | _NO_WAIT | _BINARY, 0o644)
+        descriptor = os.open(path, flags | _NO_WAIT | _BINARY, 0o644)
     except OSError as error:
         # A pipe that nobody reads, a folder opened to be written, a link that came between.
         if error.errno in (errno.ENXIO, errno.EISDIR, errno.ELOOP):

@@ -6,7 +6,7 @@ each episode; that is `twosome.rollout`.
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import MAX_SEED, CheckedEnv, limit_prompts
+from twosome.envs.checked import MAX_SEED, CheckedEnv, Fits, limit_prompts
 from twosome.errors import ConfigError, quote
 from twosome.observation import Observation
 from twosome.policy.base import Policy, ask, sample
@@ -135,12 +135,25 @@ def _play(
 ) -> Iterator[Transition]:
     with ExitStack() as stack:
         envs = [stack.enter_context(text.opened(env, **env_kwargs)) for _ in range(parallel)]
-        if (fits := getattr(policy, "fits", None)) is not None:
-            for environment in envs:
-                limit_prompts(environment.env, fits)
+        for environment in envs:
+            stack.enter_context(_limited(environment, getattr(policy, "fits", None)))
         if envs:
             gamma = text.gamma_of(envs[0]) if gamma is None else gamma
             yield from _steps(policy, envs, seeds, gamma, choose, rng, pictures)
+
+
+@contextmanager
+def _limited(env: CheckedEnv, fits: Fits | None) -> Iterator[None]:
+    """Let the environment know what the policy can read, as long as the context lasts: it may be the caller's own."""
+    environment: Any = env.env.unwrapped
+    before = getattr(environment, "fits", None)
+    if fits is not None:
+        limit_prompts(environment, fits)
+    try:
+        yield
+    finally:
+        if hasattr(environment, "fits"):
+            environment.fits = before
 
 
 def _steps(

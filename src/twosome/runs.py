@@ -39,7 +39,7 @@ from twosome.documents import parse_json
 from twosome.errors import CheckpointError, RunError, quote
 from twosome.files import (
     ASIDE,
-    JSON_BYTES,
+    FILE_BYTES,
     PIECE_BYTES,
     flush,
     is_folder,
@@ -481,7 +481,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def _read(path: Path, limit: int = JSON_BYTES) -> bytes:
+def _read(path: Path, limit: int = FILE_BYTES) -> bytes:
     with _explained(path):
         return read_bytes(path, limit)
 

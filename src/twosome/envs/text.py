@@ -42,8 +42,8 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import callables
+from twosome.envs.arguments import suggestion
 from twosome.envs.checked import CheckedEnv, Fits, close, limit_prompts, raised
-from twosome.envs.choices import suggestion
 from twosome.envs.history import EpisodePosition
 from twosome.errors import ConfigError, EnvCrashError, EnvError, MissingExtraError, TwosomeError, quote
 

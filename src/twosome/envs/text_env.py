@@ -12,9 +12,9 @@ from typing import Any, Literal, SupportsFloat
 import gymnasium
 import numpy as np
 
+from twosome.envs.arguments import check_choice
 from twosome.envs.base import require_saved, require_saved_keys, saved_generator
 from twosome.envs.checked import Fits
-from twosome.envs.choices import check_choice
 from twosome.envs.spaces import PhraseIndex, text_observation
 from twosome.errors import EnvError, quote
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from twosome import models
 from twosome.config import TrainConfig
 from twosome.envs import text
+from twosome.envs.arguments import check_choice
 from twosome.envs.checked import raised
-from twosome.envs.choices import check_choice
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from twosome.envs.choices import suggestion
+from twosome.envs.arguments import suggestion
 from twosome.errors import ConfigError, quote
 from twosome.trust import granted, require_consent
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, get_type_hints
 from twosome.baselines.config import BaselineConfig
 from twosome.config import TrainConfig, preset
 from twosome.envs import text
-from twosome.envs.choices import suggestion
+from twosome.envs.arguments import suggestion
 from twosome.errors import ConfigError, quote
 from twosome.experiment.kind import BASELINES, kind_of
 from twosome.setting_types import misfit, words_of

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twosome.envs.arguments import check_whole
 from twosome.envs.base import EnvObservation, env_observation
 from twosome.envs.gym.wrapped import WrappedTextEnv, make_inner
 from twosome.envs.text import Planner
-from twosome.errors import ConfigError, quote
 from twosome.extras import require_package
 
 EXTRA = "minigrid"
@@ -61,9 +61,8 @@ class GoToLocalEnv(WrappedTextEnv):
     action_names = ("turn left", "turn right", "walk ahead")
 
     def __init__(self, room_size: int = 8, num_things: int = 8, render_mode: str | None = None) -> None:
-        for name, value, least in (("room_size", room_size, 5), ("num_things", num_things, 1)):
-            if type(value) is not int or value < least:
-                raise ConfigError(f"{name}={quote(value)}: expected a whole number from {least} on.")
+        check_whole("room_size", room_size, 5, default=8)
+        check_whole("num_things", num_things, 1, default=8)
         require_package("minigrid", EXTRA, "MiniGridGoToLocal")
         import minigrid  # noqa: F401 - registers the environment
 

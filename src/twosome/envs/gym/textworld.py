@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from twosome.envs.arguments import check_whole
 from twosome.envs.base import is_whole, require_saved, require_saved_keys
 from twosome.envs.text import Planner
 from twosome.envs.text_env import Split, TextEnv, Turn
-from twosome.errors import ConfigError, quote
 from twosome.extras import require_package
 
 EXTRA = "textworld"
@@ -74,11 +74,12 @@ class TextWorldEnv(TextEnv):
     ) -> None:
         super().__init__(split)
         self._size = (num_rooms, num_things, quest_length)
-        sizes = {"num_rooms": num_rooms, "num_things": num_things, "quest_length": quest_length, "max_steps": max_steps}
-        for name, value in {**sizes, "num_games": num_games, "history": history}.items():
-            least, most = int(name != "history"), MOST_GAMES if name == "num_games" else 1000
-            if not is_whole(value, least, most + 1):
-                raise ConfigError(f"{name}={quote(value)}: expected a whole number from {least} to {most:,}.")
+        check_whole("num_rooms", num_rooms, 1, 1000, default=3)
+        check_whole("num_things", num_things, 1, 1000, default=5)
+        check_whole("quest_length", quest_length, 1, 1000, default=3)
+        check_whole("num_games", num_games, 1, MOST_GAMES, default=20)
+        check_whole("history", history, 0, 1000, default=1)
+        check_whole("max_steps", max_steps, 1, 1000, default=30)
         require_package("textworld", EXTRA, "TextWorld")
         self.num_games, self.history, self.max_steps = num_games, history, max_steps
         self._game: Any = None

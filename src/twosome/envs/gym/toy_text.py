@@ -10,11 +10,10 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from twosome.envs.arguments import check_choice, check_flag, check_whole
 from twosome.envs.base import EnvObservation, env_observation
-from twosome.envs.choices import check_choice
 from twosome.envs.gym.wrapped import WrappedTextEnv, make_inner, one_hot
 from twosome.envs.text import Planner
-from twosome.errors import ConfigError, quote
 
 EXTRA = "toy-text"
 SPECS: dict[str, tuple[str, dict[str, object]]] = {
@@ -119,8 +118,8 @@ class FrozenLakeEnv(_TableEnv):
         render_mode: str | None = None,
     ) -> None:
         check_choice("map_name", map_name, ("4x4", "8x8"))
-        _check_flag("is_slippery", is_slippery)
-        _check_steps(max_steps)
+        check_flag("is_slippery", is_slippery)
+        check_whole("max_steps", max_steps, 1, default=100)
         inner = make_inner("FrozenLake-v1", render_mode, EXTRA, map_name=map_name, is_slippery=is_slippery)
         self._tiles = [[letter.decode() for letter in row] for row in inner.desc]
         self._size = len(self._tiles)
@@ -190,7 +189,7 @@ class TaxiEnv(_TableEnv):
     )
 
     def __init__(self, max_steps: int = 200, render_mode: str | None = None) -> None:
-        _check_steps(max_steps)
+        check_whole("max_steps", max_steps, 1, default=200)
         env_id = "Taxi-v4" if "Taxi-v4" in gymnasium.registry else "Taxi-v3"  # the same, before Gymnasium 1.3
         vector_size = 2 * TAXI_SIZE + 2 * len(STANDS) + 5
         super().__init__(make_inner(env_id, render_mode, EXTRA), vector_size, max_steps, scale=0.05)
@@ -322,13 +321,3 @@ def _take(total: int, ace: bool, dealer: int) -> float:
         after, soft = _with_card(total, ace, card)
         worth += -1.0 if after > MOST else max(_stop(after, dealer), _take(after, soft, dealer))
     return worth / len(CARDS)
-
-
-def _check_steps(max_steps: object) -> None:
-    if type(max_steps) is not int or max_steps < 1:
-        raise ConfigError(f"max_steps={quote(max_steps)}: expected a whole number from 1 on.")
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name}={quote(value)}: expected True or False.")

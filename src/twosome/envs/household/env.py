@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from twosome.envs.arguments import check_choice, check_whole
 from twosome.envs.base import (
     RENDER_MODES,
     EnvObservation,
@@ -19,7 +20,6 @@ from twosome.envs.base import (
     require_saved,
     require_saved_keys,
 )
-from twosome.envs.choices import check_choice
 from twosome.envs.household import render, text, virtualhome
 from twosome.envs.household.dynamics import carry_out
 from twosome.envs.household.graph import AT_HOME, IN_HAND, NOWHERE, ROOMS, Scene, State, start_state
@@ -282,8 +282,7 @@ def _check_arguments(
         check_choice("panel", panel, PANELS)
     if index is not None:
         check_index(index)
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ConfigError(f"max_steps: expected a whole number from 1 on, found {quote(max_steps)}; the default is 50.")
+    check_whole("max_steps", max_steps, 1, default=50)
     check_choice("backend", backend, BACKENDS)
     if render_mode is not None:
         check_choice("render_mode", render_mode, RENDER_MODES)

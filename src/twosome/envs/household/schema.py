@@ -16,8 +16,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from twosome.envs.arguments import suggestion
 from twosome.envs.base import LETTERS
-from twosome.envs.choices import suggestion
 from twosome.envs.household import text
 from twosome.envs.household.graph import AFFORDANCES, ROOMS, Action, Scene, Thing, start_state
 from twosome.envs.household.oracle import Plan

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from twosome.envs.arguments import check_choice
 from twosome.envs.base import (
     LETTERS,
     RENDER_MODES,
@@ -19,7 +20,6 @@ from twosome.envs.base import (
     observation_space,
     require_saved,
 )
-from twosome.envs.choices import check_choice
 from twosome.envs.overcooked import dynamics, render, text, view
 from twosome.envs.overcooked.layout import MOVE_NAMES, SIZE, Kitchen, make_kitchen
 from twosome.envs.overcooked.oracle import KitchenPlanner

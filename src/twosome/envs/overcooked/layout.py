@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from twosome.envs.choices import check_choice
+from twosome.envs.arguments import check_choice, check_whole
 from twosome.errors import ConfigError, quote
 
 Cell = tuple[int, int]
@@ -131,10 +131,7 @@ def make_kitchen(foods: Sequence[str], task: str, layout: str = "A", obs_radius:
     allowed = tuple(t for t in TASKS if set(t.removesuffix(" salad").split("-")) <= set(foods))
     check_choice("task", task, allowed)
     check_choice("layout", layout, tuple(LAYOUTS))
-    if isinstance(obs_radius, bool) or not isinstance(obs_radius, int) or obs_radius not in range(1, SIZE):
-        raise ConfigError(
-            f"obs_radius={quote(obs_radius)}: expected a whole number of cells from 1 to {SIZE - 1}; the default is 2."
-        )
+    check_whole("obs_radius", obs_radius, 1, SIZE - 1, default=2)
     return _kitchen(tuple(foods), task, layout, obs_radius)
 
 

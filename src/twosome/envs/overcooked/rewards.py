@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from twosome.envs.choices import check_choice
+from twosome.envs.arguments import check_choice
 from twosome.envs.overcooked.dynamics import Event
 from twosome.errors import ConfigError, quote
 

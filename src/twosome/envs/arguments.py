@@ -1,4 +1,4 @@
-"""Words that must be one of a few: what to say when they are not."""
+"""Arguments of environments that must be of a kind: what to say when they are not."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -23,3 +23,16 @@ def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
             f"{name}={quote(value)} is unknown here; expected one of {', '.join(map(repr, allowed))}."
             f"{suggestion(value, allowed)}"
         )
+
+
+def check_whole(name: str, value: object, least: int, most: int | None = None, *, default: int) -> None:
+    """Accept `value` only if it is a whole number within bounds (ConfigError)."""
+    if type(value) is not int or value < least or (most is not None and value > most):
+        bounds = f"from {least} on" if most is None else f"from {least} to {most:,}"
+        raise ConfigError(f"{name}={quote(value)}: expected a whole number {bounds}; the default is {default}.")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Accept `value` only if it is True or False (ConfigError)."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={quote(value)}: expected True or False.")
