@@ -53,4 +53,4 @@ def test_processes_on_one_machine_share_its_cores(allowed, monkeypatch, processe
 def test_many_cores_are_not_all_taken(monkeypatch):
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     monkeypatch.setattr(machine, "physical_cores", lambda: 96)
-    assert machine.threads_for_a_model() == machine.MOST_THREADS_OF_USE
+    assert machine.threads_for_a_model() == machine.MAX_USEFUL_THREADS

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from twosome.errors import CheckpointError, RunError
 from twosome.files import sha256
-from twosome.runs import RunDirectory, exclusively
+from twosome.runs import RunDirectory, file_lock
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_folder_with_anything_else_is_not_begun_in(tmp_path, name):
 
 def test_of_two_that_begin_in_one_folder_at_once_the_second_is_refused(tmp_path):
     (tmp_path / "versions.json").write_text("{}")
-    with exclusively(tmp_path / ".lock"), pytest.raises(RunError, match="another process"):
+    with file_lock(tmp_path / ".lock"), pytest.raises(RunError, match="another process"):
         RunDirectory.create(tmp_path, {}, {})
     assert not (tmp_path / "config.json").exists()
 

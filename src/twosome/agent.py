@@ -24,7 +24,7 @@ from twosome.errors import ConfigError, quote
 from twosome.evaluate.success import Evaluation, evaluate
 from twosome.observation import Observation
 from twosome.play import Transition, draw, most_probable, play
-from twosome.policy.base import Policy, ask, require_policy, sample
+from twosome.policy.base import Policy, checked_probabilities, require_policy, sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.loading import is_saved, load_run, load_saved, load_scorer, save_policy
@@ -192,7 +192,7 @@ class Agent:
         """
         asked, is_one = _read(observations)
         with self._lock:
-            rows = [row.copy() for row in ask(self.policy, asked)]
+            rows = [row.copy() for row in checked_probabilities(self.policy, asked)]
         return rows[0] if is_one else rows
 
     @overload
@@ -218,7 +218,7 @@ class Agent:
         """
         asked, is_one = _read(observations)
         with self._lock:
-            rows = ask(self.policy, asked)
+            rows = checked_probabilities(self.policy, asked)
             actions = [int(np.argmax(row)) if deterministic or greedy else sample(row, self._rng) for row in rows]
         return actions[0] if is_one else actions
 

@@ -123,7 +123,7 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
             "counters": _list_of(num, lambda v: _mismatch(v, _COUNTER, "") == "", "running episodes"),
         },
         **({"reward_scale": _reward_scale(num)} if config.normalize_rewards else {}),
-        **{name: replace(kind, optional=True) for name, kind in _PINS.items()},
+        **{name: replace(kind, optional=True) for name, kind in _PROVENANCE.items()},
     }
 
 
@@ -136,7 +136,7 @@ def _is_counts(value: Any) -> bool:
     return isinstance(value, list) and all(_COUNT.test(v) or v is None for v in value)
 
 
-_PINS = {
+_PROVENANCE = {
     "moments": _object_of(_COUNT, "whole numbers"),
     "metrics_sha256": _HASH,
     "settings": _OBJECT,
@@ -174,6 +174,6 @@ def _contradiction(state: Mapping[str, Any], name: str, config: TrainConfig) -> 
         return "only one of best_return and best_checkpoint is null"
     if len(state["recent"]) != min(state["num_episodes"], WINDOW):
         return f"recent has {len(state['recent'])} episodes of {state['num_episodes']}; expected the last {WINDOW}"
-    if 0 < len(present := state.keys() & _PINS.keys()) < len(_PINS):
-        return f"there is {', '.join(sorted(present))} without the others of {', '.join(_PINS)}"
+    if 0 < len(present := state.keys() & _PROVENANCE.keys()) < len(_PROVENANCE):
+        return f"there is {', '.join(sorted(present))} without the others of {', '.join(_PROVENANCE)}"
     return ""

@@ -24,7 +24,7 @@ from twosome.launch import is_first, num_processes
 T = TypeVar("T")
 
 
-class Pace:
+class Synchronizer:
     """When a rank passes through the model: whenever it likes. Not so where the model is spread over the ranks.
 
     Attributes:
@@ -49,12 +49,12 @@ class Ranks(ABC):
     Attributes:
         rank: number of this process, from 0.
         size: how many there are.
-        pace: when a rank passes through the model.
+        sync: when a rank passes through the model.
     """
 
     rank: int
     size: int
-    pace: Pace
+    sync: Synchronizer
 
     def share(self, count: int) -> range:
         """This rank's share of `count` items: contiguous, and as equal as can be."""
@@ -106,7 +106,7 @@ class OneProcess(Ranks):
 
     rank = 0
     size = 1
-    pace = Pace()
+    sync = Synchronizer()
 
     def device(self, name: str) -> str:
         """As the settings say."""
@@ -145,7 +145,7 @@ class ProcessGroup(Ranks):
     def __init__(self) -> None:
         self.rank = dist.get_rank()
         self.size = dist.get_world_size()
-        self.pace = Pace()
+        self.sync = Synchronizer()
 
     def device(self, name: str) -> str:
         """The GPU with the number of this rank on its machine, or the CPU."""
@@ -172,7 +172,7 @@ class ProcessGroup(Ranks):
             result = work()
         except Exception as error:  # told to the others, then raised again
             failure = error
-        if failure is not None and self.pace.is_inside:
+        if failure is not None and self.sync.is_inside:
             raise failure  # where it stands it can tell nobody; they notice when it ends
         everyone: list[Any] = [None] * self.size
         with self._collective():
@@ -229,7 +229,7 @@ class ProcessGroup(Ranks):
     @contextmanager
     def _collective(self) -> Iterator[None]:
         try:
-            self.pace.finish()
+            self.sync.finish()
             yield
         except RuntimeError as error:
             raise RankError(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-MOST_THREADS_OF_USE = 8
+MAX_USEFUL_THREADS = 8
 """For forwards of a few thousand tokens; more only wait for each other."""
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -18,7 +18,7 @@ def threads_for_a_model() -> int:
     """
     sharing = os.environ.get("LOCAL_WORLD_SIZE", "1")
     cores = physical_cores() // (int(sharing) if sharing.isdecimal() and int(sharing) else 1)
-    return max(1, min(cores, MOST_THREADS_OF_USE))
+    return max(1, min(cores, MAX_USEFUL_THREADS))
 
 
 def physical_cores() -> int:

@@ -20,7 +20,7 @@ from twosome.envs import text
 from twosome.envs.checked import MAX_SEED, CheckedEnv, Fits, limit_prompts
 from twosome.errors import ConfigError, quote
 from twosome.observation import Observation
-from twosome.policy.base import Policy, ask, sample
+from twosome.policy.base import Policy, checked_probabilities, sample
 from twosome.rollout import Episode, EpisodeCounter
 
 LONG = 10_000
@@ -174,7 +174,7 @@ def _steps(
     running = [episode for env in envs for episode in next_episode(env)]
     while running:
         observations = [episode.env.observation for episode in running]
-        rows = ask(policy, observations)
+        rows = checked_probabilities(policy, observations)
         following: list[_Running] = []
         for episode, observation, row in zip(running, observations, rows, strict=True):
             transition = episode.step(choose(observation, row, episode.rng), row, gamma, pictures)

@@ -105,7 +105,7 @@ class RunDirectory:
         with explain_write_errors(path):
             if path.exists() and not path.is_dir():
                 raise RunError(f"{path} is a file; expected a new or empty folder. Choose one with --output.")
-            others = [entry.name for entry in path.iterdir() if not _is_of_a_beginning(entry)] if path.exists() else []
+            others = [entry.name for entry in path.iterdir() if not _is_leftover(entry)] if path.exists() else []
         if CONFIG in others:
             raise RunError(
                 f"{path} is not empty. Choose another folder with --output, delete this one, "
@@ -124,7 +124,7 @@ class RunDirectory:
         Raises:
             RunError: another process is writing to it.
         """
-        with exclusively(self.path / LOCK) as claim:
+        with file_lock(self.path / LOCK) as claim:
             if claim is None:
                 raise RunError(
                     f"another process is writing to {self.path}. Wait until it ends, or stop it (Ctrl-C saves)."
@@ -189,7 +189,7 @@ class RunDirectory:
         path = self.path / METRICS
         digest, found = hashlib.sha256(), 0
         if path.exists() or size_bytes:
-            with _explained(path), open_to_read(path) as file:
+            with _explain_read_errors(path), open_to_read(path) as file:
                 while piece := file.read(min(PIECE_BYTES, size_bytes - found)):
                     digest.update(piece)
                     found += len(piece)
@@ -263,7 +263,7 @@ class RunDirectory:
         """
         names = self.checkpoints()
         if not names:
-            self._require_unbegun()
+            self._require_no_metrics()
             raise CheckpointError(
                 f"{self.path} has no checkpoint yet: the run ended before its first one. "
                 f"Start it again with: twosome train --resume {self.path}"
@@ -295,10 +295,10 @@ class RunDirectory:
         """
         if self.checkpoints():
             return True
-        self._require_unbegun()
+        self._require_no_metrics()
         return False
 
-    def _require_unbegun(self) -> None:
+    def _require_no_metrics(self) -> None:
         """Check that a run without a checkpoint never had one, so that beginning it again loses nothing.
 
         Raises:
@@ -401,7 +401,7 @@ class RunDirectory:
                 leftover.unlink()
 
 
-def _is_of_a_beginning(entry: Path) -> bool:
+def _is_leftover(entry: Path) -> bool:
     """Whether a run leaves this behind when it is killed before its settings are written."""
     if entry.name == "checkpoints":
         return entry.is_dir() and not entry.is_symlink() and not any(entry.iterdir())
@@ -409,7 +409,7 @@ def _is_of_a_beginning(entry: Path) -> bool:
 
 
 @contextlib.contextmanager
-def exclusively(path: Path) -> Iterator[int | None]:
+def file_lock(path: Path) -> Iterator[int | None]:
     """Take the lock of a file, made if need be; None if another process has it.
 
     Yields:
@@ -482,12 +482,12 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _read(path: Path, limit: int = FILE_BYTES) -> bytes:
-    with _explained(path):
+    with _explain_read_errors(path):
         return read_bytes(path, limit)
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:

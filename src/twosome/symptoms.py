@@ -31,7 +31,7 @@ learned, and those that learned began above it (.5 to .9)."""
 COLLAPSED = 0.05
 """Share of the greatest entropy: of three actions the best one has then about 99 %."""
 
-WELL = 0.5
+GOOD_SUCCESS_RATE = 0.5
 """Success rate from which on a policy may be sure, and stand still: what it does works."""
 
 VERY_WELL = 0.9
@@ -55,7 +55,7 @@ MANY_EPISODES = 100
 COMPARED_EPISODES = 40
 """Episodes that have ended when random play is compared with: enough for a mean, and early in the shortest budgets."""
 
-STILL = 1e-6
+KL_FLOOR = 1e-6
 """An approximate KL below this is rounding in float32, or a learning rate that does nothing; a learning policy has
 1e-5 to 1e-2."""
 
@@ -188,7 +188,7 @@ class SymptomMonitor:
 
     @property
     def _succeeds(self) -> bool:
-        return (self._get("success_rate") or 0) >= WELL
+        return (self._get("success_rate") or 0) >= GOOD_SUCCESS_RATE
 
     def _streak(self, name: str, holds: bool | None) -> tuple[int, int]:
         """The update since which something holds, and for how many by now; an update that leaves it open has None."""
@@ -276,13 +276,15 @@ class SymptomMonitor:
     def _kl_zero(self) -> Symptom | None:
         kl, rate = self._get("approx_kl"), self._get("actor_lr")
         annealed = rate is not None and self._first_lr is not None and rate < ANNEALED * self._first_lr
-        since, length = self._streak("kl-zero", None if kl is None or annealed else kl < STILL and not self._succeeds)
+        since, length = self._streak(
+            "kl-zero", None if kl is None or annealed else kl < KL_FLOOR and not self._succeeds
+        )
         if length < SOME_UPDATES or kl is None:
             return None
         return Symptom(
             "kl-zero",
             since,
-            f"For {length} updates the policy has not moved (approx_kl below {STILL:g}, now {kl:.1g}; a policy "
+            f"For {length} updates the policy has not moved (approx_kl below {KL_FLOOR:g}, now {kl:.1g}; a policy "
             "that learns has 1e-5 to 1e-2).",
             "If rewards come, raise --actor-lr. If the policy is nearly deterministic "
             f"({_percent(self._get('entropy_share'))} of the greatest entropy), " + self._entropy_remedy,

@@ -18,7 +18,7 @@ from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, RunError, quote
 from twosome.runs import CONFIG, MANIFEST, METRICS, RunDirectory, read_json
 
-FREE = (
+CHANGEABLE = (
     "output",
     "model",
     "device",
@@ -219,10 +219,10 @@ def _require_same_settings(run: RunDirectory, folder: Path, then: dict[str, Any]
     now = config.to_json()
     changed = [name for name in now if json.dumps(now[name]) != json.dumps(then.get(name))]
     words = {name: f"{name} is {quote(now[name])} and was {quote(then.get(name))}" for name in changed}
-    if fixed := [words[name] for name in changed if name not in FREE]:
+    if fixed := [words[name] for name in changed if name not in CHANGEABLE]:
         raise RunError(
             f"{run.path / CONFIG} was changed: {'; '.join(fixed)} when {folder.name} was written. Put it back, or "
-            f"begin a new run with what you want. Only these may be changed in a run: {', '.join(FREE)}."
+            f"begin a new run with what you want. Only these may be changed in a run: {', '.join(CHANGEABLE)}."
         )
     if changed:
         warnings.warn(

@@ -28,7 +28,7 @@ from twosome.experiment.measurement import MEASUREMENTS
 from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import state_of
 from twosome.report.numbers import Results
-from twosome.runs import RunDirectory, exclusively
+from twosome.runs import RunDirectory, file_lock
 from twosome.trust import Consent
 
 ROOT = Path(__file__).parents[2]
@@ -357,7 +357,7 @@ def test_what_another_process_is_at_is_left_alone(file, commands, capsys):
     changed(file, "[1, 2]", "[1]")
     path = read_grid(file).cells[0].path
     path.parent.mkdir(parents=True)
-    with exclusively(path.with_suffix(".lock")) as claim:
+    with file_lock(path.with_suffix(".lock")) as claim:
         assert claim is not None
         code, ended = carry_out(file, capsys)
     assert code == 0
@@ -389,7 +389,7 @@ def test_a_process_that_fails_says_why_and_the_log_has_all_of_it(file):
     (cell, *_) = read_grid(file).cells
     cell.path.parent.mkdir(parents=True)
     with (
-        exclusively(cell.path.with_suffix(".lock")) as claim,
+        file_lock(cell.path.with_suffix(".lock")) as claim,
         pytest.raises(RunError, match=r"there is no command 'trane'.*seed-1\.log"),
     ):
         work.Worker(Consent())._run(["twosome", "trane"], cell, claim)
@@ -415,15 +415,15 @@ def test_an_interruption_reaches_the_processes(file):
     cell.path.parent.mkdir(parents=True)
     worker = work.Worker(Consent())
     threading.Timer(0.5, worker.interrupt).start()
-    with exclusively(cell.path.with_suffix(".lock")) as claim, pytest.raises(work._LeftUndoneError):
+    with file_lock(cell.path.with_suffix(".lock")) as claim, pytest.raises(work._LeftUndoneError):
         worker._run(["timeit", "-n", "1", "-r", "1", "import time; time.sleep(60)"], cell, claim)
 
 
 def test_the_lock_of_a_killed_experiment_stays_with_its_process(tmp_path):
     lock = tmp_path / "run.lock"
     parent = (
-        "import subprocess, sys, time; from pathlib import Path; from twosome.runs import exclusively\n"
-        f"with exclusively(Path({str(lock)!r})) as claim:\n"
+        "import subprocess, sys, time; from pathlib import Path; from twosome.runs import file_lock\n"
+        f"with file_lock(Path({str(lock)!r})) as claim:\n"
         "    child = subprocess.Popen(['sleep', '60'], pass_fds=(claim,), stdout=subprocess.DEVNULL)\n"
         "    print(child.pid, flush=True); time.sleep(60)"
     )
@@ -431,14 +431,14 @@ def test_the_lock_of_a_killed_experiment_stays_with_its_process(tmp_path):
         assert process.stdout is not None
         child = int(process.stdout.readline())
         process.kill()
-    with exclusively(lock) as claim:
+    with file_lock(lock) as claim:
         assert claim is None
     os.kill(child, signal.SIGKILL)
     wait_for(lambda: is_free(lock), seconds=10)
 
 
 def is_free(lock: Path) -> bool:
-    with exclusively(lock) as claim:
+    with file_lock(lock) as claim:
         return claim is not None
 
 
@@ -456,7 +456,7 @@ def test_a_grid_that_is_killed_goes_on_without_doing_anything_twice(file, capsys
         process.kill()
         process.wait()
     # Its process goes on for a while, keeps its lock, and is then killed too.
-    with exclusively(second.path.with_suffix(".lock")) as claim:
+    with file_lock(second.path.with_suffix(".lock")) as claim:
         assert claim is None
     os.kill(child, signal.SIGKILL)
     wait_for(lambda: is_free(second.path.with_suffix(".lock")))

@@ -11,7 +11,7 @@ from twosome.agent import Agent
 from twosome.cli import main
 from twosome.cli.retain import conclusion
 from twosome.errors import ConfigError
-from twosome.evaluate.retention import ask
+from twosome.evaluate.retention import answer_items
 from twosome.scoring import ActionScorer
 
 needs_harness = pytest.mark.skipif(
@@ -41,7 +41,7 @@ def test_a_tokenizer_that_marks_no_ends_of_texts_is_refused():
     scorer = ActionScorer.from_pretrained("hearth")
     scorer.tokenizer.bos_token = scorer.tokenizer.eos_token = None
     with pytest.raises(ConfigError, match="Add bos_token or eos_token"):
-        ask(scorer, ["hearth_grammar"], limit=1)
+        answer_items(scorer, ["hearth_grammar"], limit=1)
 
 
 @needs_harness

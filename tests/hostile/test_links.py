@@ -23,13 +23,13 @@ from twosome.ppo.train import resume
 from twosome.report.bars import save_bars
 from twosome.report.collect import collect
 from twosome.report.curve import save_curve
-from twosome.report.film import Moment, Recording, save_film
+from twosome.report.film import FilmFrame, Recording, save_film
 from twosome.report.page import Heading, Picture, save_page
 from twosome.tracking import Tracker
 
 SUMMARY = {"success_rate": 0.5, "success_ci95": (0.4, 0.6), "return_mean": 0.5, "return_ci95": (0.4, 0.6)}
 IMAGE = np.zeros((8, 8, 3), np.uint8)
-RECORDING = Recording((Moment(IMAGE, Decision("P", ("a", "b")), np.array([0.5, 0.5]), 0, 0.0),), IMAGE, 0.0, False)
+RECORDING = Recording((FilmFrame(IMAGE, Decision("P", ("a", "b")), np.array([0.5, 0.5]), 0, 0.0),), IMAGE, 0.0, False)
 WRITERS = {
     "a.png": lambda path: save_curve([{"decisions": 1, "episodes": 1, "return_mean": 0}], {}, "T", path),
     "b.png": lambda path: save_bars([("t", dict.fromkeys(("random", "untrained", "trained", "planner"), SUMMARY))] * 2,

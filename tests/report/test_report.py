@@ -6,7 +6,7 @@ from PIL import Image, ImageSequence
 
 from twosome.decision import Decision
 from twosome.report.curve import points, save_curve, terminal_curve
-from twosome.report.film import Moment, Recording, _most_probable, save_film
+from twosome.report.film import FilmFrame, Recording, _most_probable, save_film
 
 METRICS = [
     {"decisions": 128 * (i + 1), "episodes": 10 * i, "return_mean": i / 10 if i else None, "success_rate": 0.5}
@@ -108,7 +108,7 @@ def test_the_picture_of_the_curve_rises_and_falls_with_the_return(tmp_path):
 def test_the_film_has_a_frame_for_each_decision_and_one_for_the_end(tmp_path):
     kitchen = np.full((60, 60, 3), 200, np.uint8)
     moments = tuple(
-        Moment(
+        FilmFrame(
             kitchen, Decision(f"You are at step {i}. Now you", ("go", "", "stay")), np.array([0.3, 0, 0.7]), 2, 0.1 * i
         )
         for i in range(3)
@@ -133,7 +133,7 @@ def test_of_more_actions_than_fit_into_the_film_the_most_probable_and_the_one_ta
 def test_a_film_of_thousands_of_actions_can_be_drawn(tmp_path):
     many = Decision("Now you", tuple(f"count to {i}" for i in range(2000)))
     kitchen = np.full((60, 60, 3), 200, np.uint8)
-    moment = Moment(kitchen, many, np.full(2000, 1 / 2000), 1999, 0.0)
+    moment = FilmFrame(kitchen, many, np.full(2000, 1 / 2000), 1999, 0.0)
     save_film(Recording((moment,), kitchen, 0.0, False), tmp_path / "film.gif")
     with Image.open(tmp_path / "film.gif") as film:
         assert film.n_frames == 2

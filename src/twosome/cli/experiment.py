@@ -48,10 +48,10 @@ def main(arguments: Sequence[str]) -> int:
     """Parse, then carry out the grid."""
     options = parse(Experiment, "experiment", arguments)
     _check(options)
-    from twosome.cli.grid import Spreading, run_grid
+    from twosome.cli.grid import ExecutionOptions, run_grid
 
-    spreading = Spreading(options.parallel, options.ray, options.gpus)
-    return run_grid(options.file, spreading, quick=options.quick, dry_run=options.dry_run, as_json=options.json)
+    execution = ExecutionOptions(options.parallel, options.ray, options.gpus)
+    return run_grid(options.file, execution, quick=options.quick, dry_run=options.dry_run, as_json=options.json)
 
 
 def _check(options: Experiment) -> None:

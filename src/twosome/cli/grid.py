@@ -11,8 +11,8 @@ from rich.table import Table
 
 from twosome.cli.grid_progress import GridProgress
 from twosome.console import Name, plain_console
+from twosome.experiment.executors import Events, Task, default_parallel, over_cores, over_ray
 from twosome.experiment.grid import Cell, Grid, read_grid
-from twosome.experiment.spread import Events, Task, default_parallel, over_cores, over_ray
 from twosome.experiment.state import (
     budget,
     latest,
@@ -22,12 +22,12 @@ from twosome.experiment.state import (
     require_same_settings,
     state_of,
 )
-from twosome.experiment.work import Outcome
+from twosome.experiment.work import TaskResult
 from twosome.runs import EXPERIMENT, explain_write_errors, write_json
 
 
 @dataclass(frozen=True)
-class Spreading:
+class ExecutionOptions:
     """Where runs are carried out: so many side by side on this machine, or on a Ray cluster."""
 
     parallel: int | None
@@ -39,7 +39,7 @@ class Spreading:
         return over_ray(tasks, self.gpus) if self.ray else over_cores(tasks, self.parallel or default_parallel(tasks))
 
 
-def run_grid(file: Path, spreading: Spreading, *, quick: bool, dry_run: bool, as_json: bool) -> int:
+def run_grid(file: Path, execution: ExecutionOptions, *, quick: bool, dry_run: bool, as_json: bool) -> int:
     """Check everything, then carry out what is left to do; the exit code."""
     grid = read_grid(file, quick=quick)
     tasks: list[Task] = [*grid.references, *grid.cells]
@@ -54,7 +54,7 @@ def run_grid(file: Path, spreading: Spreading, *, quick: bool, dry_run: bool, as
         grid.output.mkdir(parents=True, exist_ok=True)
         write_json(grid.output / EXPERIMENT, grid.to_json())
     try:
-        outcomes = _carry_out(tasks, spreading, quiet=as_json)
+        outcomes = _carry_out(tasks, execution, quiet=as_json)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
             f"stopped; what was done is saved. Go on with: twosome experiment {file}" + " --quick" * quick
@@ -63,20 +63,20 @@ def run_grid(file: Path, spreading: Spreading, *, quick: bool, dry_run: bool, as
     return int(any(outcome.status == "failed" for _, outcome in outcomes))
 
 
-def _carry_out(tasks: Sequence[Task], spreading: Spreading, *, quiet: bool) -> list[tuple[Task, Outcome]]:
+def _carry_out(tasks: Sequence[Task], execution: ExecutionOptions, *, quiet: bool) -> list[tuple[Task, TaskResult]]:
     """Do all that is not done; what another process was at is looked after once more at the end."""
     left = [task for task in tasks if state_of(task) != "done"]
-    outcomes = [(task, Outcome("done")) for task in tasks if task not in left]
+    outcomes = [(task, TaskResult("done")) for task in tasks if task not in left]
     with GridProgress(left, quiet=quiet) as progress:
         for _ in range(2):
-            ended = _round(left, spreading, progress) if left else []
+            ended = _round(left, execution, progress) if left else []
             left = [task for task, outcome in ended if outcome.status == "busy"]
             outcomes += [pair for pair in ended if pair[1].status != "busy"]
-    return outcomes + [(task, Outcome("busy")) for task in left]
+    return outcomes + [(task, TaskResult("busy")) for task in left]
 
 
-def _round(tasks: Sequence[Task], spreading: Spreading, progress: GridProgress) -> list[tuple[Task, Outcome]]:
-    events, ended = spreading.events(tasks), []
+def _round(tasks: Sequence[Task], execution: ExecutionOptions, progress: GridProgress) -> list[tuple[Task, TaskResult]]:
+    events, ended = execution.events(tasks), []
     with contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             progress.look()
@@ -115,7 +115,7 @@ def _row(grid: Grid, task: Task, state: str) -> dict[str, Any]:
     return row
 
 
-def _print_end(grid: Grid, outcomes: Sequence[tuple[Task, Outcome]], *, as_json: bool) -> None:
+def _print_end(grid: Grid, outcomes: Sequence[tuple[Task, TaskResult]], *, as_json: bool) -> None:
     if as_json:
         rows = [{**_row(grid, task, outcome.status), "reason": outcome.reason} for task, outcome in outcomes]
         print(json.dumps({"name": grid.name, "output": str(grid.output), "runs": rows}))  # noqa: T201 - the output

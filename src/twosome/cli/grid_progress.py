@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from twosome.console import Name, plain_console
+from twosome.experiment.executors import Task
 from twosome.experiment.grid import Cell
-from twosome.experiment.spread import Task
 from twosome.experiment.state import budget, latest
-from twosome.experiment.work import Outcome
+from twosome.experiment.work import TaskResult
 
 _LOOK_EVERY_S = 2.0
 _ROWS = 12
@@ -31,7 +31,7 @@ class GridProgress:
     def __init__(self, tasks: Sequence[Task], *, quiet: bool) -> None:
         self._cells = [task for task in tasks if isinstance(task, Cell)]
         self._num_tasks = len(tasks)
-        self._ended: dict[str, Outcome] = {}
+        self._ended: dict[str, TaskResult] = {}
         self._quiet = quiet
         self._console = plain_console(stderr=True)
         self._live = Live(console=self._console, refresh_per_second=2)
@@ -49,7 +49,7 @@ class GridProgress:
     ) -> None:
         self._live.stop()
 
-    def ended(self, task: Task, outcome: Outcome) -> None:
+    def ended(self, task: Task, outcome: TaskResult) -> None:
         """Take in that a task has ended."""
         self._ended[task.label] = outcome
         if not self._quiet:

@@ -50,10 +50,10 @@ def main(arguments: Sequence[str]) -> int:
 
     page, text = save_report(collection, summary, options.folder)
     if options.numbers is not None:
-        from twosome.report.gathered import gathered
+        from twosome.report.export import export_numbers
 
         with explain_write_errors(options.numbers):
-            gathered(collection, summary, options.folder).save(options.numbers)
+            export_numbers(collection, summary, options.folder).save(options.numbers)
     console = plain_console()
     for name, env in summary["worlds"].items():
         console.print(name)

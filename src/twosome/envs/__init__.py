@@ -27,7 +27,7 @@ FAMILIES = (
     Family("twosome.envs.overcooked", "twosome.envs.overcooked.env:KitchenEnv"),
     Family("twosome.envs.household.tasks", "twosome.envs.household.env:HouseholdEnv"),
 )
-RETOLD = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid", "twosome.envs.gym.textworld")
+WRAPPED_MODULES = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid", "twosome.envs.gym.textworld")
 """Modules with `SPECS` of other people's environments in words: name of each to its class and arguments."""
 
 
@@ -37,7 +37,7 @@ def register_envs() -> None:
         specs: Mapping[str, dict[str, object]] = importlib.import_module(family.specs_module).SPECS
         for name, kwargs in specs.items():
             _register(name, family.entry_point, kwargs)
-    for module in RETOLD:
+    for module in WRAPPED_MODULES:
         for name, (kind, kwargs) in importlib.import_module(module).SPECS.items():
             _register(name, f"{module}:{kind}", kwargs)
 

@@ -326,7 +326,7 @@ def _import(module: str, name: str) -> None:
         ) from error
 
 
-RETOLD_IN = f"{NAMESPACE}.envs.gym."
+WRAPPED_PREFIX = f"{NAMESPACE}.envs.gym."
 """Where the classes are that tell other people's environments in words."""
 
 
@@ -337,7 +337,7 @@ def env_ids() -> tuple[str, ...]:
 
 def wrapped_ids() -> tuple[str, ...]:
     """Ids of other people's environments that this package tells in words."""
-    return tuple(env_id for env_id in _ids() if str(gymnasium.registry[env_id].entry_point).startswith(RETOLD_IN))
+    return tuple(env_id for env_id in _ids() if str(gymnasium.registry[env_id].entry_point).startswith(WRAPPED_PREFIX))
 
 
 def _ids() -> list[str]:

@@ -78,7 +78,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Played:
+class PlayStatistics:
     """What a policy earned: mean return of the episodes that ended, with its interval; None where none did."""
 
     episodes: int
@@ -118,7 +118,7 @@ class Examination:
     env_kwargs: dict[str, Any]
     model: str
     facts: dict[str, float | int | None]
-    random: Played
+    random: PlayStatistics
     untrained: dict[str, dict[str, Any]]
     findings: list[Finding]
     tokens: list[Token]
@@ -157,12 +157,12 @@ def examine(
     scorer = ActionScorer.from_pretrained(model, **(loading or ModelOptions()).given())
     gamma = text.gamma_of(env, env_kwargs)
     normalization = normalization or TrainConfig(env=env, model=model).normalization
-    return _Doctor(scorer, text.maker(env, env_kwargs, scorer.fits), gamma, episodes, seed).examine(
+    return _Examiner(scorer, text.maker(env, env_kwargs, scorer.fits), gamma, episodes, seed).examine(
         env, env_kwargs, model, normalization
     )
 
 
-class _Doctor:
+class _Examiner:
     def __init__(
         self,
         scorer: ActionScorer,
@@ -210,7 +210,7 @@ class _Doctor:
 
     # -- measuring -------------------------------------------------------------------------------------
 
-    def _play(self, policy: Policy) -> tuple[Played, list[Decision]]:
+    def _play(self, policy: Policy) -> tuple[PlayStatistics, list[Decision]]:
         """Until enough episodes have ended, or it takes too long."""
         rng = np.random.default_rng(self.seed)
         finished: list[Episode] = []
@@ -222,10 +222,10 @@ class _Doctor:
                 met += chain(*rollout.decisions)
         self.facts["random_decisions"] = self.facts.get("random_decisions") or len(met)
         if not finished:
-            return Played(0, None, None, None), met
+            return PlayStatistics(0, None, None, None), met
         returns = np.array([episode.discounted_return for episode in finished])
         success = statistics.fmean(episode.success for episode in finished)
-        return Played(len(finished), float(returns.mean()), bootstrap_interval(returns), success), met
+        return PlayStatistics(len(finished), float(returns.mean()), bootstrap_interval(returns), success), met
 
     def _describe(self, decisions: Sequence[Decision]) -> None:
         counts = [len(decision.available) for decision in decisions]
@@ -287,7 +287,7 @@ class _Doctor:
         try:
             played, _ = self._play(actor)
         except PromptTooLongError:
-            played = Played(0, None, None, None)
+            played = PlayStatistics(0, None, None, None)
         return {"entropy_share": statistics.fmean(shares), **asdict(played)}
 
     # -- findings --------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ class _Doctor:
         actors: dict[Any, LanguageModelPolicy],
         normalization: Normalization,
         untrained: dict[str, Any],
-        random: Played,
+        random: PlayStatistics,
     ) -> list[Finding]:
         """What draws the untrained policy beside the situation: length, and how usual a phrase is.
 
@@ -472,7 +472,7 @@ def _why(place: int, here: float, prior: float) -> str:
     return "unusual after the words before it, in any situation"
 
 
-def _duplicates(doctor: _Doctor, decisions: Sequence[Decision], normalization: Normalization) -> list[Finding]:
+def _duplicates(doctor: _Examiner, decisions: Sequence[Decision], normalization: Normalization) -> list[Finding]:
     """Equal phrases of one decision: the model cannot tell them apart."""
     affected = [d for d in decisions if len({_plain(p) for p in d.actions if p}) < len(d.available)]
     doctor.facts["decisions_with_duplicates"] = len(affected)
@@ -548,7 +548,7 @@ def _constant(decisions: Sequence[Decision]) -> list[Finding]:
 
 
 def _recommend(
-    findings: Sequence[Finding], untrained: dict[str, dict[str, Any]], random: Played, default: str
+    findings: Sequence[Finding], untrained: dict[str, dict[str, Any]], random: PlayStatistics, default: str
 ) -> list[str]:
     """What to do, in order."""
     steps = [f"{finding.remedy} ({finding.code})" for finding in findings if (finding.effect or 0) >= 0.1][:3]

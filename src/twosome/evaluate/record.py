@@ -7,7 +7,7 @@ import numpy as np
 from twosome.envs import text
 from twosome.play import play
 from twosome.policy.base import Policy
-from twosome.report.film import Moment, Recording
+from twosome.report.film import FilmFrame, Recording
 
 
 def can_be_filmed(env: str, env_kwargs: dict[str, Any]) -> bool:
@@ -23,7 +23,7 @@ def record(policy: Policy, env: str, env_kwargs: dict[str, Any], *, seed: int) -
         *_, last = steps = list(play(policy, environment, [seed], rng=np.random.default_rng(seed), pictures=True))
         assert last.episode is not None
         moments = tuple(
-            Moment(step.picture, step.decision, step.probabilities, step.action, step.earned)
+            FilmFrame(step.picture, step.decision, step.probabilities, step.action, step.earned)
             for step in steps
             if step.picture is not None
         )

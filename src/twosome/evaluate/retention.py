@@ -102,7 +102,7 @@ def retain(
     torch.set_num_threads(threads)
     scorer = load_run(run, checkpoint)[0].scorer
     folder = RunDirectory.open(run).checkpoint(checkpoint)
-    answers = ask(scorer, tasks, limit=limit, batch_size=batch_size, progress=progress)
+    answers = answer_items(scorer, tasks, limit=limit, batch_size=batch_size, progress=progress)
     choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
     return {
         "run": str(run),
@@ -117,7 +117,7 @@ def retain(
     }
 
 
-def ask(
+def answer_items(
     scorer: ActionScorer,
     tasks: Sequence[str],
     *,

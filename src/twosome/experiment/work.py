@@ -19,7 +19,7 @@ from twosome.experiment.measurement import MEASUREMENTS, document, is_done, path
 from twosome.experiment.settings import flags
 from twosome.experiment.state import is_measured, state_of
 from twosome.files import open_to_append, open_to_read
-from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, exclusively, explain_write_errors, write_json
+from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, explain_write_errors, file_lock, write_json
 from twosome.trust import Consent
 from twosome.versions import hardware
 
@@ -28,7 +28,7 @@ _MOST_SAID = 1000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskResult:
     """How it went. ``reason`` is what a failure says for itself."""
 
     status: Literal["done", "failed", "busy", "stopped"]
@@ -40,7 +40,7 @@ class _LeftUndoneError(Exception):
 
     def __init__(self, status: Literal["busy", "stopped"]) -> None:
         super().__init__(status)
-        self.outcome = Outcome(status)
+        self.outcome = TaskResult(status)
 
 
 class Worker:
@@ -63,21 +63,21 @@ class Worker:
             for child in self._children:
                 child.send_signal(signal.SIGINT)
 
-    def carry_out(self, task: Cell | Reference) -> Outcome:
+    def carry_out(self, task: Cell | Reference) -> TaskResult:
         """Do what is left to do, unless another process is at it."""
         try:
             with explain_write_errors(task.path):
                 task.path.parent.mkdir(parents=True, exist_ok=True)
             # Its processes inherit the lock: it stays taken while one of them outlives a killed experiment.
-            with exclusively(task.path.with_suffix(".lock")) as claim:
+            with file_lock(task.path.with_suffix(".lock")) as claim:
                 if claim is None:
                     raise _LeftUndoneError("busy")
                 self._complete(task, claim)
         except _LeftUndoneError as left:
             return left.outcome
         except TwosomeError as error:
-            return Outcome("failed", str(error))
-        return Outcome("done")
+            return TaskResult("failed", str(error))
+        return TaskResult("done")
 
     def _complete(self, task: Cell | Reference, claim: int) -> None:
         if isinstance(task, Reference):
@@ -108,7 +108,7 @@ class Worker:
 
     def _train(self, cell: Cell, *, resume: bool, claim: int) -> None:
         if resume:
-            with exclusively(cell.path / LOCK) as free:
+            with file_lock(cell.path / LOCK) as free:
                 if free is None:  # somebody trains it by hand
                     raise _LeftUndoneError("busy")
             arguments = ["--resume", str(cell.path), *self._consent.flags()]
@@ -184,7 +184,7 @@ class Worker:
             return child
 
 
-def carry_out(task: Cell | Reference, consent: Consent) -> Outcome:
+def carry_out(task: Cell | Reference, consent: Consent) -> TaskResult:
     """Do what is left to do of one run, in this thread."""
     return Worker(consent).carry_out(task)
 

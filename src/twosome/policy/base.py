@@ -41,7 +41,7 @@ def require_policy(policy: object) -> Policy:
     return policy
 
 
-def ask(policy: Policy, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:
+def checked_probabilities(policy: Policy, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:
     """What a policy says of some observations, once it is what a policy may say.
 
     Raises:

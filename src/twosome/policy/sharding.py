@@ -18,7 +18,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from twosome.config import TrainConfig
-from twosome.distributed import Pace, Ranks
+from twosome.distributed import Ranks, Synchronizer
 from twosome.errors import ConfigError, ModelError
 from twosome.models import load_model, resolve_dtype
 from twosome.scoring import ActionScorer
@@ -46,7 +46,7 @@ def load_sharded_scorer(config: TrainConfig, ranks: Ranks) -> ActionScorer:
     layers = decoder_layers(model, config.model)
     shard(layers, device)
     model.to(device)
-    ranks.pace = Lockstep(model, layers, device)
+    ranks.sync = ShardSynchronizer(model, layers, device)
     return ActionScorer(
         model,
         tokenizer,
@@ -74,7 +74,7 @@ def shard(layers: list[nn.Module], device: torch.device) -> None:
         fully_shard(layer, mesh=mesh, reshard_after_forward=True)
 
 
-class Step(IntEnum):
+class PassKind(IntEnum):
     """What a rank wants to do next; where they differ, the highest comes first."""
 
     NOTHING = 0
@@ -83,7 +83,7 @@ class Step(IntEnum):
     FORWARD_WITHOUT_GRADIENT = 3
 
 
-class Lockstep(Pace):
+class ShardSynchronizer(Synchronizer):
     """Lets all ranks pass the sharded layers together, however many decisions each has to score.
 
     Args:
@@ -103,11 +103,11 @@ class Lockstep(Pace):
 
     def finish(self) -> None:
         """Take part in what the others still do, until nobody does anything."""
-        self._agree_on(Step.NOTHING)
+        self._agree_on(PassKind.NOTHING)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss, when all ranks are as far."""
-        self._agree_on(Step.BACKWARD)
+        self._agree_on(PassKind.BACKWARD)
         self._backward(loss)
 
     def _before_forward(self, *_: Any) -> None:
@@ -120,7 +120,7 @@ class Lockstep(Pace):
                 "cannot be computed once more in the backward pass. Use a higher --max-tokens-per-forward."
             )
         if not self._is_empty:
-            self._agree_on(Step.FORWARD if torch.is_grad_enabled() else Step.FORWARD_WITHOUT_GRADIENT)
+            self._agree_on(PassKind.FORWARD if torch.is_grad_enabled() else PassKind.FORWARD_WITHOUT_GRADIENT)
         self.is_inside = True
 
     def _after_forward(self, *_: Any) -> None:
@@ -130,17 +130,17 @@ class Lockstep(Pace):
         else:
             self.is_inside = False
 
-    def _agree_on(self, own: Step) -> None:
-        while (step := self._first_of_all(own)) != own:
-            if step == Step.BACKWARD:
+    def _agree_on(self, own: PassKind) -> None:
+        while (step := self._highest_over_ranks(own)) != own:
+            if step == PassKind.BACKWARD:
                 self._backward(torch.zeros(()))
             else:
-                self._empty_forward(with_gradient=step == Step.FORWARD)
+                self._empty_forward(with_gradient=step == PassKind.FORWARD)
 
-    def _first_of_all(self, own: Step) -> Step:
+    def _highest_over_ranks(self, own: PassKind) -> PassKind:
         step = torch.tensor(own.value)
         dist.all_reduce(step, dist.ReduceOp.MAX)
-        return Step(int(step.item()))
+        return PassKind(int(step.item()))
 
     def _empty_forward(self, *, with_gradient: bool) -> None:
         self._is_empty = True

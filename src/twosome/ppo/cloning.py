@@ -67,7 +67,7 @@ def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed
     """
     shown = Demonstrations()
     for step in play(
-        Planner(), make, env_seeds(seed, episodes), gamma=1.0, choose=_disturbed, rng=np.random.default_rng(seed)
+        Planner(), make, env_seeds(seed, episodes), gamma=1.0, choose=_with_noise, rng=np.random.default_rng(seed)
     ):
         action = int(step.probabilities.argmax())
         # The planner may know of actions that the prompt does not offer; the policy cannot say them.
@@ -77,7 +77,7 @@ def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed
     return shown
 
 
-def _disturbed(observation: Observation, probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
+def _with_noise(observation: Observation, probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
     """The most probable action, or now and then any that is available."""
     if rng.random() < NOISE:
         return int(rng.choice(observation.available))

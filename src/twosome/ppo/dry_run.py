@@ -109,7 +109,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _TimedDemonstrations:
     """What the planner showed, in which part of the episodes that it is to show, and in how many seconds."""
 
     found: Demonstrations
@@ -182,7 +182,7 @@ def _calls(trainer: Trainer, decisions: list[Decision], minibatches: list[IntArr
     return calls
 
 
-def _demonstrations(trainer: Trainer) -> tuple[_Shown | None, list[list[Forward]]]:
+def _demonstrations(trainer: Trainer) -> tuple[_TimedDemonstrations | None, list[list[Forward]]]:
     """What the planner shows before the first update, and the forwards of each micro-batch of a pass over it."""
     config = trainer.config
     episodes = min(config.warm_start_episodes, _SHOWN_EPISODES)
@@ -190,11 +190,11 @@ def _demonstrations(trainer: Trainer) -> tuple[_Shown | None, list[list[Forward]
         return None, []
     began = time.perf_counter()
     found = demonstrate(text.maker(config.env, config.env_kwargs, trainer.actor.fits), episodes, seed=config.seed)
-    shown = _Shown(found, config.warm_start_episodes / episodes, time.perf_counter() - began)
+    shown = _TimedDemonstrations(found, config.warm_start_episodes / episodes, time.perf_counter() - began)
     return shown, _calls(trainer, found.decisions, shown.minibatches(config.seed))
 
 
-def _warm_start_s(trainer: Trainer, shown: _Shown | None) -> float:
+def _warm_start_s(trainer: Trainer, shown: _TimedDemonstrations | None) -> float:
     """Seconds of a warm start: the planner's, and those of its optimizer steps, of which a few are timed."""
     if shown is None:
         return 0.0

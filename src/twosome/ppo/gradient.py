@@ -82,7 +82,7 @@ class PolicyGradient:
         numbers, averaged over the parts and summed over the ranks.
         """
         own = micro_batches(self._parts.scorer, self._decisions, self._own(part))
-        divisor, backward = self._config.gradient_accumulation, self._ranks.pace.backward
+        divisor, backward = self._config.gradient_accumulation, self._ranks.sync.backward
         return backward_mean(own, self._loss, size=len(part), divisor=divisor, backward=backward)
 
     def _own(self, part: IntArray) -> IntArray:

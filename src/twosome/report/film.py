@@ -19,7 +19,7 @@ _PAPER, _INK, _FAINT, _BAR, _CHOSEN = "#faf7f2", "#2b2b2b", "#8c877f", "#cfd8dc"
 
 
 @dataclass(frozen=True)
-class Moment:
+class FilmFrame:
     """One decision of a recorded episode.
 
     Attributes:
@@ -41,7 +41,7 @@ class Moment:
 class Recording:
     """An episode to look at: its moments, its last image, its return and success."""
 
-    moments: tuple[Moment, ...]
+    moments: tuple[FilmFrame, ...]
     last_image: NDArray[np.uint8]
     discounted_return: float
     success: bool
@@ -60,7 +60,7 @@ def save_film(recording: Recording, path: Path, seconds_per_decision: float = 1.
     write_with(path, lambda file: first.save(file, "GIF", save_all=True, optimize=True, **looped))
 
 
-def _decision_frame(moment: Moment, number: int) -> Image.Image:
+def _decision_frame(moment: FilmFrame, number: int) -> Image.Image:
     rows = [
         (moment.decision.actions[i], float(moment.probabilities[i]), i == moment.action)
         for i in moment.decision.available

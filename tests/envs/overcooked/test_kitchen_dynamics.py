@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from twosome.envs import text
 from twosome.envs.overcooked import dynamics
-from twosome.envs.overcooked.dynamics import Food, Outcome, State
+from twosome.envs.overcooked.dynamics import ActionResult, Food, State
 from twosome.envs.overcooked.layout import (
     BOARDS,
     DELIVERY,
@@ -39,7 +39,7 @@ def observe(kitchen: Kitchen, state: State) -> tuple[int, ...]:
     return tuple(vector(kitchen, perceive(kitchen, state)).tolist())
 
 
-def play(kitchen: Kitchen, actions: list[int], primitive: bool = False) -> list[Outcome]:
+def play(kitchen: Kitchen, actions: list[int], primitive: bool = False) -> list[ActionResult]:
     """The outcomes of actions, of which each number stands for one modulo their count."""
     state, outcomes = dynamics.start(kitchen), []
     for action in actions:
@@ -190,7 +190,7 @@ def test_in_the_tomato_kitchen_with_walls_knife_two_is_the_serving_counter() -> 
     names = [macro.name for macro in kitchen.macros]
     served = dynamics.run(kitchen, state, names.index("go to knife 2"))
     assert served.events == ("step", "wrong")
-    assert dynamics.run(kitchen, state, names.index("deliver")) == Outcome(state, ("step",))
+    assert dynamics.run(kitchen, state, names.index("deliver")) == ActionResult(state, ("step",))
 
 
 def test_a_wider_view_sees_more_and_changes_no_walk() -> None:

@@ -25,7 +25,7 @@ def giving_up(principle: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", [name for name, without in VARIANTS.items() if principle in without])
 
 
-class Moment(NamedTuple):
+class FilmFrame(NamedTuple):
     """What both environments say of one moment, and what both planners would do."""
 
     usual: tuple[Any, ...]
@@ -44,12 +44,12 @@ class Moment(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def played() -> dict[str, list[Moment]]:
+def played() -> dict[str, list[FilmFrame]]:
     """An episode of the planner, then random ones with a few invalid actions, in all environments alike."""
     envs = [text.make("TomatoSalad"), *(text.make(f"{MODULE}:{name}") for name in VARIANTS)]
     planners = [planner_for(env) for env in envs]
     rng = np.random.default_rng(0)
-    moments: dict[str, list[Moment]] = {name: [] for name in VARIANTS}
+    moments: dict[str, list[FilmFrame]] = {name: [] for name in VARIANTS}
     for episode in range(6):
         results: list[tuple[Any, ...]] = [env.reset(seed=episode) for env in envs]
         over = False
@@ -59,11 +59,11 @@ def played() -> dict[str, list[Moment]]:
             ids = np.flatnonzero(offered) if rng.random() < 0.9 else np.arange(len(offered))
             action = int(rng.choice(ids)) if episode else plan
             for name, reworded, other in zip(VARIANTS, results[1:], plans, strict=True):
-                moments[name].append(Moment(results[0], reworded, (plan, other)))
+                moments[name].append(FilmFrame(results[0], reworded, (plan, other)))
             results = [env.step(action) for env in envs]
             over = results[0][2] or results[0][3]
         for name, reworded in zip(VARIANTS, results[1:], strict=True):
-            moments[name].append(Moment(results[0], reworded, (-1, -1)))
+            moments[name].append(FilmFrame(results[0], reworded, (-1, -1)))
     return moments
 
 

@@ -27,7 +27,7 @@ DIFFERENCES = (
     "whoever sits is not held to be sitting: walking goes on, standing up fails, sitting down works again",
     "switching needs no free hand",
 )
-"""What the package does otherwise than the published environments, mended by `_mended_executor`."""
+"""What the package does otherwise than the published environments, mended by `_patched_executor`."""
 
 CHARACTER = 1
 ROOM_IDS = {"kitchen": 11, "bathroom": 172, "bedroom": 210, "living room": 267}
@@ -124,7 +124,7 @@ class GraphSimulator:
         package = self._package
         graph = package.environment.EnvironmentGraph(graph_of(self._scene.things, self._ids, state))
         self._graph_state = package.environment.EnvironmentState(graph, {}, instance_selection=True)
-        executor = _mended_executor() if self._mended else package.execution.ScriptExecutor
+        executor = _patched_executor() if self._mended else package.execution.ScriptExecutor
         self._executor = executor(graph, {})
         for thing, place in zip(self._scene.things, state.places, strict=True):
             if place == IN_HAND:  # without the mark it could be grabbed once more
@@ -291,7 +291,7 @@ class RoomForAll(dict[str, int]):
 
 
 @lru_cache(maxsize=1)
-def _mended_executor() -> Any:
+def _patched_executor() -> Any:
     """The package's executor with the three `DIFFERENCES` taken out, each in the class it is about."""
     package = load_package()
     execution, action = package.execution, package.scripts.Action
@@ -316,7 +316,7 @@ def _mended_executor() -> Any:
             has_free_hand = execution._find_free_hand(state, char_index) is not None
             return has_free_hand and bool(super().check_switchable(state, node, info, char_index))
 
-    class MendedExecutor(execution.ScriptExecutor):  # type: ignore[misc, name-defined]
+    class PatchedExecutor(execution.ScriptExecutor):  # type: ignore[misc, name-defined]
         _action_executors = {  # noqa: RUF012 - the package's own class attribute
             **execution.ScriptExecutor._action_executors,
             action.SIT: Sit(),
@@ -325,4 +325,4 @@ def _mended_executor() -> Any:
             action.SWITCHOFF: Switch(False),
         }
 
-    return MendedExecutor
+    return PatchedExecutor

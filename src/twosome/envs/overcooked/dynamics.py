@@ -50,7 +50,7 @@ class State(NamedTuple):
     plate: Place
 
 
-class Outcome(NamedTuple):
+class ActionResult(NamedTuple):
     """What an action led to: the state after it, and what happened in each of its primitive steps."""
 
     state: State
@@ -166,7 +166,7 @@ def _move_food(state: State, food: int, place: Place) -> State:
 
 
 @lru_cache(maxsize=1 << 17)
-def run(kitchen: Kitchen, state: State, action: int) -> Outcome:
+def run(kitchen: Kitchen, state: State, action: int) -> ActionResult:
     """Carry out one macro-action to its end; it always takes at least one primitive step."""
     macro = kitchen.macros[action]
     events: list[Event] = []
@@ -176,7 +176,7 @@ def run(kitchen: Kitchen, state: State, action: int) -> Outcome:
         state, event = tick(kitchen, state, move)
         events.append(event)
         finished = finished or _has_arrived(kitchen, state, macro)
-    return Outcome(state, tuple(events))
+    return ActionResult(state, tuple(events))
 
 
 def next_move(kitchen: Kitchen, state: State, action: int) -> int:
@@ -194,10 +194,10 @@ def _choose(kitchen: Kitchen, state: State, macro: Macro, ticks: int) -> tuple[i
 
 
 @lru_cache(maxsize=1 << 17)
-def run_primitive(kitchen: Kitchen, state: State, action: int) -> Outcome:
+def run_primitive(kitchen: Kitchen, state: State, action: int) -> ActionResult:
     """Carry out one primitive action."""
     state, event = tick(kitchen, state, action)
-    return Outcome(state, (event,))
+    return ActionResult(state, (event,))
 
 
 def _choose_chop(kitchen: Kitchen, state: State, ticks: int) -> tuple[int, bool]:
@@ -267,7 +267,7 @@ def _has_arrived(kitchen: Kitchen, state: State, macro: Macro) -> bool:
     return False
 
 
-def is_over(outcome: Outcome) -> bool:
+def is_over(outcome: ActionResult) -> bool:
     """Whether the ordered salad was served; time limits are the environment's business."""
     return outcome.events[-1] == "correct"
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from twosome.envs.overcooked import dynamics
-from twosome.envs.overcooked.dynamics import Outcome, State
+from twosome.envs.overcooked.dynamics import ActionResult, State
 from twosome.envs.overcooked.layout import MOVE_NAMES, Kitchen
 from twosome.envs.overcooked.rewards import KitchenRewards
 
@@ -26,16 +26,16 @@ TIE = 1e-9
 """Two actions whose values differ by less are equally good."""
 MAX_SWEEPS = 10_000
 
-Options = Callable[[Kitchen, State], Iterator[tuple[int, Outcome]]]
+Options = Callable[[Kitchen, State], Iterator[tuple[int, ActionResult]]]
 
 
-def macro_options(kitchen: Kitchen, state: State) -> Iterator[tuple[int, Outcome]]:
+def macro_options(kitchen: Kitchen, state: State) -> Iterator[tuple[int, ActionResult]]:
     """What each macro-action leads to."""
     for action in range(len(kitchen.macros)):
         yield action, dynamics.run.__wrapped__(kitchen, state, action)
 
 
-def primitive_options(kitchen: Kitchen, state: State) -> Iterator[tuple[int, Outcome]]:
+def primitive_options(kitchen: Kitchen, state: State) -> Iterator[tuple[int, ActionResult]]:
     """What each move leads to with which some macro-action begins.
 
     All moves of all states would be too many with three vegetables. These are enough to carry out every

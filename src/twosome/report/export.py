@@ -13,7 +13,7 @@ from twosome.report.numbers import Number, Results
 from twosome.runs import EXPERIMENT, read_json
 
 
-def gathered(collection: Collection, summary: Mapping[str, Any], folder: Path) -> Results:
+def export_numbers(collection: Collection, summary: Mapping[str, Any], folder: Path) -> Results:
     """Every number of every run, and of those who do not learn.
 
     Args:

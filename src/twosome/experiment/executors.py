@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 from twosome.errors import MissingExtraError
 from twosome.experiment.grid import Cell, Reference
-from twosome.experiment.work import Outcome, Worker, carry_out
+from twosome.experiment.work import TaskResult, Worker, carry_out
 from twosome.trust import granted
 
 Task: TypeAlias = Cell | Reference
-Events: TypeAlias = Iterator[tuple[Task, Outcome] | None]
+Events: TypeAlias = Iterator[tuple[Task, TaskResult] | None]
 """Each task with its outcome when it has ended; None now and then meanwhile, so that progress can be shown."""
 
 TICK_S = 0.5
@@ -83,9 +83,9 @@ def _ray() -> Any:
         raise MissingExtraError("--ray needs the package ray: pip install 'twosome[ray]'") from error
 
 
-def _outcome(ray: Any, ended: Any) -> Outcome:
+def _outcome(ray: Any, ended: Any) -> TaskResult:
     try:
-        outcome: Outcome = ray.get(ended)
+        outcome: TaskResult = ray.get(ended)
     except ray.exceptions.RayError as error:
-        return Outcome("failed", f"Ray could not carry it out: {error}")
+        return TaskResult("failed", f"Ray could not carry it out: {error}")
     return outcome
