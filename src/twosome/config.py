@@ -389,11 +389,7 @@ class TrainConfig:
 
 
 def _without_defects(content: dict[str, Any]) -> dict[str, Any]:
-    """Settings from before the published code's mistakes had a page of their own.
-
-    Raises:
-        ConfigError: the run was made with some.
-    """
+    """Settings from before the published code's mistakes had a page of their own."""
     if "defects" not in content:
         return content
     if content["defects"] != []:

@@ -45,16 +45,11 @@ class Ranks(ABC):
     """What the training loop asks of the processes that it runs in.
 
     All methods but `share` and `device` are collective: every rank has to call them, in the same order.
-
-    Attributes:
-        rank: number of this process, from 0.
-        size: how many there are.
-        sync: when a rank passes through the model.
     """
 
-    rank: int
-    size: int
-    sync: Synchronizer
+    rank: int  # number of this process, from 0
+    size: int  # how many there are
+    sync: Synchronizer  # when a rank passes through the model
 
     def share(self, count: int) -> range:
         """This rank's share of `count` items: contiguous, and as equal as can be."""

@@ -54,20 +54,14 @@ class Rates:
 
 @dataclass(frozen=True)
 class Activations:
-    """What a model's forwards take beyond its weights.
+    """What a model's forwards take beyond its weights."""
 
-    Attributes:
-        kept: for the backward pass, logits apart.
-        layer: what one layer alone would keep: that comes on top while a layer is computed once more, and is about
-            what a forward without gradients takes.
-        logit_bytes: bytes of the logits of one position.
-        recomputes: whether layers are computed once more in the backward pass (gradient checkpointing).
-    """
-
-    kept: Rates
+    kept: Rates  # for the backward pass, logits apart
     layer: Rates
-    logit_bytes: int
-    recomputes: bool
+    """What one layer alone would keep: that comes on top while a layer is computed once more, and is about what a
+    forward without gradients takes."""
+    logit_bytes: int  # bytes of the logits of one position
+    recomputes: bool  # whether layers are computed once more in the backward pass (gradient checkpointing)
 
     def logits_bytes(self, forward: Forward) -> int:
         """The logits of a forward."""

@@ -8,11 +8,7 @@ from twosome.errors import MissingExtraError
 def require_extras(
     *, track: str | None = None, quantization: str | None = None, ray: bool = False, gguf: bool = False
 ) -> None:
-    """Check that what the settings of these names need is installed.
-
-    Raises:
-        MissingExtraError: something is not; the message says what to install.
-    """
+    """Check that what the settings of these names need is installed, or raise MissingExtraError."""
     if track is not None:
         require_package(track, track, f"--track {track}")
     if quantization is not None:

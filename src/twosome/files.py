@@ -45,11 +45,7 @@ def is_folder(path: Path) -> bool:
 
 
 def require_no_link(path: Path, top: Path) -> None:
-    """Check that nothing between a folder and a path below it is a link; the folder itself may be one.
-
-    Raises:
-        RunError: something is.
-    """
+    """Check that nothing between a folder and a path below it is a link; the folder itself may be one (RunError)."""
     for place in (path, *path.parents):
         if place == top:
             return
@@ -144,14 +140,14 @@ def _regular(path: Path, flags: int, mode: str, *, follow_links: bool = False) -
 
 def _descriptor(path: Path, flags: int, *, follow_links: bool = False) -> int:
     refusal = f"{path} is a link, a folder, a pipe or a device; expected a regular file. Put the file itself there."
-    if path.is_symlink() and not follow_links:
+    if not follow_links and path.is_symlink():
         raise RunError(refusal)
     flags |= 0 if follow_links else _NO_LINK
     try:
         descriptor = os.open(path, flags | _NO_WAIT | _BINARY, 0o644)
     except OSError as error:
         # A pipe that nobody reads, a folder opened to be written, a link that came between.
-        if error.errno in (errno.ENXIO, errno.EISDIR, errno.ELOOP):
+        if error.errno in (errno.ENXIO, errno.EISDIR) or (error.errno == errno.ELOOP and not follow_links):
             raise RunError(refusal) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -26,11 +26,7 @@ def is_first() -> bool:
 
 
 def require_equal_shares(num_envs: int, num_ranks: int) -> None:
-    """Check that the environments can be shared among the processes.
-
-    Raises:
-        ConfigError: one would have more than another.
-    """
+    """Check that the environments can be shared among the processes, or raise ConfigError."""
     if num_envs % num_ranks:
         raise ConfigError(
             f"--num-envs {num_envs} environments are the total over all processes, and {num_ranks} processes cannot "

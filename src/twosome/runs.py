@@ -97,11 +97,7 @@ class RunDirectory:
 
     @staticmethod
     def require_free(path: Path) -> None:
-        """Check that a run can begin in a folder, without making it.
-
-        Raises:
-            RunError: there is a file of that name, or the folder holds something already.
-        """
+        """Check that a run can begin in a folder, without making it, or raise RunError."""
         with explain_write_errors(path):
             if path.exists() and not path.is_dir():
                 raise RunError(f"{path} is a file; expected a new or empty folder. Choose one with --output.")
@@ -237,11 +233,7 @@ class RunDirectory:
 
     @property
     def _checkpoints(self) -> Path:
-        """The folder of the checkpoints.
-
-        Raises:
-            CheckpointError: it is a link, which may lead anywhere.
-        """
+        """The folder of the checkpoints."""
         folder = self.path / "checkpoints"
         if folder.is_symlink():
             raise CheckpointError(

@@ -84,19 +84,12 @@ class TrainingWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Symptom:
-    """One warning.
+    """One warning."""
 
-    Attributes:
-        code: stable; one of `TITLES`.
-        update: when it began.
-        reason: what was measured, with the numbers.
-        remedy: what to do.
-    """
-
-    code: str
-    update: int
-    reason: str
-    remedy: str
+    code: str  # stable; one of `TITLES`
+    update: int  # when it began
+    reason: str  # what was measured, with the numbers
+    remedy: str  # what to do
 
     def __str__(self) -> str:
         return f"{self.reason} {self.remedy} ({self.code}: {PAGE}#{self.code})"

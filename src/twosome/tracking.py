@@ -76,11 +76,7 @@ def _start_service(path: Path, config: TrainConfig) -> Any:
 
 
 def _known_as(path: Path) -> str:
-    """What a run is called at tracking services: drawn when it begins, and kept in its folder.
-
-    Raises:
-        RunError: the file that keeps it is damaged.
-    """
+    """What a run is called at tracking services: drawn when it begins, and kept in its folder."""
     file = path / TRACKING
     if not os.path.lexists(file):
         with explain_write_errors(path):

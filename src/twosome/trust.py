@@ -113,11 +113,7 @@ def read_settings(
 
 
 def require_code_consent(config: TrainConfig, consented: bool, whose: str) -> None:
-    """Check that Python code that comes with a model may run, where the settings ask for it.
-
-    Raises:
-        RunError: consent is missing.
-    """
+    """Check that Python code that comes with a model may run, where the settings ask for it, or raise RunError."""
     if config.trust_remote_code and not consented:
         raise RunError(
             f"{whose} wants to run Python code that comes with the model {quote(config.model)}. If you trust both, "

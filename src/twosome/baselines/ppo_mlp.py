@@ -59,11 +59,7 @@ class VectorReader:
         return cls(scale), len(scale), num_actions
 
     def __call__(self, vectors: Sequence[NDArray[Any] | None]) -> Float[Tensor, "B S"]:
-        """The scaled observations.
-
-        Raises:
-            EnvError: one has no numbers, or not as many as there are in the environment that this reader is for.
-        """
+        """The scaled observations."""
         expected = tuple(self._scale.shape)
         for vector in vectors:
             if vector is None or vector.shape != expected:

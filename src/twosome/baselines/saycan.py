@@ -34,21 +34,14 @@ from twosome.scoring import ActionScorer
 
 @dataclass
 class Experience:
-    """What was done in finished episodes, and how well it ended.
+    """What was done in finished episodes, and how well it ended."""
 
-    Attributes:
-        gamma: discount per primitive step.
-        vectors: symbolic observations.
-        actions: the action taken at each.
-        targets: ``gamma ** (primitive steps until success)``, 0 where the episode failed.
-        episodes: number of finished episodes.
-    """
-
-    gamma: float
-    vectors: list[NDArray[Any]] = field(default_factory=list)
-    actions: list[int] = field(default_factory=list)
+    gamma: float  # discount per primitive step
+    vectors: list[NDArray[Any]] = field(default_factory=list)  # symbolic observations
+    actions: list[int] = field(default_factory=list)  # the action taken at each
     targets: list[float] = field(default_factory=list)
-    episodes: int = 0
+    """``gamma ** (primitive steps until success)``, 0 where the episode failed."""
+    episodes: int = 0  # number of finished episodes
     _open: dict[int, list[tuple[NDArray[Any], int, int]]] = field(default_factory=dict)
 
     @property
@@ -146,15 +139,10 @@ class Affordance:
 
 @dataclass(frozen=True)
 class SayCan:
-    """The language model's policy times the affordance, among the available actions.
+    """The language model's policy times the affordance, among the available actions."""
 
-    Attributes:
-        model: the untrained language model's policy.
-        affordance: fitted.
-    """
-
-    model: Policy
-    affordance: Affordance
+    model: Policy  # the untrained language model's policy
+    affordance: Affordance  # fitted
 
     def probabilities(self, observations: Sequence[Observation]) -> list[NDArray[np.float64]]:
         """One row for each observation; zero where an action is not available."""

@@ -29,21 +29,14 @@ Part = Callable[[], Tensor]
 
 @dataclass(frozen=True)
 class ScoringMethod:
-    """A way of scoring, ready to run.
+    """A way of scoring, ready to run."""
 
-    Attributes:
-        name: what tables call it.
-        parts: each gives a tensor; one after another, they are the whole. A backward pass follows each.
-        places: of the actions whose log-probabilities the parts give, in order; empty where they give none.
-        num_rows: actions in all. Where `places` are fewer, the time of all is scaled up from these.
-        fixed: the part of the time that does not grow with the rows, if there is one.
-    """
-
-    name: str
-    parts: tuple[Part, ...]
+    name: str  # what tables call it
+    parts: tuple[Part, ...]  # each gives a tensor; one after another, they are the whole. A backward pass follows each
     places: tuple[Place, ...] = ()
-    num_rows: int = 0
-    fixed: Part | None = None
+    """Of the actions whose log-probabilities the parts give, in order; empty where they give none."""
+    num_rows: int = 0  # actions in all. Where `places` are fewer, the time of all is scaled up from these
+    fixed: Part | None = None  # the part of the time that does not grow with the rows, if there is one
 
     @property
     def scale(self) -> float:
@@ -53,17 +46,11 @@ class ScoringMethod:
 
 @dataclass(frozen=True)
 class Request:
-    """Decisions, as text and as tokens, to be scored by a scorer's model.
+    """Decisions, as text and as tokens, to be scored by a scorer's model."""
 
-    Attributes:
-        scorer: the scorer; its model and its bounds serve all ways.
-        decisions: distinct.
-        spans: of each decision.
-    """
-
-    scorer: ActionScorer
-    decisions: Sequence[Decision]
-    spans: Sequence[Spans]
+    scorer: ActionScorer  # the scorer; its model and its bounds serve all ways
+    decisions: Sequence[Decision]  # distinct
+    spans: Sequence[Spans]  # of each decision
 
     @classmethod
     def of(cls, scorer: ActionScorer, decisions: Sequence[Decision]) -> "Request":

@@ -80,11 +80,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _class_name(name: str) -> str:
-    """The name of the class in a module of this name.
-
-    Raises:
-        ConfigError: no new module can have this name.
-    """
+    """The name of the class in a module of this name."""
     is_name = name.isidentifier() and name.isascii() and name[0].isalpha() and name == name.lower()
     if not is_name or keyword.iskeyword(name):
         raise ConfigError(

@@ -64,11 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _require_metrics(path: Path, metrics: list[dict[str, Any]]) -> None:
-    """Check that there is an update to draw.
-
-    Raises:
-        RunError: there is none.
-    """
+    """Check that there is an update to draw, or raise RunError."""
     if metrics:
         return
     if TrainConfig.from_json(RunDirectory.open(path).read_config()).num_updates == 0:

@@ -13,11 +13,7 @@ def suggestion(word: object, allowed: Iterable[str]) -> str:
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Accept `value` only if it is one of `allowed`.
-
-    Raises:
-        ConfigError: it is not; the message names the choices and the one that was probably meant.
-    """
+    """Accept `value` only if it is one of `allowed` (ConfigError)."""
     if value not in allowed:
         raise ConfigError(
             f"{name}={quote(value)} is unknown here; expected one of {', '.join(map(repr, allowed))}."

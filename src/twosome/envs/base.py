@@ -55,21 +55,13 @@ def observation_space(
 
 
 def require_saved(name: str, value: object, holds: bool, expected: str) -> None:
-    """Refuse a part of a saved state that is not what was saved.
-
-    Raises:
-        EnvError: it does not hold what is expected of the value.
-    """
+    """Refuse a part of a saved state that is not what was saved (EnvError)."""
     if not holds:
         raise EnvError(f"the saved state is damaged: {name} is {quote(value)}; expected {expected}. Save it anew.")
 
 
 def require_saved_keys(name: str, value: Any, keys: Collection[str]) -> None:
-    """Refuse a part of a saved state that is no mapping with exactly these keys.
-
-    Raises:
-        EnvError: it is not.
-    """
+    """Refuse a part of a saved state that is no mapping with exactly these keys (EnvError)."""
     require_saved(
         name, value, isinstance(value, Mapping) and set(value) == set(keys), f"an object of {', '.join(keys)}"
     )

@@ -62,19 +62,12 @@ _ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to mend.
+    """Something to mend."""
 
-    Attributes:
-        code: stable.
-        effect: see the module; None where it cannot be measured.
-        measured: what was found, with the numbers.
-        remedy: what to do.
-    """
-
-    code: str
-    effect: float | None
-    measured: str
-    remedy: str
+    code: str  # stable
+    effect: float | None  # see the module; None where it cannot be measured
+    measured: str  # what was found, with the numbers
+    remedy: str  # what to do
 
 
 @dataclass(frozen=True)
@@ -99,31 +92,18 @@ class Token:
 
 @dataclass(frozen=True)
 class Examination:
-    """Everything that was measured, and what follows.
-
-    Attributes:
-        env: the environment.
-        env_kwargs: its arguments.
-        model: the language model.
-        facts: numbers about environment and model, by name.
-        random: play at random.
-        untrained: entropy share and play under each normalization.
-        findings: what to mend, the largest effect first.
-        tokens: the most improbable ones.
-        samples: decisions with the log-probability of each token of each phrase.
-        recommendation: what to do, in order.
-    """
+    """Everything that was measured, and what follows."""
 
     env: str
-    env_kwargs: dict[str, Any]
+    env_kwargs: dict[str, Any]  # its arguments
     model: str
-    facts: dict[str, float | int | None]
-    random: PlayStatistics
-    untrained: dict[str, dict[str, Any]]
-    findings: list[Finding]
-    tokens: list[Token]
-    samples: list[dict[str, Any]] = field(repr=False)
-    recommendation: list[str]
+    facts: dict[str, float | int | None]  # numbers about environment and model, by name
+    random: PlayStatistics  # play at random
+    untrained: dict[str, dict[str, Any]]  # entropy share and play under each normalization
+    findings: list[Finding]  # what to mend, the largest effect first
+    tokens: list[Token]  # the most improbable ones
+    samples: list[dict[str, Any]] = field(repr=False)  # decisions with the log-probability of each token of each phrase
+    recommendation: list[str]  # what to do, in order
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""

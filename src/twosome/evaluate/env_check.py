@@ -61,38 +61,23 @@ _REMEDIES = {
 
 @dataclass
 class Finding:
-    """Something to mend, or to know.
+    """Something to mend, or to know."""
 
-    Attributes:
-        what: expected and found, with the place where it was met first.
-        remedy: what to do; "" where the message says it.
-        times: how often it was met.
-    """
-
-    what: str
-    remedy: str
-    times: int = 1
+    what: str  # expected and found, with the place where it was met first
+    remedy: str  # what to do; "" where the message says it
+    times: int = 1  # how often it was met
 
 
 @dataclass
 class EnvCheck:
-    """What was found out about an environment.
+    """What was found out about an environment."""
 
-    Attributes:
-        env: its name.
-        env_kwargs: its arguments.
-        model: who reads it; None: nobody.
-        faults: to be mended, in the order in which they were met.
-        advice: to be known.
-        facts: numbers by name.
-    """
-
-    env: str
-    env_kwargs: dict[str, Any]
-    model: str | None
-    faults: list[Finding] = field(default_factory=list)
-    advice: list[Finding] = field(default_factory=list)
-    facts: dict[str, float | int | None] = field(default_factory=dict)
+    env: str  # its name
+    env_kwargs: dict[str, Any]  # its arguments
+    model: str | None  # who reads it; None: nobody
+    faults: list[Finding] = field(default_factory=list)  # to be mended, in the order in which they were met
+    advice: list[Finding] = field(default_factory=list)  # to be known
+    facts: dict[str, float | int | None] = field(default_factory=dict)  # numbers by name
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""

@@ -34,25 +34,15 @@ AFFORDANCE_DECISIONS = 20_000
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A policy, and the environment in which it is evaluated.
+    """A policy, and the environment in which it is evaluated."""
 
-    Attributes:
-        name: for tables.
-        policy: who plays.
-        env: the environment's name.
-        env_kwargs: its keyword arguments.
-        identity: what is being evaluated, as plain JSON: model, adapter hash, normalization.
-        greedy: take the most probable action in place of drawing.
-        around: puts around the environment what the policy plays in; None: nothing.
-    """
-
-    name: str
-    policy: Policy
-    env: str
-    env_kwargs: dict[str, Any]
-    identity: dict[str, Any]
-    greedy: bool = False
-    around: Callable[[Any], Any] | None = None
+    name: str  # for tables
+    policy: Policy  # who plays
+    env: str  # the environment's name
+    env_kwargs: dict[str, Any]  # its keyword arguments
+    identity: dict[str, Any]  # what is being evaluated, as plain JSON: model, adapter hash, normalization
+    greedy: bool = False  # take the most probable action in place of drawing
+    around: Callable[[Any], Any] | None = None  # puts around the environment what the policy plays in; None: nothing
 
     def in_env(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
         """The same policy in another environment; a language model is not loaded again."""
@@ -94,11 +84,7 @@ def _planner(request: Request) -> Evaluator:
 
 
 def _own(request: Request) -> Evaluator:
-    """A policy of the user's own.
-
-    Raises:
-        ConfigError: it cannot be made without arguments, or is none.
-    """
+    """A policy of the user's own."""
     name = request.policy
     try:
         policy = own_policy(name)()

@@ -46,20 +46,14 @@ MARGIN = 0.01
 
 @dataclass(frozen=True)
 class Answers:
-    """What the model without and with its adapter made of the items of one task, in the same order.
-
-    Attributes:
-        metric: what `base` and `trained` are: one of `METRICS` (1.0 right, 0.0 wrong), or `PERPLEXITY`
-            (log-probability of each document, in nats).
-        base: of the model as it was, ``[items]``.
-        trained: of the model with the adapter, ``[items]``.
-        words: in each document, ``[items]``; empty unless the metric is `PERPLEXITY`.
-    """
+    """What the model without and with its adapter made of the items of one task, in the same order."""
 
     metric: str
-    base: Floats
-    trained: Floats
-    words: Floats
+    """What `base` and `trained` are: one of `METRICS` (1.0 right, 0.0 wrong), or `PERPLEXITY` (log-probability of each
+    document, in nats)."""
+    base: Floats  # of the model as it was, ``[items]``
+    trained: Floats  # of the model with the adapter, ``[items]``
+    words: Floats  # in each document, ``[items]``; empty unless the metric is `PERPLEXITY`
 
     def summary(self) -> dict[str, Any]:
         """The task's result as plain JSON."""

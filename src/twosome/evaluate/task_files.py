@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twosome.documents import MOST_BYTES, parse_json, read_text
+from twosome.documents import parse_json, read_text
 from twosome.errors import ConfigError, quote
+from twosome.files import FILE_BYTES
 
 ENDINGS = (".jsonl", ".jsonl.gz")
 
@@ -138,9 +139,9 @@ def _content(file: Path) -> str:
         if not file.is_file():
             raise ValueError("it is no regular file")
         with gzip.open(file) as unpacked:  # a few bytes may stand for gigabytes
-            content = unpacked.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES:,} bytes")
+            content = unpacked.read(FILE_BYTES + 1)
+        if len(content) > FILE_BYTES:
+            raise ValueError(f"it is larger than {FILE_BYTES:,} bytes")
         return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {file}; expected items of a language task.") from error

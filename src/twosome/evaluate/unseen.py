@@ -26,19 +26,12 @@ KINDS = {
 
 @dataclass(frozen=True)
 class PanelTask:
-    """An environment to be tested in.
+    """An environment to be tested in."""
 
-    Attributes:
-        name: for tables.
-        env: the environment's name.
-        env_kwargs: its keyword arguments.
-        kind: the kind of its goal, where the panel reports by kind, else empty.
-    """
-
-    name: str
-    env: str
-    env_kwargs: dict[str, Any]
-    kind: str = ""
+    name: str  # for tables
+    env: str  # the environment's name
+    env_kwargs: dict[str, Any]  # its keyword arguments
+    kind: str = ""  # the kind of its goal, where the panel reports by kind, else empty
 
 
 def panel_tasks(panel: Panel) -> tuple[PanelTask, ...]:

@@ -62,31 +62,18 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of the grid.
+    """One run of the grid."""
 
-    Attributes:
-        env: the environment, as the file names it.
-        method: name of the method.
-        seed: of the run.
-        kind: what the method is, "twosome" or a baseline's.
-        given: the settings that the file gives; presets fill in the others.
-        config: all settings.
-        path: the run directory.
-        evaluation: how it is measured when it is trained.
-        also: names of its further measurements.
-        untrained: whether its model is measured without training too: once for each way of asking a model.
-    """
-
-    env: str
-    method: str
-    seed: int
-    kind: str
-    given: dict[str, Any]
-    config: Config
-    path: Path
-    evaluation: Evaluation
-    also: tuple[str, ...] = ()
-    untrained: bool = False
+    env: str  # the environment, as the file names it
+    method: str  # name of the method
+    seed: int  # of the run
+    kind: str  # what the method is, "twosome" or a baseline's
+    given: dict[str, Any]  # the settings that the file gives; presets fill in the others
+    config: Config  # all settings
+    path: Path  # the run directory
+    evaluation: Evaluation  # how it is measured when it is trained
+    also: tuple[str, ...] = ()  # names of its further measurements
+    untrained: bool = False  # whether its model is measured without training too: once for each way of asking a model
 
     @property
     def request(self) -> MeasurementRequest:

@@ -11,19 +11,14 @@ from twosome.experiment.registry import Registry
 
 @dataclass(frozen=True)
 class Baseline:
-    """A kind of method.
+    """A kind of method."""
 
-    Attributes:
-        config: its settings, which a file may give.
-        learn: learns with these settings, tells how it goes, and returns the `twosome.policy.base.Policy` of the end.
-        reads_vector: whether it needs environments with the symbolic observation, "vector".
-        around: puts around an environment what its policy plays in, given the settings first; None: nothing.
-    """
-
-    config: type[BaselineConfig]
+    config: type[BaselineConfig]  # its settings, which a file may give
     learn: Callable[[Any, Record], Any]
-    reads_vector: bool = False
+    """Learns with these settings, tells how it goes, and returns the `twosome.policy.base.Policy` of the end."""
+    reads_vector: bool = False  # whether it needs environments with the symbolic observation, "vector"
     around: Callable[[Any, Any], Any] | None = None
+    """Puts around an environment what its policy plays in, given the settings first; None: nothing."""
 
 
 BASELINES = Registry[Baseline]("kind of method", "twosome.experiment.kinds")

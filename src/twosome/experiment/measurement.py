@@ -26,17 +26,14 @@ class MeasurementRequest:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A command that prints one JSON document about a run, and what of that are numbers.
-
-    Attributes:
-        command: words behind ``python -m``. The experiment adds what it consents to, such as ``--trust-env-module``.
-        numbers: of the document that the command prints, without world, method and seed unless they are not the run's.
-        check: refuses a run of these settings before anything runs, by raising ConfigError or MissingExtraError.
-    """
+    """A command that prints one JSON document about a run, and what of that are numbers."""
 
     command: Callable[[MeasurementRequest], list[str]]
+    """Words behind ``python -m``. The experiment adds what it consents to, such as ``--trust-env-module``."""
     numbers: Callable[[Mapping[str, Any]], Iterator[Number]]
+    """Of the document that the command prints, without world, method and seed unless they are not the run's."""
     check: Callable[[TrainConfig], None] = lambda config: None
+    """Refuses a run of these settings before anything runs, by raising ConfigError or MissingExtraError."""
 
 
 MEASUREMENTS = Registry[Measurement]("measurement", "twosome.experiment.measurements")

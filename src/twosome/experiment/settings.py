@@ -39,11 +39,7 @@ def fields_of(kind: str) -> dict[str, Any]:
 
 
 def require_known(found: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Refuse a misspelt key.
-
-    Raises:
-        ConfigError: a key is not known; the message names the one that was probably meant.
-    """
+    """Refuse a misspelt key (ConfigError)."""
     known = list(known)
     for name in found:
         if name not in known:
@@ -53,11 +49,7 @@ def require_known(found: Iterable[str], known: Iterable[str], where: str) -> Non
 
 
 def require_settings(given: Mapping[str, Any], hints: Mapping[str, Any], where: str) -> None:
-    """Refuse settings that are unknown, of another type, or for the grid to make.
-
-    Raises:
-        ConfigError: there is one.
-    """
+    """Refuse settings that are unknown, of another type, or for the grid to make (ConfigError)."""
     for name in given:
         if name in FROM_THE_GRID:
             raise ConfigError(f"{where} gives {name!r}, which the grid sets for each run. Leave it out.")
@@ -66,11 +58,7 @@ def require_settings(given: Mapping[str, Any], hints: Mapping[str, Any], where: 
 
 
 def require_types(given: Mapping[str, Any], hints: Mapping[str, Any], where: str) -> None:
-    """Refuse a value of another type than its setting has.
-
-    Raises:
-        ConfigError: a value has the wrong type, or is not one of the words that the setting knows.
-    """
+    """Refuse a value of another type than its setting has (ConfigError)."""
     for name, value in given.items():
         hint = hints[name]
         if isinstance(value, list) and any(isinstance(item, str) and item.startswith("-") for item in value):

@@ -81,23 +81,14 @@ def latest(path: Path) -> Mapping[str, Any]:
 
 
 def require_own_places(tasks: Iterable[Cell | Reference], output: Path) -> None:
-    """Check that what an experiment writes stays below its folder.
-
-    Raises:
-        RunError: a folder or file below it is a link.
-    """
+    """Check that what an experiment writes stays below its folder, or raise RunError."""
     for task in tasks:
         for path in (task.path, task.path.with_suffix(".log"), task.path.with_suffix(".lock")):
             require_no_link(path, output)
 
 
 def require_same_settings(cells: Iterable[Cell]) -> None:
-    """Check that the runs which are there were made with the settings of the file.
-
-    Raises:
-        ConfigError: one was not, and would be reported under a name that is not its own.
-        RunError: a config.json is damaged.
-    """
+    """Check that the runs which are there were made with the settings of the file, or raise ConfigError."""
     for cell in cells:
         if os.path.isfile(cell.path / CONFIG) and (other := first_difference(cell.path, cell.config)):
             name, was, now = other
@@ -123,12 +114,7 @@ def require_models(cells: Iterable[Cell]) -> None:
 
 
 def require_measurable(cells: Iterable[Cell]) -> None:
-    """Check that the further measurements which are still to be made can be made.
-
-    Raises:
-        ConfigError: a run cannot be measured so.
-        MissingExtraError: a package is missing.
-    """
+    """Check that the further measurements which are still to be made can be made, or raise ConfigError."""
     for cell in cells:
         if isinstance(cell.config, TrainConfig) and cell.also and state_of(cell) != "done":
             for name in cell.also:

@@ -139,11 +139,7 @@ class Worker:
             write_json(path, {**measured, "hardware": hardware()})
 
     def _run(self, words: list[str], task: Cell | Reference, claim: int) -> str:
-        """Standard output of `python -m WORDS`; what it says on standard error goes into the task's log.
-
-        Raises:
-            RunError: it failed.
-        """
+        """Standard output of `python -m WORDS`; what it says on standard error goes into the task's log."""
         log = task.path.with_suffix(".log")
         with explain_write_errors(log), open_to_append(log) as errors:
             said_before = errors.tell()

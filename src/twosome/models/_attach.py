@@ -25,20 +25,14 @@ ALL_LINEAR = "all-linear"
 
 @dataclass(frozen=True)
 class Adapters:
-    """Which low-rank adapters to put on the model.
+    """Which low-rank adapters to put on the model."""
 
-    Attributes:
-        rank: inner dimension of each adapter.
-        alpha: the adapters' output is scaled by ``alpha / rank``.
-        targets: names of the linear layers to adapt, or ``("all-linear",)``; empty: PEFT's choice for the model's
-            family (the query and value projections where they are separate).
-        layers: how many of the upper layers to adapt; None: all.
-    """
-
-    rank: int = 8
-    alpha: int = 16
+    rank: int = 8  # inner dimension of each adapter
+    alpha: int = 16  # the adapters' output is scaled by ``alpha / rank``
     targets: tuple[str, ...] = ()
-    layers: int | None = None
+    """Names of the linear layers to adapt, or ``("all-linear",)``; empty: PEFT's choice for the model's family (the
+    query and value projections where they are separate)."""
+    layers: int | None = None  # how many of the upper layers to adapt; None: all
 
 
 def attach(

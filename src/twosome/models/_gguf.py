@@ -28,15 +28,10 @@ _OTHER_WAY = "or give the model as a folder that Transformers saved"
 
 @dataclass(frozen=True)
 class Header:
-    """What a file holds.
+    """What a file holds."""
 
-    Attributes:
-        architecture: the family of the model, in llama.cpp's words.
-        tensors: the weights' names.
-    """
-
-    architecture: str
-    tensors: tuple[str, ...]
+    architecture: str  # the family of the model, in llama.cpp's words
+    tensors: tuple[str, ...]  # the weights' names
 
 
 def is_gguf(name_or_path: str) -> bool:

@@ -38,26 +38,17 @@ _SHOWN_EPISODES = 16
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of tensors by part.
+    """Bytes of tensors by part."""
 
-    Attributes:
-        base: weights of the frozen model.
-        adapters: weights, gradients and AdamW's two moments.
-        value_head: weights and, where it is trained, gradients and Adam's two moments.
-        features: the critic's features of the prompts met in one rollout, and with --lora-layers what is kept of the
-            layers below for its decisions; grows with each new prompt and decision.
-        activations: what the largest micro-batch keeps for its backward pass, and the most that comes on top.
-        logits: of that micro-batch.
-        reading: of the largest forward without gradients; not alive at the same time as the two before.
-    """
-
-    base: int
-    adapters: int
-    value_head: int
+    base: int  # weights of the frozen model
+    adapters: int  # weights, gradients and AdamW's two moments
+    value_head: int  # weights and, where it is trained, gradients and Adam's two moments
     features: int
-    activations: int
-    logits: int
-    reading: int
+    """The critic's features of the prompts met in one rollout, and with --lora-layers what is kept of the layers below
+    for its decisions; grows with each new prompt and decision."""
+    activations: int  # what the largest micro-batch keeps for its backward pass, and the most that comes on top
+    logits: int  # of that micro-batch
+    reading: int  # of the largest forward without gradients; not alive at the same time as the two before
 
     @property
     def total(self) -> int:
@@ -68,31 +59,18 @@ class Memory:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is expected to take.
+    """What a run is expected to take."""
 
-    Attributes:
-        parameters: of the model, adapters included.
-        trainable: of them and of the value head's, those that are trained.
-        max_tokens_per_forward: as set, or as the budget of memory allows.
-        memory: by part.
-        rollout_tokens: that one rollout puts through the model, for the policy and for the critic's features.
-        policy_tokens: that one update's passes over the minibatches put through it, with gradients.
-        micro_batches: backward passes of one pass over a rollout.
-        update_s: seconds of one update.
-        updates: of the whole run.
-        warm_start_s: seconds of imitation before the first.
-    """
-
-    parameters: int
-    trainable: int
-    max_tokens_per_forward: int
-    memory: Memory
-    rollout_tokens: int
-    policy_tokens: int
-    micro_batches: int
-    update_s: float
-    updates: int
-    warm_start_s: float
+    parameters: int  # of the model, adapters included
+    trainable: int  # of them and of the value head's, those that are trained
+    max_tokens_per_forward: int  # as set, or as the budget of memory allows
+    memory: Memory  # by part
+    rollout_tokens: int  # that one rollout puts through the model, for the policy and for the critic's features
+    policy_tokens: int  # that one update's passes over the minibatches put through it, with gradients
+    micro_batches: int  # backward passes of one pass over a rollout
+    update_s: float  # seconds of one update
+    updates: int  # of the whole run
+    warm_start_s: float  # seconds of imitation before the first
 
     @property
     def run_s(self) -> float:

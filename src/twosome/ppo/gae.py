@@ -19,15 +19,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Estimates:
-    """What a rollout says about its decisions, or the choices in them.
+    """What a rollout says about its decisions, or the choices in them."""
 
-    Attributes:
-        advantages: how much better than the critic expected each turned out.
-        returns: targets for the critic, ``advantages + values``.
-    """
-
-    advantages: Float[Tensor, "*shape"]
-    returns: Float[Tensor, "*shape"]
+    advantages: Float[Tensor, "*shape"]  # how much better than the critic expected each turned out
+    returns: Float[Tensor, "*shape"]  # targets for the critic, ``advantages + values``
 
 
 def estimate_advantages(

@@ -18,15 +18,11 @@ from twosome.rollout import Rollout
 
 @dataclass
 class RewardScale:
-    """What rewards are divided by.
+    """What rewards are divided by."""
 
-    Attributes:
-        largest: absolute discounted sum of rewards up to a decision, over all decisions so far.
-        sums: of the episode under way in each environment, discounted to its next decision; empty before the first.
-    """
-
-    largest: float = 0.0
+    largest: float = 0.0  # absolute discounted sum of rewards up to a decision, over all decisions so far
     sums: list[float] = field(default_factory=list)
+    """Of the episode under way in each environment, discounted to its next decision; empty before the first."""
 
     @property
     def divisor(self) -> float:

@@ -36,29 +36,17 @@ class RestartedEpisodesWarning(UserWarning):
 
 @dataclass
 class RunState:
-    """What a run has counted so far.
+    """What a run has counted so far."""
 
-    Attributes:
-        update: updates made.
-        env_steps: primitive steps.
-        num_episodes: finished episodes.
-        recent: the latest of them.
-        best_return: the highest mean return of the recent episodes at a checkpoint.
-        best_checkpoint: its name.
-        metrics_bytes: length of metrics.jsonl.
-        model_files: hashes of the model's files, once they are known.
-        reward_scale: what rewards are divided by, if they are.
-    """
-
-    update: int = 0
-    env_steps: int = 0
-    num_episodes: int = 0
-    recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    best_return: float = -np.inf
-    best_checkpoint: str | None = None
-    metrics_bytes: int = 0
-    model_files: dict[str, str] | None = None
-    reward_scale: RewardScale = field(default_factory=RewardScale)
+    update: int = 0  # updates made
+    env_steps: int = 0  # primitive steps
+    num_episodes: int = 0  # finished episodes
+    recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))  # the latest of them
+    best_return: float = -np.inf  # the highest mean return of the recent episodes at a checkpoint
+    best_checkpoint: str | None = None  # its name
+    metrics_bytes: int = 0  # length of metrics.jsonl
+    model_files: dict[str, str] | None = None  # hashes of the model's files, once they are known
+    reward_scale: RewardScale = field(default_factory=RewardScale)  # what rewards are divided by, if they are
 
     def count(self, rollout: Rollout) -> dict[str, Any]:
         """Count an update with its rollout, and say how far the run is, as metrics do."""

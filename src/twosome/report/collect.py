@@ -33,29 +33,17 @@ NOT_OF_A_METHOD = ("env", "env_kwargs", "seed", "output")
 
 @dataclass(frozen=True)
 class Run:
-    """What a run directory says.
+    """What a run directory says."""
 
-    Attributes:
-        path: the run directory.
-        world: id and arguments of its environment, as one text.
-        method: name of what is compared with others.
-        config: its settings.
-        metrics: one object per update.
-        evaluation: its result over fresh episodes; None if it has none yet.
-        untrained: the same for its model without training.
-        versions: what it ran on.
-        also: the numbers of its further measurements.
-    """
-
-    path: Path
-    world: str
-    method: str
-    config: Mapping[str, Any]
-    metrics: list[dict[str, Any]]
-    evaluation: dict[str, Any] | None
-    untrained: dict[str, Any] | None
-    versions: dict[str, Any]
-    also: tuple[Number, ...] = ()
+    path: Path  # the run directory
+    world: str  # id and arguments of its environment, as one text
+    method: str  # name of what is compared with others
+    config: Mapping[str, Any]  # its settings
+    metrics: list[dict[str, Any]]  # one object per update
+    evaluation: dict[str, Any] | None  # its result over fresh episodes; None if it has none yet
+    untrained: dict[str, Any] | None  # the same for its model without training
+    versions: dict[str, Any]  # what it ran on
+    also: tuple[Number, ...] = ()  # the numbers of its further measurements
 
     @property
     def decisions(self) -> int:

@@ -20,21 +20,13 @@ _PAPER, _INK, _FAINT, _BAR, _CHOSEN = "#faf7f2", "#2b2b2b", "#8c877f", "#cfd8dc"
 
 @dataclass(frozen=True)
 class FilmFrame:
-    """One decision of a recorded episode.
+    """One decision of a recorded episode."""
 
-    Attributes:
-        image: the environment before the action, height x width x 3.
-        decision: prompt and phrases.
-        probabilities: one for each action id.
-        action: the id that was taken.
-        earned: return so far, before this action.
-    """
-
-    image: NDArray[np.uint8]
-    decision: Decision
-    probabilities: NDArray[np.float64]
-    action: int
-    earned: float
+    image: NDArray[np.uint8]  # the environment before the action, height x width x 3
+    decision: Decision  # prompt and phrases
+    probabilities: NDArray[np.float64]  # one for each action id
+    action: int  # the id that was taken
+    earned: float  # return so far, before this action
 
 
 @dataclass(frozen=True)

@@ -18,29 +18,18 @@ from twosome.versions import hardware, versions
 
 @dataclass(frozen=True)
 class Number:
-    """A measured number.
+    """A measured number."""
 
-    Attributes:
-        what: was measured, such as "return", with its unit where it has one.
-        world: where: an environment, or the case of a measurement of speed.
-        method: who was measured, or what was varied.
-        seed: of the training run; None where there is none.
-        mean: the number. None: it was never reached, as a level that learning did not get to.
-        interval: its 95 % interval, or its quartiles where it is a median of repeats.
-        n: over how many episodes, items or repeats.
-        commit: of the code; empty where it is the file's.
-        command: that measured it; empty where it is the file's.
-    """
-
-    what: str
-    world: str = ""
-    method: str = ""
-    seed: int | None = None
-    mean: float | int | None = None
+    what: str  # was measured, such as "return", with its unit where it has one
+    world: str = ""  # where: an environment, or the case of a measurement of speed
+    method: str = ""  # who was measured, or what was varied
+    seed: int | None = None  # of the training run; None where there is none
+    mean: float | int | None = None  # the number. None: it was never reached, as a level that learning did not get to
     interval: tuple[float | int, float | int] | None = None
-    n: int | None = None
-    commit: str = ""
-    command: str = ""
+    """Its 95 % interval, or its quartiles where it is a median of repeats."""
+    n: int | None = None  # over how many episodes, items or repeats
+    commit: str = ""  # of the code; empty where it is the file's
+    command: str = ""  # that measured it; empty where it is the file's
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "Number":

@@ -20,20 +20,14 @@ _WIDTH_STEP = 1.15
 
 @dataclass(frozen=True)
 class Costs:
-    """What bounds a row of several decisions, and what makes one row dearer than another.
+    """What bounds a row of several decisions, and what makes one row dearer than another."""
 
-    Attributes:
-        max_tokens: most tokens in a row.
-        max_slots: most places that predict in a row.
-        pair: what a pair of tokens costs in attention, in units of what a token costs beside attention. A row's
-            attention grows with the square of its length, so sharing pays up to a certain length.
-        slot: what the logits of a place that predicts cost, in the same units.
-    """
-
-    max_tokens: int
-    max_slots: int
+    max_tokens: int  # most tokens in a row
+    max_slots: int  # most places that predict in a row
     pair: float
-    slot: float
+    """What a pair of tokens costs in attention, in units of what a token costs beside attention. A row's attention
+    grows with the square of its length, so sharing pays up to a certain length."""
+    slot: float  # what the logits of a place that predicts cost, in the same units
 
     def of(self, num_rows: int, num_tokens: int, num_slots: int) -> float:
         """Cost of rows padded to the same numbers of tokens and slots."""
@@ -46,30 +40,18 @@ class PackedRow:
 
     The slots, places that predict (see `ActionTrie`), are the row's last tokens, so that logits are formed for
     these columns only. Columns therefore do not stand in depth-first order; `order` keeps it.
-
-    Attributes:
-        tokens: ids, ``[N]``.
-        positions: distance from the beginning along the path, ``[N]``.
-        order: depth-first number of each token, ``[N]``.
-        ends: depth-first number behind each token's last descendant, ``[N]``.
-        num_slots: how many of the last tokens predict.
-        edge_slots: where each edge is predicted, ``[E]``; the pairs of slot and token are distinct.
-        edge_tokens: which token it predicts, ``[E]``.
-        paths: edges of each action, ``[A, L]``, -1 behind the last.
-        owners: index of the trie that each path comes from, ``[A]``.
-        action_ids: which of its actions it is, ``[A]``.
     """
 
-    tokens: IntArray
-    positions: IntArray
-    order: IntArray
-    ends: IntArray
-    num_slots: int
-    edge_slots: IntArray
-    edge_tokens: IntArray
-    paths: IntArray
-    owners: IntArray
-    action_ids: IntArray
+    tokens: IntArray  # ids, ``[N]``
+    positions: IntArray  # distance from the beginning along the path, ``[N]``
+    order: IntArray  # depth-first number of each token, ``[N]``
+    ends: IntArray  # depth-first number behind each token's last descendant, ``[N]``
+    num_slots: int  # how many of the last tokens predict
+    edge_slots: IntArray  # where each edge is predicted, ``[E]``; the pairs of slot and token are distinct
+    edge_tokens: IntArray  # which token it predicts, ``[E]``
+    paths: IntArray  # edges of each action, ``[A, L]``, -1 behind the last
+    owners: IntArray  # index of the trie that each path comes from, ``[A]``
+    action_ids: IntArray  # which of its actions it is, ``[A]``
 
     @property
     def length(self) -> int:

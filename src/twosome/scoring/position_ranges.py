@@ -17,14 +17,11 @@ from typing import Any
 class PositionRanges:
     """Ranges of lengths, in tokens read, within which a model encodes positions in the same way.
 
-    Attributes:
-        limits: the longest text of each range but the last, ascending; none: all texts are alike.
-
     >>> [PositionRanges((4096,)).of(length) for length in (1, 4096, 4097)]
     [0, 0, 1]
     """
 
-    limits: tuple[int, ...] = ()
+    limits: tuple[int, ...] = ()  # the longest text of each range but the last, ascending; none: all texts are alike
 
     @classmethod
     def of_model(cls, config: Any) -> "PositionRanges":

@@ -30,21 +30,14 @@ class UnknownTokenWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Spans:
-    """A decision in tokens.
+    """A decision in tokens."""
 
-    Attributes:
-        shared: ids that all rows begin with, at least one.
-        actions: for each action id, the ids behind the shared ones; empty where it is not available.
-        is_clean: True where the shared tokens are all of the prompt's.
-        text: the prompt as it is put into tokens.
-        phrases: of the actions.
-    """
-
-    shared: tuple[int, ...]
+    shared: tuple[int, ...]  # ids that all rows begin with, at least one
     actions: tuple[tuple[int, ...], ...]
-    is_clean: bool
-    text: str = ""
-    phrases: tuple[str, ...] = ()
+    """For each action id, the ids behind the shared ones; empty where it is not available."""
+    is_clean: bool  # True where the shared tokens are all of the prompt's
+    text: str = ""  # the prompt as it is put into tokens
+    phrases: tuple[str, ...] = ()  # of the actions
 
     def row(self, action: int) -> str:
         """The text whose tokens are the shared ones and those of an action that is available."""

@@ -21,26 +21,16 @@ class ActionTrie:
 
     *Slots* are the places that predict: slot 0 is the prompt's last token, slot i the i-th inner node. An *edge*
     is a token predicted at a slot.
-
-    Attributes:
-        shared: ids that stand before every action, ``[P]``.
-        tokens: ids of the inner nodes, ``[I]``.
-        depths: tokens from the prompt's end to each inner node, 1 for the first, ``[I]``.
-        ends: index behind each inner node's last descendant, ``[I]``.
-        edge_slots: where each edge is predicted, ``[E]``.
-        edge_tokens: which token it predicts, ``[E]``.
-        paths: edges of each action, ``[A, L]``, -1 behind the last.
-        action_ids: which action each path belongs to, ``[A]``.
     """
 
-    shared: tuple[int, ...]
-    tokens: IntArray
-    depths: IntArray
-    ends: IntArray
-    edge_slots: IntArray
-    edge_tokens: IntArray
-    paths: IntArray
-    action_ids: IntArray
+    shared: tuple[int, ...]  # ids that stand before every action, ``[P]``
+    tokens: IntArray  # ids of the inner nodes, ``[I]``
+    depths: IntArray  # tokens from the prompt's end to each inner node, 1 for the first, ``[I]``
+    ends: IntArray  # index behind each inner node's last descendant, ``[I]``
+    edge_slots: IntArray  # where each edge is predicted, ``[E]``
+    edge_tokens: IntArray  # which token it predicts, ``[E]``
+    paths: IntArray  # edges of each action, ``[A, L]``, -1 behind the last
+    action_ids: IntArray  # which action each path belongs to, ``[A]``
 
     @property
     def num_nodes(self) -> int:

@@ -273,11 +273,7 @@ def panel_task(panel: str, index: int) -> Task:
 
 
 def check_index(index: object) -> None:
-    """Accept what can be a task's number in a panel.
-
-    Raises:
-        ConfigError: it is not a whole number from 0 to 2**63 - 1.
-    """
+    """Accept what can be a task's number in a panel (ConfigError)."""
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 2**63:
         found = f"one of {index.bit_length()} bits" if isinstance(index, int) and index >= 2**63 else repr(index)
         raise ConfigError(f"index: expected a whole number from 0 to 2**63 - 1, found {found}.")

@@ -22,19 +22,12 @@ ValuesOf = Callable[[Sequence[State]], Float[Tensor, " N"]]
 
 @dataclass(frozen=True)
 class Credit:
-    """What a rollout says about the N choices in it.
+    """What a rollout says about the N choices in it."""
 
-    Attributes:
-        choices: what credit goes to: whole actions, or the choices that make up an action.
-        advantages: of each choice, as the loss takes it: normalized, where it is to be.
-        values: the critic's before each choice; None without a critic.
-        returns: what the critic is to learn for each choice; None without a critic.
-    """
-
-    choices: Choices
-    advantages: Float[Tensor, " N"]
-    values: Float[Tensor, " N"] | None = None
-    returns: Float[Tensor, " N"] | None = None
+    choices: Choices  # what credit goes to: whole actions, or the choices that make up an action
+    advantages: Float[Tensor, " N"]  # of each choice, as the loss takes it: normalized, where it is to be
+    values: Float[Tensor, " N"] | None = None  # the critic's before each choice; None without a critic
+    returns: Float[Tensor, " N"] | None = None  # what the critic is to learn for each choice; None without a critic
 
 
 class Algorithm(ABC):
@@ -83,11 +76,7 @@ def rollout_tensors(rollout: Rollout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def require_credit(credit: Credit, name: str, *, critic: bool) -> None:
-    """Check what an algorithm has returned, which anybody may have written.
-
-    Raises:
-        ConfigError: a part is missing, is not there for this algorithm, or is of another shape.
-    """
+    """Check what an algorithm has returned, which anybody may have written (ConfigError)."""
     expected = (len(credit.choices.states),)
     wanted = {"advantages": True, "values": critic, "returns": critic}
     for part, is_wanted in wanted.items():

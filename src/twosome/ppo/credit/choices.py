@@ -23,18 +23,13 @@ class Choices:
     """The choices that made the B actions of a rollout: N in all, at most J in an action, at least one.
 
     A flat tensor has those of the rollout's first decision first, in the order of its decisions row by row.
-
-    Attributes:
-        states: what the critic reads before each choice, N of them.
-        is_choice: True for each choice of an action, False behind its last.
-        remaining: True for the actions that were still possible after a choice; behind the last, for the one taken.
-        old_logp: log-probability of each choice when it was made, in nats; 0 behind the last.
     """
 
-    states: list[State]
-    is_choice: Bool[Tensor, "B J"]
+    states: list[State]  # what the critic reads before each choice, N of them
+    is_choice: Bool[Tensor, "B J"]  # True for each choice of an action, False behind its last
     remaining: Bool[Tensor, "B J A"]
-    old_logp: Float[Tensor, "B J"]
+    """True for the actions that were still possible after a choice; behind the last, for the one taken."""
+    old_logp: Float[Tensor, "B J"]  # log-probability of each choice when it was made, in nats; 0 behind the last
 
     def numbers(self, index: Int[np.ndarray, " M"]) -> Int[Tensor, " K"]:
         """Where the choices of some decisions stand in a flat tensor."""
