@@ -18,7 +18,7 @@ from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.record import can_be_filmed
 from twosome.observation import Observation
 from twosome.play import play
-from twosome.policy.base import ask, sample
+from twosome.policy.base import checked_probabilities, sample
 from twosome.policy.critic import Critic, ValueHead
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.tuning import frozen_features
@@ -158,7 +158,7 @@ class _Recorder:
         beside: list[NDArray[np.float64]] = []
 
         def choose(observation: Observation, row: NDArray[np.float64], rng: np.random.Generator) -> int:
-            beside.append(ask(other.policy, [observation])[0])
+            beside.append(checked_probabilities(other.policy, [observation])[0])
             return sample(row, rng)
 
         drawn = {"render_mode": "rgb_array"} if self._drawn else {}
