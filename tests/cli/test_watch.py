@@ -33,18 +33,18 @@ def document(run):
 
 
 def test_each_situation_has_what_both_policies_make_of_it(run, document):
-    agents = [Agent.load(run), None]
+    agent = Agent.load(run)
     assert [player["name"] for player in document["players"]] == ["trained", "untrained"]
     assert [episode["player"] for episode in document["episodes"]] == [0, 1]
     for episode in document["episodes"]:
         for step in episode["steps"]:
             phrases = {action["id"]: action for action in step["actions"]}
             decision = Decision(step["prompt"], tuple(phrases[i]["phrase"] if i in phrases else "" for i in range(3)))
-            expected = agents[0].probabilities(decision)
+            expected = agent.probabilities(decision)
             for i, action in phrases.items():
                 assert action["p"][0] == pytest.approx(expected[i], abs=1e-5)
                 joint = sum(logp for _, logp in action["tokens"][0])
-                assert joint == pytest.approx(agents[0].actor.scorer.score([decision]).logp[0, i].item(), abs=0.01)
+                assert joint == pytest.approx(agent.actor.scorer.score([decision]).logp[0, i].item(), abs=0.01)
             assert sum(action["p"][1] for action in step["actions"]) == pytest.approx(1, abs=1e-4)
         assert step["action"] in phrases
 
