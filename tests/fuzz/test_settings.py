@@ -56,8 +56,10 @@ def test_settings_that_are_accepted_are_in_range_and_come_back_from_json_as_they
 
 
 @given(
-    kind=st.sampled_from(["ppo-mlp", "saycan"]),
-    content=st.dictionaries(st.sampled_from(sorted(fields_of("saycan"))) | texts(), values()),
+    kind=st.sampled_from(["ppo-mlp", "saycan", "generate"]),
+    content=st.dictionaries(
+        st.sampled_from(sorted({*fields_of("saycan"), *fields_of("generate")})) | texts(), values()
+    ),
 )
 @inputs(150, 1000)
 def test_settings_of_a_baseline_that_are_accepted_are_in_range(kind: str, content: dict[str, Any]) -> None:
