@@ -67,7 +67,7 @@ def checked(make: Callable[[], Any], **settings: Any) -> EnvCheck:
 
 
 def faults(make: Callable[[], Any], **settings: Any) -> str:
-    return "\n".join(f"{fault.what} -> {fault.remedy}" for fault in checked(make, **settings).faults)
+    return "\n".join(f"{fault.measured} -> {fault.remedy}" for fault in checked(make, **settings).faults)
 
 
 # -- new-env -------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_good_environment_has_no_faults(kind: Any) -> None:
     found = checked(kind)
     assert not found.faults
-    said = " ".join(advice.what for advice in found.advice)
+    said = " ".join(advice.measured for advice in found.advice)
     assert ("cannot save its state" in said) == (kind is Odd)
     assert found.facts["decisions"] == 200
     assert found.facts["actions_min"] == 1
@@ -161,10 +161,10 @@ def test_faults_of_several_kinds_are_told_at_once_each_with_its_place_its_count_
             raise KeyError("x")
 
     found = checked(lambda: Saving(spoil))
-    whats = [fault.what for fault in found.faults]
+    whats = [fault.measured for fault in found.faults]
     for part in ("the reward", "without a blank at its end", '"success"', "the environment raised KeyError"):
-        (fault,) = [fault for fault in found.faults if part in fault.what]
-        assert "Odd-v0, seed " in fault.what or "Odd-v0, without a seed" in fault.what
+        (fault,) = [fault for fault in found.faults if part in fault.measured]
+        assert "Odd-v0, seed " in fault.measured or "Odd-v0, without a seed" in fault.measured
         assert fault.remedy
     assert len(whats) == 4
     assert sum(fault.times for fault in found.faults) > 4
@@ -219,7 +219,7 @@ def test_a_state_that_forgets_something_and_a_close_that_fails_are_faults() -> N
 def test_what_is_unusual_is_advice_and_no_fault(change: Any, message: str) -> None:
     found = checked(lambda: Saving(change))
     assert not found.faults
-    (advice,) = [advice for advice in found.advice if message in advice.what]
+    (advice,) = [advice for advice in found.advice if message in advice.measured]
     assert advice.remedy
 
 
@@ -233,7 +233,7 @@ def test_a_split_that_makes_no_difference_is_said() -> None:
 
     found = checked(Same)
     assert not found.faults
-    assert any("there are no tasks that training never meets" in advice.what for advice in found.advice)
+    assert any("there are no tasks that training never meets" in advice.measured for advice in found.advice)
 
 
 def test_prompts_that_a_model_cannot_hold_are_a_fault_with_their_tokens() -> None:

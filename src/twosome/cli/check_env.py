@@ -21,7 +21,8 @@ from twosome.setting_types import require_at_least
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from twosome.evaluate.env_check import EnvCheck, Finding
+    from twosome.evaluate.env_check import EnvCheck
+    from twosome.evaluate.wording import Finding
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _print(found: "EnvCheck") -> None:
 def _print_findings(console: "Console", findings: Sequence["Finding"]) -> None:
     for number, finding in enumerate(findings, start=1):
         times = f" ({finding.times} times)" if finding.times > 1 else ""
-        console.print(Padding(Text(visible(f"{number}. {finding.what}{times}")), (0, 0, 0, 2)))
+        console.print(Padding(Text(visible(f"{number}. {finding.measured}{times}")), (0, 0, 0, 2)))
         if finding.remedy:
             console.print(Padding(Text(visible(f"-> {finding.remedy}")), (0, 0, 0, 5)))
 

@@ -5,7 +5,6 @@ the policy as it is and as it would be, averaged over the sampled decisions; 0: 
 Of a policy that is nearly certain it is the share of the greatest entropy that it lacks.
 """
 
-import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -16,13 +15,22 @@ from typing import Any, get_args
 import gymnasium
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.errors import PromptTooLongError, quote
 from twosome.evaluate.loading import ModelOptions
+from twosome.evaluate.wording import (
+    SENTENCE_END,
+    Finding,
+    constant,
+    correlation,
+    distance,
+    plain,
+    unnamed,
+    with_articles,
+)
 from twosome.policy.base import Policy
 from twosome.policy.calibration import Calibration
 from twosome.policy.lm_policy import LanguageModelPolicy
@@ -31,8 +39,6 @@ from twosome.rollout import Collector, Episode, entropy_share
 from twosome.scoring import ActionScorer, Normalization, context_free_log_probs
 from twosome.statistics import bootstrap_interval
 from twosome.symptoms import DETERMINISTIC
-
-Floats = NDArray[np.float64]
 
 SAMPLED = 48
 """Different decisions that are scored."""
@@ -46,28 +52,7 @@ LIKELIER = 0.7
 """Nats by which a phrase with an article has to be likelier: twice as likely."""
 CORRELATED = 0.5
 """From this correlation on a bias is named."""
-UNNAMED = 0.2
-"""Fewer of the phrases' nouns than this share stand in the prompts: the goal's objects are not named."""
 WORST_TOKENS = 12
-
-_ARTICLES = ("the", "a", "an")
-_SMALL = {
-    *("to", "in", "into", "on", "onto", "at", "of", "off", "from", "with", "over", "under", "and", "or"),
-    *("it", "my", "your", "this", "that", "another", "one", "some", "all", "each", "every", "no", *_ARTICLES),
-    *("left", "right", "up", "down", "north", "south", "east", "west", "forward", "back", "backward", "away", "out"),
-}
-"""Words before which no article is missing."""
-_ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to mend."""
-
-    code: str  # stable
-    effect: float | None  # see the module; None where it cannot be measured
-    measured: str  # what was found, with the numbers
-    remedy: str  # what to do
 
 
 @dataclass(frozen=True)
@@ -107,7 +92,10 @@ class Examination:
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        return asdict(self)
+        document = asdict(self)
+        for finding in document["findings"]:
+            del finding["times"]
+        return document
 
 
 def examine(
@@ -181,7 +169,7 @@ class _Examiner:
             # What is left once the phrases have their articles: without them they are also shorter.
             findings += self._biases(mended, actors, normalization, untrained[normalization], random)
             tokens, samples = self._tokens(choices)
-            findings += _unnamed(choices) + _constant(choices)
+            findings += unnamed(choices) + constant(choices)
         findings.sort(key=lambda finding: -1.0 if finding.effect is None else finding.effect, reverse=True)
         recommendation = _recommend(findings, untrained, random, normalization)
         return Examination(
@@ -300,12 +288,12 @@ class _Examiner:
 
     def _unfinished(self, decisions: Sequence[Decision], actor: LanguageModelPolicy) -> list[Finding]:
         """Principle 1: prompt and phrase read on."""
-        ended = [decision for decision in decisions if _ENDED.search(decision.prompt)]
+        ended = [decision for decision in decisions if SENTENCE_END.search(decision.prompt)]
         if not ended:
             return []
         try:
             mended = [Decision(f"{decision.prompt} Now you", decision.actions) for decision in ended]
-            effect = _distance(actor.probabilities(ended), actor.probabilities(mended))
+            effect = distance(actor.probabilities(ended), actor.probabilities(mended))
         except PromptTooLongError:
             effect = None
         return [
@@ -330,7 +318,7 @@ class _Examiner:
         better: dict[str, str] = {}
         gains = []
         for phrase, prompt in list(prompts.items())[:PHRASES]:
-            variants = _with_articles(phrase)
+            variants = with_articles(phrase)
             if not variants:
                 continue
             logp = self.scorer.log_probs([Decision(prompt, (phrase, *variants))])[0].tolist()
@@ -341,7 +329,7 @@ class _Examiner:
         if not better:
             return [], decisions
         mended = [Decision(d.prompt, tuple(better.get(phrase, phrase) for phrase in d.actions)) for d in decisions]
-        moved = _distance(actor.probabilities(decisions), actor.probabilities(mended))
+        moved = distance(actor.probabilities(decisions), actor.probabilities(mended))
         first = max(better, key=lambda phrase: gains[list(better).index(phrase)])
         return [
             Finding(
@@ -375,13 +363,13 @@ class _Examiner:
         for i, row in enumerate(rows):
             policy[i, : len(row)] = np.log(np.maximum(row, 1e-30))
         tokens = scored.num_tokens.cpu().numpy().astype(np.float64)
-        by_length = _correlation(policy, tokens, available)
-        by_prior = _correlation(policy, free.double().numpy(), available)
+        by_length = correlation(policy, tokens, available)
+        by_prior = correlation(policy, free.double().numpy(), available)
         self.facts |= {"correlation_with_tokens": by_length, "correlation_with_prior": by_prior}
         earned = untrained["return_ci95"]
         if earned is not None and random.return_mean is not None and earned[0] > random.return_mean:
             return []
-        effect = _distance(rows, actors["learned"].probabilities(decisions))
+        effect = distance(rows, actors["learned"].probabilities(decisions))
         found = []
         if by_length is not None and abs(by_length) >= CORRELATED:
             longer = "longer" if by_length > 0 else "shorter"
@@ -454,7 +442,7 @@ def _why(place: int, here: float, prior: float) -> str:
 
 def _duplicates(doctor: _Examiner, decisions: Sequence[Decision], normalization: Normalization) -> list[Finding]:
     """Equal phrases of one decision: the model cannot tell them apart."""
-    affected = [d for d in decisions if len({_plain(p) for p in d.actions if p}) < len(d.available)]
+    affected = [d for d in decisions if len({plain(p) for p in d.actions if p}) < len(d.available)]
     doctor.facts["decisions_with_duplicates"] = len(affected)
     if not affected:
         return []
@@ -464,12 +452,10 @@ def _duplicates(doctor: _Examiner, decisions: Sequence[Decision], normalization:
         once: dict[str, float] = {}
         for phrase, share in zip(decision.actions, row, strict=True):
             if phrase:
-                once.setdefault(_plain(phrase), float(share))
+                once.setdefault(plain(phrase), float(share))
         # Among equals the choice is blind: all that does not fall to a certain one of them goes wrong.
         moved.append(float(row.sum()) - sum(once.values()))
-    example = next(
-        p for p in affected[0].actions if [_plain(q) for q in affected[0].actions].count(_plain(p)) > 1 and p
-    )
+    example = next(p for p in affected[0].actions if [plain(q) for q in affected[0].actions].count(plain(p)) > 1 and p)
     return [
         Finding(
             "duplicate-phrases",
@@ -477,52 +463,6 @@ def _duplicates(doctor: _Examiner, decisions: Sequence[Decision], normalization:
             f"In {len(affected)} of {len(decisions)} decisions several actions have the same phrase, such as "
             f"{quote(example)}: the model cannot tell them apart.",
             "Give each action a phrase of its own that says what is different, or offer only one of them.",
-        )
-    ]
-
-
-def _unnamed(decisions: Sequence[Decision]) -> list[Finding]:
-    """Principle 3: what is wanted is named in the prompt."""
-    shares = []
-    missing: dict[str, int] = {}
-    for decision in decisions:
-        prompt = set(re.findall(r"\w+", decision.prompt.lower()))
-        nouns = {
-            word for phrase in decision.actions for word in re.findall(r"\w+", phrase.lower())[1:] if word not in _SMALL
-        }
-        if nouns:
-            shares.append(len(nouns & prompt) / len(nouns))
-            for word in nouns - prompt:
-                missing[word] = missing.get(word, 0) + 1
-    if not shares or statistics.fmean(shares) >= UNNAMED:
-        return []
-    common = sorted(missing, key=lambda word: -missing[word])[:4]
-    return [
-        Finding(
-            "goal-unnamed",
-            None,
-            f"Of the words of the phrases (without their first) {statistics.fmean(shares):.0%} stand in the prompt "
-            f"too; missing are {quote(', '.join(common))}.",
-            "Name in the prompt what is wanted and what is there, in the words of the phrases.",
-        )
-    ]
-
-
-def _constant(decisions: Sequence[Decision]) -> list[Finding]:
-    """Principle 4: the same action may be worded to fit its state."""
-    worded: dict[int, set[str]] = {}
-    for decision in decisions:
-        for action in decision.available:
-            worded.setdefault(action, set()).add(decision.actions[action])
-    if len(decisions) < 2 or any(len(phrases) > 1 for phrases in worded.values()):
-        return []
-    return [
-        Finding(
-            "wording-constant",
-            None,
-            f"Each of the {len(worded)} actions has the same phrase in all of {len(decisions)} sampled states.",
-            "Where an action means something else in another state, word it so: *put the tomato in the bowl* while the "
-            "bowl is carried. If it always means the same, all is well.",
         )
     ]
 
@@ -542,40 +482,3 @@ def _recommend(
         reason = f"untrained it earns {usable[best]['return_mean']:.3g}, more than {default}, and still explores"
         return [*steps, f"--normalization {best}: {reason}; or learned, which needs no choice."]
     return [*steps, "--normalization learned: no other is better beyond doubt, and it needs no choice."]
-
-
-# -- arithmetic ----------------------------------------------------------------------------------------
-
-
-def _distance(rows: Sequence[Floats], others: Sequence[Floats]) -> float:
-    """Mean total variation distance between two policies at the same decisions."""
-    return statistics.fmean(float(np.abs(a - b).sum() / 2) for a, b in zip(rows, others, strict=True))
-
-
-def _correlation(first: Floats, second: Floats, available: NDArray[np.bool_]) -> float | None:
-    """Pearson's, of what differs within decisions; None where nothing does."""
-    parts = [
-        (a[mask] - a[mask].mean(), b[mask] - b[mask].mean())
-        for a, b, mask in zip(first, second, available, strict=True)
-        if mask.sum() > 1
-    ]
-    a, b = (np.concatenate(side) for side in zip(*parts, strict=True))
-    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / spread if spread > 1e-9 else None
-
-
-def _with_articles(phrase: str) -> list[str]:
-    """The phrase with an article before one of its words, where none stands."""
-    words = phrase.split()
-    found = []
-    for place in range(1, len(words)):
-        if words[place].lower() in _SMALL or words[place - 1].lower() in _ARTICLES:
-            continue
-        for article in ("the", "an" if words[place][0].lower() in "aeiou" else "a"):
-            found.append(" ".join([*words[:place], article, *words[place:]]))
-    return found
-
-
-def _plain(phrase: str) -> str:
-    """What of a phrase makes a difference."""
-    return " ".join(phrase.lower().split())

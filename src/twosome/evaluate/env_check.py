@@ -20,6 +20,7 @@ from twosome.envs import text
 from twosome.envs.checked import CheckedEnv, EnvCloseWarning, Step, close, env_seeds, limit_prompts
 from twosome.envs.text_env import TextEnv
 from twosome.errors import PromptTooLongError, TwosomeError, quote
+from twosome.evaluate.wording import Finding
 
 if TYPE_CHECKING:
     from twosome.scoring import ActionScorer
@@ -60,15 +61,6 @@ _REMEDIES = {
 
 
 @dataclass
-class Finding:
-    """Something to mend, or to know."""
-
-    what: str  # expected and found, with the place where it was met first
-    remedy: str  # what to do; "" where the message says it
-    times: int = 1  # how often it was met
-
-
-@dataclass
 class EnvCheck:
     """What was found out about an environment."""
 
@@ -81,7 +73,11 @@ class EnvCheck:
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        return asdict(self)
+        document = asdict(self)
+        for kind in ("faults", "advice"):
+            found = getattr(self, kind)
+            document[kind] = [{"what": f.measured, "remedy": f.remedy, "times": f.times} for f in found]
+        return document
 
 
 def check_env(
@@ -148,11 +144,11 @@ class _Checker:
             return
         if remedy is None:
             remedy = next((remedy for part, remedy in _REMEDIES.items() if part in what), "")
-        self._known[kind] = Finding(what, remedy)
+        self._known[kind] = Finding("", None, what, remedy)
         self.found.faults.append(self._known[kind])
 
     def _advise(self, what: str, remedy: str) -> None:
-        self.found.advice.append(Finding(what, remedy))
+        self.found.advice.append(Finding("", None, what, remedy))
 
     def _attempt(self, do: Callable[..., Any], *arguments: Any) -> Any:
         """What it returns; None where it fails, which is noted."""
