@@ -109,7 +109,7 @@ def save_policy(actor: LanguageModelPolicy, config: TrainConfig, folder: Path) -
         if config.normalization == "learned":
             save_calibration(actor.calibration, folder)
         content = {
-            "settings": config.to_json(),
+            "settings": {**config.to_json(), "output": None},  # where the run lies says nothing elsewhere
             "model_files": model_files(config),
             "trained": trained,
             "files": {file.name: sha256(file) for file in sorted(folder.iterdir())},
