@@ -104,6 +104,7 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
         "update": _whole(config.num_updates + 1),
         "env_steps": _COUNT,
         "num_episodes": _COUNT,
+        "episodes_lost": replace(_COUNT, optional=True),
         "recent": [_EPISODE],
         "best_return": _or_null(_FINITE),
         "best_checkpoint": _or_null(_text(r"step-\d{10}", "the name of a checkpoint")),

@@ -169,7 +169,12 @@ class TrainConfig:
     """Environments that are stepped side by side (E)."""
     env_workers: Annotated[int, Range(0, 10_000)] = 0
     """Step environments in processes of their own, so many at a time, with the same results; 0: in this process, one
-    after the other."""
+    after the other. See docs/slow-environments.md."""
+    step_timeout: Positive | None = None
+    """With --env-workers: seconds after which a step or a reset counts as hanging, and its process is ended."""
+    max_lost: Annotated[int, Range(0, 10**7)] | None = None
+    """Episodes that may be lost to environments that crash or hang before the run stops; the environment begins anew.
+    When not given, 10 with --env-workers, else none."""
     rollout_steps: Count = _FROM_PRESET
     """Decisions in each environment between two updates (T)."""
     actor_lr: Positive = _FROM_PRESET
@@ -266,6 +271,8 @@ class TrainConfig:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         self._require("env", len(self.env.encode()) <= _LONGEST_ENV, f"a name of at most {_LONGEST_ENV} bytes")
+        ok = self.step_timeout is None or self.env_workers > 0
+        self._require("step_timeout", ok, "none without --env-workers: only another process can be given up")
         self._check_sharding()
         self._check_divisions()
         self._check_algorithm()
@@ -343,6 +350,11 @@ class TrainConfig:
     def batch_size(self) -> int:
         """Decisions in a rollout."""
         return self.num_envs * self.rollout_steps
+
+    @property
+    def lost_limit(self) -> int:
+        """How many episodes may be lost."""
+        return self.max_lost if self.max_lost is not None else 10 if self.env_workers else 0
 
     @property
     def num_updates(self) -> int:

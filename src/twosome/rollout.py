@@ -4,13 +4,20 @@ An environment is reset within the step that ends its episode, so that every row
 last state of a cut-off episode, whose value the estimates need, is kept beside; that of an episode which the
 environment terminated is never read.
 
+An episode that is lost, since its environment crashed or hung, is cut off after its last whole decision: the state that
+this led to was seen and has a value. The decision whose action brought no answer says nothing of the action and is left
+out; in its row stands the first decision of the environment's next episode, drawn by a number of its own.
+
 What it computes is `twosome.minimal.collect`.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import chain
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import gymnasium
 import numpy as np
@@ -20,9 +27,13 @@ from numpy.typing import NDArray
 from twosome.decision import Decision
 from twosome.envs.checked import CheckedEnv, Step, env_seeds
 from twosome.envs.history import EpisodePosition
+from twosome.envs.losses import Losses
 from twosome.envs.remote import EnvPool, RemoteEnv
+from twosome.errors import EnvError
 from twosome.policy.base import Policy, sample_at
 from twosome.policy.uniform import Uniform
+
+T = TypeVar("T")
 
 EnvSource = Callable[[], gymnasium.Env[Any, Any]] | EnvPool
 """Makes one environment here, or opens one in a process of its own."""
@@ -88,7 +99,9 @@ class Rollout:
     ``decisions``, ``next_prompts`` and ``probabilities``, the policy at each decision, are lists of T rows of E. A next
     prompt is that of the state which the decision led to; where the environment terminated the episode nothing follows,
     and the decision's own prompt stands in, which nothing reads. ``vectors`` and ``next_vectors`` say the same in
-    numbers, if the collector keeps them. See `estimate_advantages` for the arrays.
+    numbers, if the collector keeps them. See `estimate_advantages` for the arrays. ``episodes`` are those that ended;
+    ``cut`` says after which decisions (t, e) one was lost, which is truncated there and none of them, with t = -1 for
+    the last decision of the rollout before; ``num_lost`` also counts those that were lost before their first decision.
     """
 
     decisions: list[list[Decision]]
@@ -103,6 +116,8 @@ class Rollout:
     episodes: list[Episode] = field(default_factory=list)
     vectors: list[list[NDArray[Any]]] = field(default_factory=list)
     next_vectors: list[list[NDArray[Any]]] = field(default_factory=list)
+    cut: list[tuple[int, int]] = field(default_factory=list)
+    num_lost: int = 0
 
 
 def variety(rollout: Rollout) -> dict[str, float | int | None]:
@@ -138,6 +153,7 @@ class Collector:
         seed: each environment is reset with one derived from it.
         own: which of them are stepped here; the others belong to other processes. None: all.
         keep_vectors: keep in rollouts what the environments say in numbers.
+        losses: counts the episodes that are lost; None: each error of an environment is raised at once, as it is.
     """
 
     def __init__(
@@ -149,16 +165,22 @@ class Collector:
         own: range | None = None,
         *,
         keep_vectors: bool = False,
+        losses: Losses | None = None,
     ) -> None:
         self.keep_vectors = keep_vectors
         self.num_envs = num_envs
         self.own = slice(0, num_envs) if own is None else slice(own.start, own.stop)
         self.gamma = gamma
+        self.losses = losses
+        self._losses_counted = 0
+        self._asked_at: float | None = None
         self.envs: list[CheckedEnv | RemoteEnv] = []
         self._pool = make if isinstance(make, EnvPool) else None
         try:
             for _ in range(num_envs)[self.own]:
                 self.envs.append(make.open() if isinstance(make, EnvPool) else CheckedEnv.made_by(make))
+            for env in self.envs:
+                env.wait_made()
             self._begin(seed)
         except BaseException:
             self.close()
@@ -181,8 +203,55 @@ class Collector:
     def _begin(self, seed: int | Sequence[int]) -> None:
         seeds = env_seeds(seed, self.num_envs)[self.own]
         begun = [env.begin_reset(begin) for env, begin in zip(self.envs, seeds, strict=True)]
-        self.current = [decision() for decision in begun]
         self.counters = [EpisodeCounter() for _ in self.envs]
+        self.current = [self._begun(i, decision) for i, decision in enumerate(begun)]
+
+    # -- asking environments ---------------------------------------------------------------------------
+
+    def is_stuck(self, patience_s: float) -> bool:
+        """Whether an environment has kept everything waiting for so long."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > patience_s
+
+    def keep_lost_in(self, folder: Path) -> None:
+        """Write down there what was played in episodes that are lost."""
+        if self.losses is not None:
+            self.losses.folder = folder
+
+    @property
+    def uncounted_losses(self) -> int:
+        """Episodes that were lost and stand in no rollout yet."""
+        return 0 if self.losses is None else self.losses.count - self._losses_counted
+
+    def _wait_for(self, answer: Callable[[], T]) -> T:
+        self._asked_at = time.monotonic()
+        try:
+            return answer()
+        finally:
+            self._asked_at = None
+
+    def _begun(self, i: int, begin: Callable[[], Decision]) -> Decision:
+        """The first decision of an episode; if it is lost before that, the first one of the next."""
+        try:
+            return self._wait_for(begin)
+        except EnvError as error:
+            return self._begin_anew(i, error)
+
+    def _begin_anew(self, i: int, error: EnvError) -> Decision:
+        """Note that an episode is lost, and restart its environment with its seed."""
+        while True:
+            if self.losses is None:
+                raise error
+            self.losses.note(self.envs[i], error)
+            self.counters[i] = EpisodeCounter()
+            try:
+                return self._wait_for(partial(self._restart, self.envs[i]))
+            except EnvError as another:
+                error = another
+
+    @staticmethod
+    def _restart(env: CheckedEnv | RemoteEnv) -> Decision:
+        env.restart()
+        return env.reset(env.position.seed)
 
     def collect(self, policy: Policy, num_steps: int, rng: np.random.Generator) -> Rollout:
         """Let the policy act for ``num_steps`` decisions in each environment that is stepped here."""
@@ -203,7 +272,7 @@ class Collector:
             # Drawn for all, so that the generator stands alike in every process.
             draws = rng.random(self.num_envs)[self.own]
             actions = [sample_at(row, draw) for row, draw in zip(probabilities, draws, strict=True)]
-            rollout.decisions.append(self.current)
+            rollout.decisions.append(list(self.current))
             rollout.probabilities.append(probabilities)
             rollout.actions[t] = actions
             rollout.logp[t] = [np.log(row[action]) for row, action in zip(probabilities, actions, strict=True)]
@@ -212,8 +281,32 @@ class Collector:
                 rollout.vectors.append([np.array(env.observation.vector) for env in self.envs])
                 rollout.next_vectors.append(list(rollout.vectors[-1]))
             steps = [env.begin_step(action, go_on=True) for env, action in zip(self.envs, actions, strict=True)]
-            self.current = [self._note(rollout, t, i, step()) for i, step in enumerate(steps)]
-        return rollout
+            for i, step in enumerate(steps):
+                self.current[i] = self._note(rollout, t, i, self._stepped(rollout, t, i, step, policy, draws[i]))
+        lost = self.uncounted_losses
+        self._losses_counted += lost
+        return replace(rollout, num_lost=lost)
+
+    def _stepped(self, rollout: Rollout, t: int, i: int, step: Callable[[], Step], policy: Policy, draw: float) -> Step:
+        """What came of one environment's action, or of one in its place where the episode is lost."""
+        attempt = 0
+        while True:
+            try:
+                return self._wait_for(step)
+            except EnvError as error:
+                if self.counters[i].decisions > 0:
+                    rollout.cut.append((t - 1, i))
+                    rollout.truncated[t - 1, i] |= t > 0
+                decision = self._begin_anew(i, error)
+            row = policy.probabilities([self.envs[i].observation])[0]
+            # Not of the generator of actions, which has to stand alike in every process.
+            anew = np.random.default_rng([int(draw * 2**53), attempt]).random()
+            action, attempt = sample_at(row, anew), attempt + 1
+            rollout.decisions[t][i], rollout.next_prompts[t][i] = decision, decision.prompt
+            rollout.probabilities[t][i], rollout.actions[t, i], rollout.logp[t, i] = row, action, np.log(row[action])
+            if self.keep_vectors:
+                rollout.vectors[t][i] = rollout.next_vectors[t][i] = np.array(self.envs[i].observation.vector)
+            step = self.envs[i].begin_step(action, go_on=True)
 
     def _note(self, rollout: Rollout, t: int, i: int, step: Step) -> Decision:
         """Note what came of one environment's action, and return the next choice there."""
@@ -230,7 +323,7 @@ class Collector:
             return step.decision
         rollout.episodes.append(self.counters[i].finish(step.success))
         self.counters[i] = EpisodeCounter()
-        return self.envs[i].reset()
+        return self._begun(i, self.envs[i].reset)
 
     @property
     def can_restore(self) -> bool:
@@ -240,11 +333,25 @@ class Collector:
     def state(self) -> dict[str, Any]:
         """Where everything stepped here stands, as plain JSON. Environments that cannot say are left out."""
         return {
-            "envs": [env.get_state() for env in self.envs] if self.can_restore else None,
+            "envs": [self._saved(i) for i in range(len(self.envs))] if self.can_restore else None,
             "elapsed": [env.elapsed for env in self.envs],
             "places": [asdict(env.position) for env in self.envs],
             "counters": [asdict(counter) for counter in self.counters],
         }
+
+    def _saved(self, i: int) -> dict[str, Any]:
+        """The state of an environment; if its episode is lost by that, of the next one."""
+        while True:
+            try:
+                return self._wait_for(self.envs[i].get_state)
+            except EnvError as error:
+                self.current[i] = self._begin_anew(i, error)
+
+    def state_anew(self) -> dict[str, Any]:
+        """Of environments that cannot say where they stand, as `state`: all begin anew from it."""
+        places = [asdict(EpisodePosition()) for _ in self.envs]
+        counters = [asdict(EpisodeCounter()) for _ in self.envs]
+        return {"envs": None, "elapsed": [[] for _ in self.envs], "places": places, "counters": counters}
 
     def restore(self, state: dict[str, Any], fresh_seed: int | Sequence[int]) -> bool:
         """Go back to a saved state.
@@ -271,18 +378,21 @@ class Collector:
         return True
 
 
-def random_decisions(make: EnvSource, seed: int, count: int = 256) -> list[Decision]:
+def random_decisions(make: EnvSource, seed: int, count: int = 256, losses: Losses | None = None) -> list[Decision]:
     """The distinct decisions that uniformly random play meets, in an environment made for it.
 
     Args:
         make: makes or opens the environment.
         seed: of a run. What is drawn here is drawn apart: none of the run's own environments and draws is the same.
         count: decisions to play.
+        losses: as of `Collector`.
     """
-    return list(dict.fromkeys(chain(*random_play(make, (seed, 0, 1), count).decisions)))
+    return list(dict.fromkeys(chain(*random_play(make, (seed, 0, 1), count, losses=losses).decisions)))
 
 
-def random_episodes(make: EnvSource, gamma: float, seed: int, count: int) -> tuple[Episode, ...]:
+def random_episodes(
+    make: EnvSource, gamma: float, seed: int, count: int, losses: Losses | None = None
+) -> tuple[Episode, ...]:
     """The episodes that end within so many decisions of uniformly random play.
 
     Args:
@@ -290,11 +400,14 @@ def random_episodes(make: EnvSource, gamma: float, seed: int, count: int) -> tup
         gamma: discount per primitive step for their returns.
         seed: as of `random_decisions`, and apart from these too.
         count: decisions to play.
+        losses: as of `Collector`.
     """
-    return tuple(random_play(make, (seed, 0, 2), count, gamma).episodes)
+    return tuple(random_play(make, (seed, 0, 2), count, gamma, losses).episodes)
 
 
-def random_play(make: EnvSource, apart: Sequence[int], count: int, gamma: float = 1.0) -> Rollout:
+def random_play(
+    make: EnvSource, apart: Sequence[int], count: int, gamma: float = 1.0, losses: Losses | None = None
+) -> Rollout:
     """Decisions of uniformly random play in an environment made for it.
 
     Args:
@@ -303,8 +416,9 @@ def random_play(make: EnvSource, apart: Sequence[int], count: int, gamma: float 
             update.
         count: decisions to play.
         gamma: discount per primitive step for the episodes' returns.
+        losses: as of `Collector`.
     """
-    with Collector(make, 1, gamma, apart) as collector:
+    with Collector(make, 1, gamma, apart, losses=losses) as collector:
         return collector.collect(Uniform(), count, np.random.default_rng(apart))
 
 
@@ -317,7 +431,12 @@ def merge(rollouts: Sequence[Rollout]) -> Rollout:
     # Each process lists the episodes that ended with it by step, then environment; so does the whole.
     owner = np.repeat(np.arange(len(rollouts)), [rollout.actions.shape[1] for rollout in rollouts])
     finished = [iter(rollout.episodes) for rollout in rollouts]
-    ends = np.argwhere(arrays["terminated"] | arrays["truncated"])
+    first = np.cumsum([0] + [rollout.actions.shape[1] for rollout in rollouts])
+    cut = [(t, int(first[k]) + i) for k, rollout in enumerate(rollouts) for t, i in rollout.cut]
+    ends = arrays["terminated"] | arrays["truncated"]
+    for t, i in cut:
+        if t >= 0:
+            ends[t, i] = False
     rows: dict[str, Any] = {
         name: [list(chain(*parts)) for parts in zip(*(getattr(rollout, name) for rollout in rollouts), strict=True)]
         for name in ("decisions", "next_prompts", "probabilities")
@@ -325,7 +444,9 @@ def merge(rollouts: Sequence[Rollout]) -> Rollout:
     return Rollout(
         **rows,
         **arrays,
-        episodes=[next(finished[owner[i]]) for _, i in ends],
+        episodes=[next(finished[owner[i]]) for _, i in np.argwhere(ends)],
+        cut=cut,
+        num_lost=sum(rollout.num_lost for rollout in rollouts),
     )
 
 

@@ -335,7 +335,15 @@ class RunDirectory:
             with explain_write_errors(self.path):
                 write_bytes(self._checkpoints / "best", name.encode())
 
-    def write_checkpoint(self, name: str, write: Callable[[Path], None], *, best: bool, keep: int) -> Path:
+    def write_checkpoint(
+        self,
+        name: str,
+        write: Callable[[Path], None],
+        *,
+        best: bool,
+        keep: int,
+        in_place_of_another: bool = False,
+    ) -> Path:
         """Make a checkpoint that appears whole or not at all, then delete old ones.
 
         Args:
@@ -343,6 +351,7 @@ class RunDirectory:
             write: fills an empty folder.
             best: also remember it as the best so far.
             keep: how many of the latest checkpoints stay, beside the best.
+            in_place_of_another: also where there is one of this name already, whose environments it is to replace.
 
         Raises:
             RunError: the disk is full or the folder cannot be written; earlier checkpoints are intact.
@@ -355,7 +364,7 @@ class RunDirectory:
                 folder.mkdir(exist_ok=True)
                 self._discard_unfinished()
                 # The state after so many decisions is always the same: one that is there already is not written again.
-                if name not in self.checkpoints():
+                if in_place_of_another or name not in self.checkpoints():
                     aside.mkdir()
                     write(aside)
                     hashes = {file.name: sha256(file) for file in sorted(aside.iterdir()) if file.is_file()}
@@ -366,8 +375,11 @@ class RunDirectory:
                     if (self.path / METRICS).exists():
                         # The checkpoint says how long this file was; it must not be shorter after a power cut.
                         flush(self.path / METRICS)
+                    if name in self.checkpoints():
+                        os.rename(folder / name, folder / (ASIDE + name + ".replaced"))
                     os.rename(aside, folder / name)
                     flush(folder)
+                    self._discard_unfinished()
                 if best:
                     self.mark_best(name)
                 self._prune(keep)

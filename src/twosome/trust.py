@@ -28,6 +28,8 @@ CHANGEABLE = (
     "gradient_checkpointing",
     "threads",
     "env_workers",
+    "step_timeout",
+    "max_lost",
     "checkpoint_every",
     "keep_checkpoints",
     "track",

@@ -55,6 +55,7 @@ NEEDED = {
     "doctor": ["TomatoSalad"],
     "check-env": ["TomatoSalad"],
     "new-env": ["pantry"],
+    "replay": ["lost.json"],
     "score": ["You wait. Now you", "go"],
     "experiment": ["x.toml"],
     **{name: ["x"] for name in RUN_COMMANDS},

@@ -1,5 +1,7 @@
 """Environments in processes of their own do and say what they do and say in this one."""
 
+import threading
+
 import gymnasium
 import numpy as np
 import pytest
@@ -79,7 +81,7 @@ def test_an_environment_that_a_function_makes_goes_to_its_process_as_it_is():
 
 
 def test_what_cannot_be_handed_to_another_process_is_refused():
-    held = (line for line in ())
+    held = threading.Lock()
     name = callables.register(lambda: held)
     with pytest.raises(EnvError, match=r"cannot be handed to another process.*--env module:id"):
         EnvPool(name, {}, None, 1)

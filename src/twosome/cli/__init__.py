@@ -20,6 +20,7 @@ COMMANDS = {
     "envs": "list the environments",
     "new-env": "write an environment of your own to begin with, and its test",
     "check-env": "everything that is wrong with an environment of your own",
+    "replay": "play again what led an environment to crash or hang",
 }
 
 

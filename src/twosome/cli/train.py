@@ -139,8 +139,8 @@ def _check(config: TrainConfig, options: Train) -> None:
     if config.env_workers:
         from twosome.envs.remote import EnvPool
 
-        with EnvPool(config.env, config.env_kwargs, None, 1) as pool:
-            pool.open().about  # noqa: B018 - which is there once it is made
+        with EnvPool(config.env, config.env_kwargs, None, 1, config.step_timeout) as pool:
+            pool.open().wait_made()
     else:
         from twosome.envs import text
 

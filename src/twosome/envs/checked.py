@@ -227,6 +227,9 @@ class CheckedEnv:
         """Like `step`, in two parts; `go_on` also begins the `reset()` that follows the end of an episode."""
         return partial(self.step, action)
 
+    def wait_made(self) -> None:
+        """Wait until the environment is made: it is."""
+
     def restart(self) -> None:
         """Make the environment anew, in place of one that has failed.
 

@@ -203,14 +203,18 @@ class RemoteEnv:
 
     @property
     def about(self) -> About:
-        """What the environment is.
+        """What the environment is, once it is made."""
+        if self._about is None:
+            self._about = self._next_answer()
+        return self._about
+
+    def wait_made(self) -> None:
+        """Wait until the environment is made.
 
         Raises:
             EnvError: it cannot be made.
         """
-        if self._about is None:
-            self._about = self._next_answer()
-        return self._about
+        assert self.about
 
     @property
     def position(self) -> EpisodePosition:
@@ -347,7 +351,7 @@ class RemoteEnv:
         return method if method == "reset" else f"{method} after step {self.position.step}"
 
     def _answer(self) -> Any:
-        assert self.about  # which comes first
+        self.wait_made()
         return self._next_answer()
 
     def _next_answer(self) -> Any:

@@ -28,7 +28,7 @@ from twosome.policy.sharding import load_sharded_scorer
 from twosome.policy.tuning import adapters_of, attach_to, frozen_copy, frozen_features, recompute_layers, trainable
 from twosome.ppo.cloning import imitate
 from twosome.ppo.credit import Algorithm
-from twosome.ppo.environments import env_source, gamma_of
+from twosome.ppo.environments import env_source, gamma_of, losses_of
 from twosome.ppo.microbatch import fit_to_memory
 from twosome.rollout import Collector, random_decisions
 from twosome.runs import RunDirectory
@@ -135,6 +135,7 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
         gamma,
         config.seed,
         ranks.share(config.num_envs),
+        losses=losses_of(config),
     )
     try:
         critic = _critic(config, frozen, collector, ranks)
@@ -223,4 +224,4 @@ def _calibrate(config: TrainConfig, actor: LanguageModelPolicy, ranks: Ranks) ->
 
 def _random_decisions(config: TrainConfig, scorer: ActionScorer) -> list[Decision]:
     """What random play meets where the model reads, in an environment of its own."""
-    return random_decisions(env_source(config, scorer.fits), config.seed)
+    return random_decisions(env_source(config, scorer.fits), config.seed, losses=losses_of(config))

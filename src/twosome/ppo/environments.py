@@ -5,6 +5,7 @@ from functools import partial
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.envs.checked import Fits
+from twosome.envs.losses import Losses
 from twosome.envs.remote import EnvPool
 from twosome.rollout import EnvSource
 
@@ -20,10 +21,15 @@ def env_source(config: TrainConfig, fits: Fits | None = None) -> EnvSource:
         EnvError: the environment cannot be handed to another process.
     """
     if config.env_workers:
-        return EnvPool(config.env, config.env_kwargs, fits, config.env_workers)
+        return EnvPool(config.env, config.env_kwargs, fits, config.env_workers, config.step_timeout)
     if fits is None:
         return partial(text.make, config.env, **config.env_kwargs)
     return text.maker(config.env, config.env_kwargs, fits)
+
+
+def losses_of(config: TrainConfig) -> Losses:
+    """What counts the episodes of a run that are lost."""
+    return Losses(config.env, config.env_kwargs, config.lost_limit)
 
 
 def gamma_of(config: TrainConfig) -> float:

@@ -4,12 +4,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C; what SLURM, Docker and `kill` send; what is sent when a terminal closes."""
+
+PATIENCE_S = 5.0
+"""How long an update that is to be the last one may wait for an answer of an environment."""
+_LOOK_EVERY_S = 0.25
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -26,6 +30,10 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
+class BrokenOff(Interrupted):
+    """A signal asked this process to end, and what was under way kept it waiting too long."""
+
+
 class Interruption:
     """Whether a signal has asked to end, and which."""
 
@@ -37,10 +45,17 @@ class Interruption:
 
 
 @contextmanager
-def interruptible(*, alone: bool) -> Iterator[Interruption]:
+def interruptible(
+    *, alone: bool, is_stuck: Callable[[float], bool] = lambda patience_s: False
+) -> Iterator[Interruption]:
     """What the first ending signal sets, so that the update under way can end; a second one stops at once.
 
     Among ranks there is no second one: launchers pass on the same Ctrl-C, some twice, and know how to kill.
+
+    Args:
+        alone: there are no other ranks.
+        is_stuck: whether the update has been waiting for something for so many seconds. Then, after the first signal,
+            `BrokenOff` is raised.
     """
     interruption = Interruption()
 
@@ -48,12 +63,16 @@ def interruptible(*, alone: bool) -> Iterator[Interruption]:
         interruption.number = number
         if alone:
             _restore(previous)
+            stack.enter_context(_looking_in_between(look))
+
+    def look(_number: int, _frame: FrameType | None) -> None:
+        if is_stuck(PATIENCE_S):
+            raise BrokenOff(number=interruption.number or signal.SIGINT)
 
     previous = _handle_all(handle)
-    try:
+    with ExitStack() as stack:
+        stack.callback(_restore, previous)
         yield interruption
-    finally:
-        _restore(previous)
 
 
 @contextmanager
@@ -95,6 +114,21 @@ def exit_code(number: int) -> int:
 def in_words(number: int) -> str:
     """What has happened to a process that a signal ends."""
     return "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+
+
+@contextmanager
+def _looking_in_between(look: Handler) -> Iterator[None]:
+    """Call something again and again from the main thread, also while it waits; on systems that have such an alarm."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    previous = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY_S, _LOOK_EVERY_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 def _handle_all(handler: Handler) -> dict[int, Any]:

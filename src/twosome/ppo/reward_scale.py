@@ -39,6 +39,7 @@ class RewardScale:
         T, E = rollout.rewards.shape
         discounts = gamma**rollout.durations * ~(rollout.terminated | rollout.truncated)
         sums: NDArray[np.float64] = np.array(self.sums) if self.sums else np.zeros(E)
+        sums[[i for t, i in rollout.cut if t < 0]] = 0.0  # of episodes that were lost between two rollouts
         for t in range(T):
             sums = sums + rollout.rewards[t]
             self.largest = max(self.largest, float(np.abs(sums).max()))

@@ -2,7 +2,8 @@
 
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,12 @@ from twosome.checkpoint_schema import WINDOW, read_state
 from twosome.config import TrainConfig
 from twosome.distributed import Ranks
 from twosome.envs import callables
-from twosome.errors import CheckpointError, DivergedError, quote
+from twosome.errors import CheckpointError, DivergedError, EnvError, quote
 from twosome.policy.calibration import load_calibration, save_calibration
 from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.ppo.build import Parts
 from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, save_critic, save_optimizers
+from twosome.ppo.interrupt import BrokenOff
 from twosome.ppo.reward_scale import RewardScale
 from twosome.rollout import Episode, Rollout, episode_means, merge_states
 from twosome.runs import STATE, RunDirectory, write_json
@@ -41,6 +43,7 @@ class RunState:
     update: int = 0  # updates made
     env_steps: int = 0  # primitive steps
     num_episodes: int = 0  # finished episodes
+    episodes_lost: int = 0  # those that ended since their environment crashed or hung
     recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))  # the latest of them
     best_return: float = -np.inf  # the highest mean return of the recent episodes at a checkpoint
     best_checkpoint: str | None = None  # its name
@@ -53,12 +56,14 @@ class RunState:
         self.update += 1
         self.env_steps += int(rollout.durations.sum())
         self.num_episodes += len(rollout.episodes)
+        self.episodes_lost += rollout.num_lost
         self.recent.extend(rollout.episodes)
         return {
             "update": self.update,
             "decisions": self.update * rollout.actions.size,
             "env_steps": self.env_steps,
             "episodes": self.num_episodes,
+            "episodes_lost": self.episodes_lost,
             **episode_means(self.recent),
         }
 
@@ -100,13 +105,13 @@ def rewind_files(run: RunDirectory, state: RunState) -> None:
         run.mark_best(state.best_checkpoint)
 
 
-def resume_hint(run: RunDirectory, state: RunState, config: TrainConfig) -> str:
+def resume_hint(run: RunDirectory, state: RunState, config: TrainConfig, saved: str = "everything is saved") -> str:
     """What to say of a run that was interrupted."""
     if callables.is_callable(config.env):
         command = f"twosome.resume({str(run.path)!r}, env=...) in Python, with what made its environment"
     else:
         command = f"twosome train --resume {run.path}{consent_needed(config)}"
-    return f"stopped after {state.update * config.batch_size} decisions; everything is saved. Go on with: {command}"
+    return f"stopped after {state.update * config.batch_size} decisions; {saved}. Go on with: {command}"
 
 
 def diverged(what: str, part: str, update: int, batch_size: int) -> DivergedError:
@@ -149,6 +154,30 @@ def save(
     return ranks.on_main(written)
 
 
+@contextmanager
+def saved_if_broken_off(run: RunDirectory, state: RunState, parts: Parts, ranks: Ranks) -> Iterator[None]:
+    """Save what can be saved where environments keep a rollout from its end: all as the last update left it, but them.
+
+    They begin anew when the run goes on, with seeds of their own, so that it does not meet the same again. Among ranks
+    nothing is saved, since they stand at different places: they go on from the last checkpoint.
+    """
+    parts.collector.keep_lost_in(run.path / "lost")
+    try:
+        yield
+    except (EnvError, BrokenOff) as stop:
+        if ranks.size > 1:
+            raise
+        state.episodes_lost += parts.collector.uncounted_losses
+        name = RunDirectory.checkpoint_name(state.update * parts.config.batch_size)
+        write = partial(_write, run, state, parts, envs=parts.collector.state_anew())
+        best, keep = state.is_best(name), parts.config.keep_checkpoints
+        run.write_checkpoint(name, write, best=best, keep=keep, in_place_of_another=True)
+        hint = resume_hint(run, state, parts.config, "all but the rollout under way is saved")
+        if isinstance(stop, BrokenOff):
+            raise BrokenOff(f"an environment did not answer: {hint}", stop.number) from stop
+        raise type(stop)(f"{stop} The run has {hint}") from stop
+
+
 def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs: dict[str, Any]) -> None:
     config = parts.config
     if state.model_files is None:
@@ -164,6 +193,7 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs:
             "update": state.update,
             "env_steps": state.env_steps,
             "num_episodes": state.num_episodes,
+            "episodes_lost": state.episodes_lost,
             "recent": [asdict(episode) for episode in state.recent],
             "best_return": None if state.best_return == -np.inf else state.best_return,
             "best_checkpoint": state.best_checkpoint,
@@ -190,16 +220,22 @@ def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
     try:
         envs = _read(folder, state, parts)
         # Environments that begin anew take another seed than at the start, or they would repeat its episodes.
-        restored = _restore_envs(folder, envs, parts, (parts.config.seed, state.update + 1))
+        lost = (state.episodes_lost,) if state.episodes_lost else ()
+        restored = _restore_envs(folder, envs, parts, (parts.config.seed, state.update + 1, *lost))
         if not restored:
             state.reward_scale.sums = []
     except BaseException:
         parts.collector.close()
         raise
     if ranks.rank == 0 and not restored:
+        why = (
+            "broke off in the middle of a rollout"
+            if parts.collector.can_restore
+            else "cannot restore its state (it has no get_state and set_state)"
+        )
         warnings.warn(
-            f"{parts.config.env} cannot restore its state (it has no get_state and set_state), so its episodes begin "
-            "anew: the run goes on, but not exactly as it would have without the interruption.",
+            f"{parts.config.env} {why}, so its episodes begin anew: the run goes on, but not exactly as it would have "
+            "without the interruption.",
             RestartedEpisodesWarning,
             stacklevel=4,
         )
@@ -216,6 +252,7 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     state.update = saved["update"]
     state.env_steps = saved["env_steps"]
     state.num_episodes = saved["num_episodes"]
+    state.episodes_lost = saved.get("episodes_lost", 0)
     state.recent.extend(Episode(**episode) for episode in saved["recent"])
     state.best_return = -np.inf if saved["best_return"] is None else saved["best_return"]
     state.best_checkpoint = saved["best_checkpoint"]
@@ -227,7 +264,7 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     return envs
 
 
-def _restore_envs(folder: Path, envs: dict[str, Any], parts: Parts, fresh_seed: tuple[int, int]) -> bool:
+def _restore_envs(folder: Path, envs: dict[str, Any], parts: Parts, fresh_seed: tuple[int, ...]) -> bool:
     try:
         return parts.collector.restore(envs, fresh_seed=fresh_seed)
     except Exception as error:  # an environment may answer with any error to a state that is not its own

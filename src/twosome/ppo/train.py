@@ -164,10 +164,12 @@ class Trainer:
         """Train until the budget is spent, or the caller has enough."""
         callbacks = callbacks or Callbacks()
         records = self.ranks.enter_on_main(lambda: Record(run, self.config, self.state.update, callbacks))
-        with records as record, interruptible(alone=self.ranks.size == 1) as interrupted:
+        is_stuck, alone = self.collector.is_stuck, self.ranks.size == 1
+        with records as record, interruptible(alone=alone, is_stuck=is_stuck) as interrupted:
             saved_at, enough = self.state.update, False
             while self.state.update < self.config.num_updates and not enough:
-                told = partial(Record.update, record, self.step())
+                with state.saved_if_broken_off(run, self.state, self.parts, self.ranks):
+                    told = partial(Record.update, record, self.step())
                 self.state.metrics_bytes, enough = self.ranks.on_main(told)
                 killed = self.ranks.any(interrupted.is_set())
                 due = (self.state.update - saved_at) * self.config.batch_size >= self.config.checkpoint_every
