@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 
 from twosome.errors import CheckpointError, RunError
 from twosome.files import sha256
-from twosome.runs import RunDirectory, file_lock
+from twosome.run_files import file_lock
+from twosome.runs import RunDirectory
 
 
 @pytest.fixture

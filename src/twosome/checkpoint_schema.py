@@ -13,7 +13,8 @@ from typing import Any
 from twosome import models
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, RunError, quote
-from twosome.runs import STATE, RunDirectory, read_json
+from twosome.run_files import read_json
+from twosome.runs import STATE, RunDirectory
 
 LEARNED = {"lora": models.ADAPTER_WEIGHTS, "full": models.WEIGHTS}
 """The file of a checkpoint that holds what was trained."""

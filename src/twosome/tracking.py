@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from twosome.config import TrainConfig
 from twosome.errors import MissingExtraError, RunError, quote
-from twosome.runs import explain_write_errors, read_json, write_json
+from twosome.run_files import explain_write_errors, read_json, write_json
 
 TRACKING = "tracking.json"
 _ID = re.compile(r"[0-9a-f]{8}")

@@ -16,7 +16,8 @@ from typing import Any
 from twosome.checkpoint_schema import files_of, read_state
 from twosome.config import TrainConfig
 from twosome.errors import CheckpointError, RunError, quote
-from twosome.runs import CONFIG, MANIFEST, METRICS, RunDirectory, read_json
+from twosome.run_files import CONFIG, read_json
+from twosome.runs import MANIFEST, METRICS, RunDirectory
 
 CHANGEABLE = (
     "output",

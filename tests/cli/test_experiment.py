@@ -28,7 +28,8 @@ from twosome.experiment.measurement import MEASUREMENTS
 from twosome.experiment.settings import flags, recorded
 from twosome.experiment.state import state_of
 from twosome.report.numbers import Results
-from twosome.runs import RunDirectory, file_lock
+from twosome.run_files import file_lock
+from twosome.runs import RunDirectory
 from twosome.trust import Consent
 
 ROOT = Path(__file__).parents[2]
@@ -422,7 +423,7 @@ def test_an_interruption_reaches_the_processes(file):
 def test_the_lock_of_a_killed_experiment_stays_with_its_process(tmp_path):
     lock = tmp_path / "run.lock"
     parent = (
-        "import subprocess, sys, time; from pathlib import Path; from twosome.runs import file_lock\n"
+        "import subprocess, sys, time; from pathlib import Path; from twosome.run_files import file_lock\n"
         f"with file_lock(Path({str(lock)!r})) as claim:\n"
         "    child = subprocess.Popen(['sleep', '60'], pass_fds=(claim,), stdout=subprocess.DEVNULL)\n"
         "    print(child.pid, flush=True); time.sleep(60)"

@@ -13,7 +13,8 @@ from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.panel import ALL, SEED, Panel, rows
-from twosome.runs import RunDirectory, write_json
+from twosome.run_files import write_json
+from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
 from twosome.trust import Consent, read_settings
 

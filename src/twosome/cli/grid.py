@@ -23,7 +23,8 @@ from twosome.experiment.state import (
     state_of,
 )
 from twosome.experiment.work import TaskResult
-from twosome.runs import EXPERIMENT, explain_write_errors, write_json
+from twosome.run_files import explain_write_errors, write_json
+from twosome.runs import EXPERIMENT
 
 
 @dataclass(frozen=True)

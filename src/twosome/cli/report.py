@@ -11,7 +11,7 @@ import tyro
 from twosome.cli.parse import parse
 from twosome.console import plain_console
 from twosome.report.collect import collect
-from twosome.runs import explain_write_errors
+from twosome.run_files import explain_write_errors
 
 
 @dataclass(frozen=True)

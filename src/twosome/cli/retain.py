@@ -15,7 +15,7 @@ from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
-from twosome.runs import write_json
+from twosome.run_files import write_json
 from twosome.trust import Consent
 
 

@@ -14,7 +14,8 @@ from twosome.report.checks import checked_metrics
 from twosome.report.curve import save_curve, terminal_curve
 from twosome.report.film import save_film
 from twosome.report.watch import save_watch_page
-from twosome.runs import EVALUATION, UNTRAINED, WATCH_PAGE, RunDirectory, explain_write_errors, write_json
+from twosome.run_files import explain_write_errors, write_json
+from twosome.runs import EVALUATION, UNTRAINED, WATCH_PAGE, RunDirectory
 from twosome.trust import read_settings
 from twosome.versions import hardware
 

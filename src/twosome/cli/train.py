@@ -18,7 +18,8 @@ from twosome.errors import ConfigError
 from twosome.extras import require_extras
 from twosome.launch import is_first, num_processes, require_equal_shares
 from twosome.progress import Progress
-from twosome.runs import CONFIG, RunDirectory
+from twosome.run_files import CONFIG
+from twosome.runs import RunDirectory
 from twosome.setting_types import require_at_least
 from twosome.trust import Consent, consent_needed, grant, granted, is_finished, read_settings
 

@@ -23,7 +23,8 @@ from twosome.evaluate.evaluator import Evaluator
 from twosome.experiment.kind import BASELINES
 from twosome.experiment.settings import recorded
 from twosome.rollout import Episode, Rollout, episode_means
-from twosome.runs import EVALUATION, RunDirectory, explain_write_errors, write_json
+from twosome.run_files import explain_write_errors, write_json
+from twosome.runs import EVALUATION, RunDirectory
 from twosome.trust import Consent, grant
 from twosome.versions import hardware, versions
 

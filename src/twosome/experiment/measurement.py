@@ -10,7 +10,7 @@ from twosome.config import TrainConfig
 from twosome.errors import RunError, quote
 from twosome.experiment.registry import Registry
 from twosome.report.numbers import Number
-from twosome.runs import read_json
+from twosome.run_files import read_json
 
 
 @dataclass(frozen=True)

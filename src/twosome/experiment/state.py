@@ -17,7 +17,8 @@ from twosome.experiment.grid import Cell, Evaluation, Reference
 from twosome.experiment.measurement import MEASUREMENTS, is_done
 from twosome.experiment.settings import Config, recorded
 from twosome.files import open_to_read, require_no_link
-from twosome.runs import CONFIG, EVALUATION, METRICS, UNTRAINED, RunDirectory, read_json
+from twosome.run_files import CONFIG, read_json
+from twosome.runs import EVALUATION, METRICS, UNTRAINED, RunDirectory
 
 State: TypeAlias = Literal["new", "begun", "trained", "done"]
 _TAIL_BYTES = 8192

@@ -19,7 +19,8 @@ from twosome.experiment.measurement import MEASUREMENTS, document, is_done, path
 from twosome.experiment.settings import flags
 from twosome.experiment.state import is_measured, state_of
 from twosome.files import open_to_append, open_to_read
-from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory, explain_write_errors, file_lock, write_json
+from twosome.run_files import explain_write_errors, file_lock, write_json
+from twosome.runs import EVALUATION, LOCK, UNTRAINED, RunDirectory
 from twosome.trust import Consent
 from twosome.versions import hardware
 

@@ -17,7 +17,7 @@ from twosome.errors import CheckpointError, ModelError, RunError, quote
 from twosome.models._load import without_progress_bar
 from twosome.models._names import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
 from twosome.models._peft import quiet_peft
-from twosome.runs import read_json
+from twosome.run_files import read_json
 
 ALL_LINEAR = "all-linear"
 """PEFT's name for every linear layer but the output layer."""

@@ -15,7 +15,8 @@ from twosome.policy.calibration import Calibration, load_calibration, save_calib
 from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.tuning import adapters_of, attach_to, randomize
-from twosome.runs import RunDirectory, explain_write_errors, read_json, require_hashes, write_json
+from twosome.run_files import explain_write_errors, read_json, require_hashes, write_json
+from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer
 from twosome.trust import Consent, granted, open_checkpoint, read_settings, require_code_consent
 

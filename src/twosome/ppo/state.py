@@ -24,7 +24,8 @@ from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, sa
 from twosome.ppo.interrupt import BrokenOff
 from twosome.ppo.reward_scale import RewardScale
 from twosome.rollout import Episode, Rollout, episode_means, merge_states
-from twosome.runs import STATE, RunDirectory, write_json
+from twosome.run_files import write_json
+from twosome.runs import STATE, RunDirectory
 from twosome.trust import Consent, consent_needed, open_checkpoint
 from twosome.versions import versions
 

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from twosome.config import TrainConfig
 from twosome.errors import RunError, quote
 from twosome.report.numbers import Number
-from twosome.runs import METRICS, RunDirectory, read_json
+from twosome.run_files import read_json
+from twosome.runs import METRICS, RunDirectory
 from twosome.setting_types import LARGEST, Range, ranges_of
 
 _LONGEST_VALUE = 80

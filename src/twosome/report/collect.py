@@ -21,7 +21,8 @@ from twosome.report.checks import (
     world_of,
 )
 from twosome.report.numbers import Number
-from twosome.runs import EVALUATION, EXPERIMENT, METRICS, UNTRAINED, VERSIONS, RunDirectory, read_json
+from twosome.run_files import read_json
+from twosome.runs import EVALUATION, EXPERIMENT, METRICS, UNTRAINED, VERSIONS, RunDirectory
 from twosome.trust import require_unchanged
 
 _REFERENCES = ("planner.json", "random.json")

@@ -10,7 +10,8 @@ import numpy as np
 from twosome.errors import RunError, quote
 from twosome.report.collect import Collection, Run
 from twosome.report.numbers import Number, Results
-from twosome.runs import EXPERIMENT, read_json
+from twosome.run_files import read_json
+from twosome.runs import EXPERIMENT
 
 
 def export_numbers(collection: Collection, summary: Mapping[str, Any], folder: Path) -> Results:

@@ -10,7 +10,7 @@ from typing import Any
 
 from twosome.errors import visible
 from twosome.files import write_bytes
-from twosome.runs import explain_write_errors
+from twosome.run_files import explain_write_errors
 
 _SHOWN = 12
 """Decisions on the page."""
