@@ -43,7 +43,7 @@ def test_every_model_but_hearth_has_the_preset_for_pretrained_models_unless_anot
     assert config.preset == "pretrained"
     expected = {**preset("FoodPreparation", "pretrained"), "actor_lr": 3e-4}
     assert {name: getattr(config, name) for name in expected} == expected
-    assert (expected["num_envs"], expected["rollout_steps"], expected["normalization"]) == (16, 64, "learned")
+    assert (expected["num_envs"], expected["rollout_steps"], expected["normalization"]) == (16, 16, "learned")
     given = TrainConfig(env="FoodPreparation", model="somebody/some-model", preset="default")
     assert {name: getattr(given, name) for name in expected} == preset("FoodPreparation")
     assert TrainConfig(env="FoodPreparation").preset == "default"
@@ -51,7 +51,7 @@ def test_every_model_but_hearth_has_the_preset_for_pretrained_models_unless_anot
 
 def test_the_help_shows_the_defaults_of_the_model_on_the_command_line():
     config = parse_train(["--env", "FoodPreparation", "--model", "somebody/some-model"]).config
-    assert (config.preset, config.batch_size) == ("pretrained", 1024)
+    assert (config.preset, config.batch_size) == ("pretrained", 256)
     assert parse_train(["--env", "FoodPreparation", "--model", "hearth"]).config.batch_size == 128
 
 

@@ -59,20 +59,20 @@ _DEFAULT_BY_ENV: dict[str, dict[str, Any]] = {
     "Entertainment": {"total_steps": 40_000, "entropy_coef_final": 0.001},
 }
 
-# For language models that were not made for these environments; begun from what worked with Gemma 3 270M on
-# Entertainment, and looked at on FoodPreparation alone; see docs/real-models.md. Equal decisions cost the model once,
-# so experience is cheap and updates are dear: rollouts are eight times as large.
+# For language models that were not made for these environments; from few trials with Gemma 3 270M, which
+# docs/real-models.md tells. Equal decisions cost the model once, so rollouts are twice as large as hearth's; much larger
+# ones leave too few updates.
 _PRETRAINED: dict[str, Any] = {
     **_DEFAULT,
     "total_steps": 40_960,
     "num_envs": 16,
-    "rollout_steps": 64,
+    "rollout_steps": 16,
 }
 
 _PRETRAINED_BY_ENV: dict[str, dict[str, Any]] = {
-    "TomatoSalad": {"total_steps": 16_384},
+    "TomatoSalad": {"total_steps": 8_192},
     "TomatoLettuceSalad": {"total_steps": 61_440, "entropy_coef_final": 0.001},
-    "FoodPreparation": {"total_steps": 16_384},
+    "FoodPreparation": {"total_steps": 8_192},
     "Entertainment": {"total_steps": 40_960, "entropy_coef_final": 0.001},
 }
 
