@@ -13,7 +13,8 @@ from twosome import models
 from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
-from twosome.runs import EVALUATION, VERSIONS, RunDirectory, explain_write_errors, read_json, write_json
+from twosome.run_files import explain_write_errors, read_json, write_json
+from twosome.runs import EVALUATION, VERSIONS, RunDirectory
 from twosome.trust import Consent, read_settings
 
 
