@@ -60,8 +60,8 @@ _DEFAULT_BY_ENV: dict[str, dict[str, Any]] = {
 }
 
 # For language models that were not made for these environments; from few trials with Gemma 3 270M, which
-# docs/real-models.md tells. Equal decisions cost the model once, so rollouts are twice as large as hearth's; much larger
-# ones leave too few updates.
+# docs/real-models.md tells. Equal decisions cost the model once, so rollouts are twice as large as hearth's; much
+# larger ones leave too few updates.
 _PRETRAINED: dict[str, Any] = {
     **_DEFAULT,
     "total_steps": 40_960,
