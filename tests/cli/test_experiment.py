@@ -193,7 +193,7 @@ def test_the_examples_are_valid(tmp_path):
     sizes |= {"calibration": 135, "learned": 20, "methods": 240, "normalization": 50, "prompts": 35, "learning": 240}
     sizes |= {"scratch-tuning": 120, "generalization": 20, "kitchens": 10, "retention": 20, "retention-long": 10}
     sizes["learning-rates"] = 54
-    sizes["generate"] = 40
+    sizes |= {"generate": 40, "gemma": 15}
     assert runs == {"page": 8, "quick": 6, "sizes": 30, "tuning": 15, **sizes}
 
 
