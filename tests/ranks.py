@@ -1,5 +1,6 @@
 """Processes of our own, started without the seconds that Python, and torchrun, take to import everything."""
 
+import importlib
 import multiprocessing
 import os
 import socket
@@ -77,6 +78,7 @@ def on_ranks(function: Callable[..., Any], *arguments: Any, size: int = 2, timeo
 
 
 def _rank(rank: int, size: int, port: int, pipe: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    importlib.import_module("tests.environments")  # a server that something else began has not
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size))
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     try:

@@ -395,7 +395,7 @@ def test_what_a_foreign_environment_says_of_its_arguments_is_passed_on() -> None
         ("TomatoSalad", {"obs_radius": True}, "obs_radius=.*: expected a whole number"),
         ("TomatoSalad", {"obs_radius": 2.0}, "obs_radius=.*: expected a whole number"),
         ("FoodPreparation", {"task": 3}, "task: expected one of"),
-        ("FoodPreparation", {"max_steps": "50"}, "max_steps: expected a whole number"),
+        ("FoodPreparation", {"max_steps": "50"}, "max_steps='50': expected a whole number"),
         ("HouseholdTask", {"index": [3]}, "index: expected a whole number"),
         ("HouseholdTask", {"index": "3"}, "index: expected a whole number"),
         ("HouseholdTask", {"panel": 3}, "panel=3 .*expected one of"),

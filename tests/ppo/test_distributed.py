@@ -215,7 +215,7 @@ def train_in_failing_envs(config: TrainConfig) -> None:
 @pytest.mark.parametrize("shard_model", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_environment_that_fails_on_one_rank_ends_all_with_its_reason(config, shard_model):
     first, second = on_ranks(train_in_failing_envs, replace(config, shard_model=shard_model))
-    assert second[0] == "EnvError"
+    assert second[0] == "EnvCrashError"
     assert re.match(
         r"twosome-tests/Failing-v0, seed \d+, .* the environment raised OSError\('the kitchen burns'\)", second[1]
     )
