@@ -217,8 +217,9 @@ def _critic(config: TrainConfig, frozen: ActionScorer, collector: Collector, ran
 
 def _calibrate(config: TrainConfig, actor: LanguageModelPolicy, ranks: Ranks) -> None:
     """Set the temperature by the entropy of the untrained policy where random play leads."""
-    actor.calibrate(_random_decisions(config, actor.scorer), config.target_entropy)
-    # Each rank has played alike, but not every device repeats a sum to the last bit.
+    # Played once, so that an environment that fails there is told to all ranks.
+    actor.calibrate(ranks.on_main(lambda: _random_decisions(config, actor.scorer)), config.target_entropy)
+    # Each rank has read the same, but not every device repeats a sum to the last bit.
     ranks.broadcast([actor.calibration.log_temperature])
 
 
