@@ -194,7 +194,7 @@ def test_the_examples_are_valid(tmp_path):
     sizes |= {"scratch-tuning": 120, "generalization": 20, "kitchens": 10, "retention": 20, "retention-long": 10}
     sizes["learning-rates"] = 54
     sizes |= {"generate": 40, "gemma": 15}
-    assert runs == {"page": 10, "quick": 6, "sizes": 30, "tuning": 15, **sizes}
+    assert runs == {"page": 10, "quick": 6, "sizes": 60, "tuning": 15, **sizes}
 
 
 def test_a_quick_version_is_short_and_stays_out_of_the_way(file):
