@@ -54,5 +54,5 @@ def _resolved(hint: Any, names: dict[str, Any]) -> Any:
     holder.__annotations__ = {"hint": hint}
     try:
         return get_type_hints(holder, names, include_extras=True)["hint"]
-    except Exception:
+    except Exception:  # whatever a name that is not there yet raises
         return Any

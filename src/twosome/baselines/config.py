@@ -50,21 +50,15 @@ class BaselineConfig:
 
 
 @dataclass(frozen=True)
-class MlpConfig(BaselineConfig):
-    """Settings of PPO from scratch; the environment's observations must have a "vector"."""
+class _PpoConfig(BaselineConfig):
+    """What the baselines that learn by PPO have."""
 
-    learning_rate: Positive = 1e-3
-    """Of Adam for both networks, annealed linearly to 0."""
-    epochs: SmallCount = 4
-    """Passes over each rollout."""
     minibatches: Count = 4
-    """Optimizer steps in each pass."""
-    hidden: SmallCount = 64
-    """Width of the two hidden layers of each network."""
+    """Optimizer steps in each pass over a rollout, policy and value apart."""
     clip: Positive = 0.2
-    """How far the probability ratio, and the value, may move in an update."""
+    """How far a probability ratio, and the value, may move in an update."""
     entropy_coef: NotNegative = 0.01
-    """Weight of the policy's entropy."""
+    """Weight of the policy's entropy; of a text's, summed over its tokens."""
     max_grad_norm: Positive = 0.5
     """Gradients longer than this are scaled down, policy and value apart."""
     gae_lambda: Share = 0.95
@@ -74,7 +68,22 @@ class MlpConfig(BaselineConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_parts(self.batch_size, self.minibatches)
+        if self.batch_size % self.minibatches:
+            raise ConfigError(
+                f"a rollout of {self.batch_size} decisions must divide into minibatches = {self.minibatches} parts."
+            )
+
+
+@dataclass(frozen=True)
+class MlpConfig(_PpoConfig):
+    """Settings of PPO from scratch; the environment's observations must have a "vector"."""
+
+    learning_rate: Positive = 1e-3
+    """Of Adam for both networks, annealed linearly to 0."""
+    epochs: SmallCount = 4
+    """Passes over each rollout."""
+    hidden: SmallCount = 64
+    """Width of the two hidden layers of each network."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class SayCanConfig(MlpConfig):
 
 
 @dataclass(frozen=True)
-class GenerateConfig(BaselineConfig):
+class GenerateConfig(_PpoConfig):
     """Settings of a model that writes its actions. Those that `TrainConfig` has, too, are its defaults for hearth."""
 
     model: str = "hearth"
@@ -114,31 +123,10 @@ class GenerateConfig(BaselineConfig):
     """Of the value head (Adam), annealed linearly to 0."""
     epochs: SmallCount = 1
     """Passes over each rollout."""
-    minibatches: Count = 4
-    """Optimizer steps of each of the two in each pass."""
-    clip: Positive = 0.2
-    """How far the probability ratio of a token, and the value, may move in an update."""
-    entropy_coef: NotNegative = 0.01
-    """Weight of the entropy of what is written, summed over its tokens."""
     value_coef: NotNegative = 0.5
     """Weight of the value loss."""
-    max_grad_norm: Positive = 0.5
-    """Gradients longer than this are scaled down, adapters and value head apart."""
-    gae_lambda: Share = 0.95
-    """Weight of later errors in an advantage, per decision."""
     target_kl: NotNegative = 0.02
     """An approximate KL beyond this drops the minibatch and ends the policy update of the rollout; 0: never."""
-    advantage_std_floor: NotNegative = 0.1
-    """Advantages are divided by their spread over the rollout, but by no less than this."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_parts(self.batch_size, self.minibatches)
-
-
-def _require_parts(batch_size: int, minibatches: int) -> None:
-    if batch_size % minibatches:
-        raise ConfigError(f"a rollout of {batch_size} decisions must divide into minibatches = {minibatches} parts.")
 
 
 @runtime_checkable

@@ -35,8 +35,8 @@ from twosome.envs import text
 from twosome.errors import DivergedError
 from twosome.models import Adapters
 from twosome.observation import Observation, decision_of
-from twosome.policy.critic import Critic, ValueHead
-from twosome.policy.tuning import attach_to, frozen_features, trainable
+from twosome.policy.critic import Critic
+from twosome.policy.tuning import attach_to, fresh_value_head, frozen_features, trainable
 from twosome.ppo.gae import estimate_advantages, normalize_advantages
 from twosome.ppo.loss import PolicyLoss, clipped_surrogate, value_loss
 from twosome.rollout import Collector, Rollout
@@ -220,9 +220,7 @@ class _Learner:
 
     def __init__(self, config: GenerateConfig, gamma: float, scorer: ActionScorer, prompt: str) -> None:
         self._config, self._gamma, self._scorer = config, gamma, scorer
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
-            head = ValueHead(frozen_features(scorer, [prompt]).shape[1]).to(scorer.device)
+        head = fresh_value_head(scorer, prompt, config.seed)
         self._critic = Critic(head, lambda states: frozen_features(scorer, states))
         self._actor_optimizer = torch.optim.AdamW(
             trainable(scorer.model), lr=config.actor_lr, eps=1e-5, weight_decay=0.0

@@ -51,9 +51,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(Watch, "watch", arguments)
     require_at_least("episodes", options.episodes, 1)
     require_at_least("seed", options.seed, 0)
+    from twosome.evaluate.request import OTHERS
+
     run = RunDirectory.open(options.run)
     run.checkpoint(options.checkpoint)
-    if options.against not in ("untrained", "random", "planner"):
+    if options.against not in OTHERS:
         run.checkpoint(options.against)
     read_settings(run)
     announce("Loading PyTorch and the models ...", quiet=options.json)

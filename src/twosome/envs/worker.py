@@ -126,6 +126,7 @@ def _make(connection: Any, start: Start) -> CheckedEnv:
 def _register(start: Start) -> None:
     """Register the environment as it is registered with the trainer, if its module has not done so here."""
     try:
+        # From the trainer that started this process, through a pipe that nobody else has.
         spec, made_by = pickle.loads(start.registered)
     except Exception as error:  # of whatever has to be imported for it
         raise EnvError(

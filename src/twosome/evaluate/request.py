@@ -21,6 +21,9 @@ from twosome.trust import read_settings
 _WITHOUT_MODEL = ("random", "planner")
 POLICIES = ("model", *_WITHOUT_MODEL, "saycan")
 
+OTHERS = ("untrained", *_WITHOUT_MODEL)
+"""Who can be shown beside a run's policy; else it is another of its checkpoints."""
+
 
 def own_policy(name: str) -> Callable[[], Any]:
     """The class that ``"module:Class"`` names; importing its module runs code, of whoever gives the command.

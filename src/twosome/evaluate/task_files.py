@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from twosome.documents import parse_json, read_text
-from twosome.errors import ConfigError, quote
-from twosome.files import FILE_BYTES
+from twosome.errors import ConfigError, RunError, quote
+from twosome.files import FILE_BYTES, open_to_read
 
 ENDINGS = (".jsonl", ".jsonl.gz")
 
@@ -134,16 +134,15 @@ def _content(file: Path) -> str:
     try:
         if not file.name.endswith(".gz"):
             return read_text(file)
-        if not file.exists():
-            raise FileNotFoundError
-        if not file.is_file():
-            raise ValueError("it is no regular file")
-        with gzip.open(file) as unpacked:  # a few bytes may stand for gigabytes
+        # A few bytes may stand for gigabytes.
+        with open_to_read(file, follow_links=True) as packed, gzip.open(packed) as unpacked:
             content = unpacked.read(FILE_BYTES + 1)
         if len(content) > FILE_BYTES:
             raise ValueError(f"it is larger than {FILE_BYTES:,} bytes")
         return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {file}; expected items of a language task.") from error
+    except RunError as error:
+        raise ConfigError(f"cannot read {file}: it is no regular file.") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise ConfigError(f"cannot read {file}: {quote(str(error))}.") from error

@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twosome.algorithms import has_critic
+from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.record import can_be_filmed
+from twosome.evaluate.request import OTHERS
 from twosome.observation import Observation
 from twosome.play import play
 from twosome.policy.base import checked_probabilities, sample
-from twosome.policy.critic import Critic, ValueHead
+from twosome.policy.critic import Critic
 from twosome.policy.lm_policy import LanguageModelPolicy
-from twosome.policy.tuning import frozen_features
+from twosome.policy.tuning import fresh_value_head, frozen_features
 from twosome.ppo.checkpoint import load_critic
 from twosome.report.checks import checked_metrics
 from twosome.runs import RunDirectory
 from twosome.trust import read_settings
 
-OTHERS = ("untrained", "random", "planner")
-"""Who can be shown beside a run's policy; else it is another of its checkpoints."""
 MOST_STEPS = 60
 """Decisions of an episode that are kept."""
 PICTURE_BYTES = 1_100_000
@@ -85,7 +85,8 @@ def watched(
     config = read_settings(directory)
     metrics = checked_metrics(directory)
     trained, other = players.values()
-    recorder = _Recorder(trained.env, trained.env_kwargs, [trained, other], _critic(directory, checkpoint, trained))
+    critic = _critic(config, directory.checkpoint(checkpoint), trained)
+    recorder = _Recorder(trained.env, trained.env_kwargs, [trained, other], critic)
     made = [recorder.episode(player, seed + i) for i in range(episodes) for player in (0, 1)]
     return {
         "run": directory.path.name,
@@ -116,16 +117,13 @@ def _says(evaluator: Evaluator) -> str:
     return ", ".join(parts or [evaluator.name])
 
 
-def _critic(run: RunDirectory, checkpoint: str, trained: Evaluator) -> Critic | None:
-    config = read_settings(run)
+def _critic(config: TrainConfig, checkpoint: Path, trained: Evaluator) -> Critic | None:
     if not has_critic(config.algorithm) or not isinstance(trained.policy, LanguageModelPolicy):
         return None
     frozen = trained.policy.frozen
-    with text.make_checked(trained.env, **trained.env_kwargs) as environment:
-        environment.reset(0)
-        width = frozen_features(frozen, [environment.observation.prompt]).shape[1]
-    critic = Critic(ValueHead(width).to(frozen.device), lambda states: frozen_features(frozen, states))
-    load_critic(critic, run.checkpoint(checkpoint), frozen.device)
+    head = fresh_value_head(frozen, config.context_free_prompt, config.seed)
+    critic = Critic(head, lambda states: frozen_features(frozen, states))
+    load_critic(critic, checkpoint, frozen.device)
     return critic
 
 

@@ -15,7 +15,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from twosome.config import TrainConfig
 from twosome.errors import ModelError
 from twosome.models import Adapters, attach, decoder_layers
-from twosome.policy.critic import State
+from twosome.policy.critic import State, ValueHead
 from twosome.scoring import ActionScorer, adapters_off, inner_model
 
 
@@ -103,3 +103,11 @@ def frozen_features(scorer: ActionScorer, states: Sequence[State]) -> torch.Tens
     with adapters_off(scorer.model), torch.no_grad():
         features: torch.Tensor = scorer.prompt_features(states)
     return features
+
+
+def fresh_value_head(scorer: ActionScorer, prompt: str, seed: int) -> ValueHead:
+    """A value head on the features of the frozen model, which may be asked about any prompt for their width."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        # Asking the model is surer than its config: some families project their last state.
+        return ValueHead(frozen_features(scorer, [prompt]).shape[1]).to(scorer.device)

@@ -21,11 +21,19 @@ from twosome.errors import ConfigError, quote
 from twosome.extras import require_extras
 from twosome.launch import require_equal_shares
 from twosome.policy.calibration import Calibration
-from twosome.policy.critic import Critic, State, ValueHead
+from twosome.policy.critic import Critic, State
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.loading import load_scorer
 from twosome.policy.sharding import load_sharded_scorer
-from twosome.policy.tuning import adapters_of, attach_to, frozen_copy, frozen_features, recompute_layers, trainable
+from twosome.policy.tuning import (
+    adapters_of,
+    attach_to,
+    fresh_value_head,
+    frozen_copy,
+    frozen_features,
+    recompute_layers,
+    trainable,
+)
 from twosome.ppo.cloning import imitate
 from twosome.ppo.credit import Algorithm
 from twosome.ppo.environments import env_source, gamma_of, losses_of
@@ -207,12 +215,8 @@ def _critic(config: TrainConfig, frozen: ActionScorer, collector: Collector, ran
 
         return torch.cat([part for part in ranks.gather(read_own) if len(part)]).to(frozen.device)
 
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        # Asking the model is surer than its config: some families project their last state.
-        _, width = frozen_features(frozen, [collector.current[0].prompt]).shape
-        head = ValueHead(width).to(frozen.device).requires_grad_(has_critic(config.algorithm))
-    return Critic(head, read)
+    head = fresh_value_head(frozen, collector.current[0].prompt, config.seed)
+    return Critic(head.requires_grad_(has_critic(config.algorithm)), read)
 
 
 def _calibrate(config: TrainConfig, actor: LanguageModelPolicy, ranks: Ranks) -> None:
