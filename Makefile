@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints.txt
 VERSIONS ?= newest oldest
 TORCH ?= torch==2.13.0
 
-.PHONY: help train test test-slow fuzz check check-install hearth gemma pages clean
+.PHONY: help train test test-slow fuzz check check-install docs hearth gemma pages clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,11 @@ check: $(VENV)/.installed-dev ## lint, formatting and types
 
 check-install: ## install the wheel without constraints.txt, newest and oldest versions, and run it
 	TORCH=$(TORCH) $(PYTHON) tests/check_install.py $(VERSIONS)
+
+# Whatever is wrong with a page is an error: a link that leads nowhere, a name that is not there, a script from elsewhere.
+docs: $(VENV)/.installed-docs ## build the documentation into build/site, to be opened from disk
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	$(BIN)/python -m pytest -m slow tests/website
 
 hearth: $(VENV)/.installed-dev ## rebuild the embedded model from its corpus
 	$(BIN)/python -m hearth.build
@@ -65,4 +70,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the tools for development ..."
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	$(PIP) install --no-deps virtualhome==2.3.0
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	@echo "Installing what the documentation is built with ..."
+	$(PIP) install -c constraints.txt -e '.[docs]'
 	@touch $@
