@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import MAX_SEED, CheckedEnv, Fits, limit_prompts
+from twosome.envs.checked import MAX_SEED, CheckedEnv, Fits, Step, limit_prompts
+from twosome.envs.named import NamedEnv
+from twosome.envs.remote import RemoteEnv
 from twosome.errors import ConfigError, quote
 from twosome.observation import Observation
 from twosome.policy.base import Policy, checked_probabilities, sample
@@ -73,7 +76,7 @@ def most_probable(_: Observation, probabilities: NDArray[np.float64], __: np.ran
 
 def play(
     policy: Policy,
-    env: text.EnvLike,
+    env: text.EnvLike | NamedEnv,
     seeds: Sequence[int],
     *,
     env_kwargs: Mapping[str, Any] | None = None,
@@ -90,7 +93,7 @@ def play(
 
     Args:
         policy: who plays.
-        env: a name, an environment, or what makes one.
+        env: a name, an environment, or what makes one; a `NamedEnv` also says in which processes.
         seeds: the environment is reset with the next one for each episode.
         env_kwargs: arguments of the environment, if it is given by its name.
         gamma: discount per primitive step for the returns; None: the environment's own.
@@ -124,7 +127,7 @@ def play(
 
 def _play(
     policy: Policy,
-    env: text.EnvLike,
+    env: text.EnvLike | NamedEnv,
     seeds: Sequence[int],
     env_kwargs: Mapping[str, Any],
     gamma: float | None,
@@ -134,11 +137,21 @@ def _play(
     pictures: bool,
 ) -> Iterator[Transition]:
     with ExitStack() as stack:
-        envs = [stack.enter_context(text.opened(env, **env_kwargs)) for _ in range(parallel)]
-        for environment in envs:
-            stack.enter_context(_limited(environment, getattr(policy, "fits", None)))
+        fits = getattr(policy, "fits", None)
+        envs: list[CheckedEnv | RemoteEnv]
+        if isinstance(env, NamedEnv) and not env.workers:
+            env_kwargs, env = env.kwargs, env.name
+        if isinstance(env, NamedEnv):
+            pool = stack.enter_context(env.pool(fits))
+            envs = [pool.open() for _ in range(parallel)]
+        else:
+            here = [stack.enter_context(text.opened(env, **env_kwargs)) for _ in range(parallel)]
+            for environment in here:
+                stack.enter_context(_limited(environment, fits))
+            envs = [*here]
         if envs:
-            gamma = text.gamma_of(envs[0]) if gamma is None else gamma
+            if gamma is None:
+                gamma = text.require_gamma(envs[0].attribute("gamma", text.GAMMA), envs[0].name)
             yield from _steps(policy, envs, seeds, gamma, choose, rng, pictures)
 
 
@@ -158,7 +171,7 @@ def _limited(env: CheckedEnv, fits: Fits | None) -> Iterator[None]:
 
 def _steps(
     policy: Policy,
-    envs: Sequence[CheckedEnv],
+    envs: Sequence[CheckedEnv | RemoteEnv],
     seeds: Sequence[int],
     gamma: float,
     choose: Choose,
@@ -167,17 +180,21 @@ def _steps(
 ) -> Iterator[Transition]:
     waiting = iter(range(len(seeds)))
 
-    def next_episode(env: CheckedEnv) -> list[_Running]:
-        """The next one, begun, if one is left."""
+    def next_episode(env: CheckedEnv | RemoteEnv) -> list[_Running]:
+        """The next one, if one is left; in another process it begins meanwhile."""
         return [_Running.begin(env, number, seeds, rng) for number in islice(waiting, 1)]
 
     running = [episode for env in envs for episode in next_episode(env)]
     while running:
-        observations = [episode.env.observation for episode in running]
+        observations = [episode.observe() for episode in running]
         rows = checked_probabilities(policy, observations)
+        steps = [
+            episode.begin_step(choose(observation, row, episode.rng), row, gamma, pictures)
+            for episode, observation, row in zip(running, observations, rows, strict=True)
+        ]
         following: list[_Running] = []
-        for episode, observation, row in zip(running, observations, rows, strict=True):
-            transition = episode.step(choose(observation, row, episode.rng), row, gamma, pictures)
+        for episode, step in zip(running, steps, strict=True):
+            transition = step()
             yield transition
             following += [episode] if transition.episode is None else next_episode(episode.env)
         running = following
@@ -187,23 +204,47 @@ def _steps(
 class _Running:
     """An episode under way."""
 
-    env: CheckedEnv
+    env: CheckedEnv | RemoteEnv
     number: int
     rng: np.random.Generator
     counter: EpisodeCounter
+    begun: Callable[[], Decision] | None
 
     @classmethod
-    def begin(cls, env: CheckedEnv, number: int, seeds: Sequence[int], rng: np.random.Generator | None) -> "_Running":
+    def begin(
+        cls, env: CheckedEnv | RemoteEnv, number: int, seeds: Sequence[int], rng: np.random.Generator | None
+    ) -> "_Running":
         """The episode of the seed with this number."""
-        env.reset(seeds[number])
         own = np.random.default_rng([seeds[0], number]) if rng is None else rng
-        return cls(env, number, own, EpisodeCounter())
+        return cls(env, number, own, EpisodeCounter(), env.begin_reset(seeds[number]))
 
-    def step(self, action: int, probabilities: NDArray[np.float64], gamma: float, pictures: bool) -> Transition:
-        """Carry out an action."""
+    def observe(self) -> Observation:
+        """What there is to see now."""
+        if self.begun is not None:
+            self.begun()
+            self.begun = None
+        return self.env.observation
+
+    def begin_step(
+        self, action: int, probabilities: NDArray[np.float64], gamma: float, pictures: bool
+    ) -> Callable[[], Transition]:
+        """Carry out an action; what is returned waits for what comes of it."""
+        picture = None
+        if pictures:
+            assert isinstance(self.env, CheckedEnv)
+            picture = self.env.render()
+        return partial(self._stepped, self.env.begin_step(action), action, probabilities, gamma, picture)
+
+    def _stepped(
+        self,
+        answer: Callable[[], Step],
+        action: int,
+        probabilities: NDArray[np.float64],
+        gamma: float,
+        picture: NDArray[np.uint8] | None,
+    ) -> Transition:
         earned, decision = self.counter.discounted_return, self.env.observation.decision
-        picture = self.env.render() if pictures else None
-        step = self.env.step(action)
+        step = answer()
         self.counter.add(step.reward, step.primitive_steps, gamma)
         if step.decision is not None and self.counter.decisions == LONG:
             warnings.warn(

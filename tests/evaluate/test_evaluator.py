@@ -7,6 +7,7 @@ from tests.environments import counting_run
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.evaluate.evaluator import evaluator_for
+from twosome.evaluate.request import Request
 from twosome.ppo.train import Trainer, train
 from twosome.runs import RunDirectory
 
@@ -88,6 +89,9 @@ def test_saycan_in_an_environment_without_numbers_is_refused():
         ({"model": "hearth", "affordance_seed": 1}, "--affordance-seed means nothing"),
         ({"policy": "saycan", "checkpoint": "best"}, "--checkpoint means nothing"),
         ({"policy": "saycan", "affordance_decisions": 0}, "--affordance-decisions is 0"),
+        ({"policy": "planner", "env_workers": 1}, "--env-workers means nothing to --policy planner"),
+        ({"policy": "random", "step_timeout": 1.0}, "--step-timeout is 1.0; expected none without --env-workers"),
+        ({"policy": "random", "env_workers": -1}, "--env-workers is -1"),
         ({"policy": "sycan"}, "--policy='sycan' is unknown here; .*Did you mean 'saycan'"),
         ({"policy": "tests.evaluate.test_evaluator:Rightist", "model": "hearth"}, "--model means nothing to"),
         ({"policy": "no_such_module:Policy"}, "'no_such_module:Policy' cannot be imported: .*ModuleNotFoundError"),
@@ -100,6 +104,21 @@ def test_saycan_in_an_environment_without_numbers_is_refused():
 def test_options_that_mean_nothing_are_refused(options, words):
     with pytest.raises(ConfigError, match=words):
         evaluator_for(env=COUNTING, **options)
+
+
+def test_a_run_is_measured_in_processes_as_it_was_trained_unless_told_otherwise(tmp_path):
+    config = counting_run(tmp_path / "run", env_workers=3, step_timeout=5.0)
+    RunDirectory.create(config.output, config.to_json(), {})
+
+    def where(**options):
+        named = Request(run=config.output, **options).named_env()
+        return named.workers, named.timeout_s
+
+    assert where(policy="random") == (3, 5.0)
+    assert where(policy="random", env_workers=1) == (1, 5.0)
+    assert where(policy="random", step_timeout=2.0) == (3, 2.0)
+    assert where(policy="random", env_workers=0) == (0, None)
+    assert where(policy="planner") == (0, None)
 
 
 class Rightist:

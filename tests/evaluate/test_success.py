@@ -4,10 +4,12 @@ import gymnasium
 import numpy as np
 import pytest
 
+import tests.unruly  # noqa: F401 - registers the environment
 from tests.environments import Foreign
 from twosome.baselines import Planner, Uniform
 from twosome.envs import text
-from twosome.errors import ConfigError, EnvError
+from twosome.envs.named import NamedEnv
+from twosome.errors import ConfigError, EnvCrashError, EnvError
 from twosome.evaluate.record import record
 from twosome.evaluate.success import (
     evaluate,
@@ -41,6 +43,20 @@ def test_the_result_does_not_depend_on_how_many_run_side_by_side():
     one, many = (evaluate(Uniform(), ENV, gamma=0.9, episodes=20, seed=3, parallel=n) for n in (1, 8))
     assert one == many
     assert one != evaluate(Uniform(), ENV, gamma=0.9, episodes=20, seed=4)
+
+
+def test_the_result_in_processes_is_that_of_one_process():
+    here, there = (
+        evaluate(Uniform(), NamedEnv(ENV, {"limit": 6}, workers=workers), episodes=5, seed=3, parallel=2)
+        for workers in (0, 2)
+    )
+    assert here == there == evaluate(Uniform(), ENV, {"limit": 6}, episodes=5, seed=3)
+
+
+def test_an_environment_that_hangs_ends_the_evaluation_with_where_it_was():
+    hangs = NamedEnv("twosome-tests/Unruly-v0", {"fault": "hang", "at": 3}, workers=1, timeout_s=0.5)
+    with pytest.raises(EnvCrashError, match=r"Unruly-v0, seed 7, .*did not answer within 0.5 s \(--step-timeout\)"):
+        evaluate(Fixed(0, 1, 0), hangs, episodes=1, seed=7)
 
 
 def test_greedy_play_takes_the_most_probable_action():

@@ -61,6 +61,11 @@ class Eval:
     """Episode i is reset with seed + i."""
     threads: int = 1
     """CPU threads of PyTorch."""
+    env_workers: int | None = None
+    """Step environments in processes of their own, so many at a time, with the same results; by default as the run was
+    trained, else 0: in this process."""
+    step_timeout: float | None = None
+    """With --env-workers: seconds after which a step or a reset counts as hanging, which ends the evaluation."""
     json: bool = False
     """Print one JSON document and nothing else."""
 
@@ -85,6 +90,8 @@ def main(arguments: Sequence[str]) -> int:
         affordance_decisions=options.affordance_decisions,
         affordance_seed=options.affordance_seed,
         threads=options.threads,
+        env_workers=options.env_workers,
+        step_timeout=options.step_timeout,
     )
     announce(f"Loading PyTorch and measuring over {options.episodes} episodes ...", quiet=options.json)
     from twosome.evaluate.evaluator import evaluator_for

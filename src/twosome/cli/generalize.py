@@ -48,6 +48,11 @@ class Generalize:
     """The models play their most probable action instead of drawing."""
     threads: int = 1
     """CPU threads of PyTorch."""
+    env_workers: int | None = None
+    """Step environments in processes of their own, so many at a time, with the same results; by default as the run was
+    trained. The planner plays in this process."""
+    step_timeout: float | None = None
+    """With --env-workers: seconds after which a step or a reset counts as hanging, which ends the test."""
     consent: Annotated[Consent, tyro.conf.arg(name="")] = field(default_factory=Consent)
     json: bool = False
     """Print one JSON document and nothing else."""
@@ -71,6 +76,8 @@ def main(arguments: Sequence[str]) -> int:
             checkpoint=options.checkpoint,
             greedy=options.greedy,
             threads=options.threads,
+            env_workers=options.env_workers,
+            step_timeout=options.step_timeout,
             progress=lambda message: status.update(f"Task {message}"),
         )
     document, picture = (options.run / f"generalization-{options.panel}.{kind}" for kind in ("json", "png"))

@@ -137,15 +137,9 @@ def _check(config: TrainConfig, options: Train) -> None:
     models.locate(config.model)
     if options.resume is None and not options.dry_run:
         RunDirectory.require_free(config.folder)
-    if config.env_workers:
-        from twosome.envs.remote import EnvPool
+    from twosome.envs.named import NamedEnv
 
-        with EnvPool(config.env, config.env_kwargs, None, 1, config.step_timeout) as pool:
-            pool.open().wait_made()
-    else:
-        from twosome.envs import text
-
-        text.make_checked(config.env, **config.env_kwargs).close()
+    NamedEnv(config.env, config.env_kwargs, config.env_workers, config.step_timeout).require_made()
 
 
 def _run(config: TrainConfig, resumed: Path | None, *, quiet: bool) -> Path:

@@ -13,6 +13,7 @@ from twosome.checkpoint_schema import LEARNED
 from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.envs.checked import raised
+from twosome.envs.named import NamedEnv
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.request import Request, own_policy
@@ -43,6 +44,8 @@ class Evaluator:
     identity: dict[str, Any]  # what is being evaluated, as plain JSON: model, adapter hash, normalization
     greedy: bool = False  # take the most probable action in place of drawing
     around: Callable[[Any], Any] | None = None  # puts around the environment what the policy plays in; None: nothing
+    workers: int = 0  # how many of the environment's processes work at a time; 0: it is stepped in this one
+    timeout_s: float | None = None  # with workers, how long a step or a reset may take; None: as long as it likes
 
     def in_env(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
         """The same policy in another environment; a language model is not loaded again."""
@@ -52,7 +55,7 @@ class Evaluator:
         """Play fresh episodes; returns are discounted as the environment says."""
         how: dict[str, Any] = {"greedy": self.greedy, "episodes": episodes, "seed": seed}
         if (around := self.around) is None:
-            return evaluate(self.policy, self.env, self.env_kwargs, **how)
+            return evaluate(self.policy, self._named(), **how)
         return evaluate(self.policy, lambda: around(text.make(self.env, **self.env_kwargs)), **how)
 
     def measure(self, episodes: int, seed: int) -> dict[str, Any]:
@@ -61,18 +64,27 @@ class Evaluator:
             "env": text.resolve(self.env),
             "env_kwargs": self.env_kwargs,
             **self.play(episodes, seed).summary(),
-            "gamma": text.gamma_of(self.env, self.env_kwargs),
+            "gamma": self.gamma(),
             "seed": seed,
             **self.identity,
             "versions": versions(),
         }
+
+    def gamma(self) -> float:
+        """The environment's discount per primitive step."""
+        return self._named().gamma()
+
+    def _named(self) -> NamedEnv:
+        return NamedEnv(self.env, self.env_kwargs, self.workers, self.timeout_s)
 
 
 def evaluator_for(**options: Any) -> Evaluator:
     """Who is meant by the options of `twosome eval`; `Request` names them, and refuses what makes no sense."""
     request = Request(**options)
     torch.set_num_threads(request.threads)
-    return _own(request) if request.is_own_policy else _MAKERS[request.policy](request)
+    evaluator = _own(request) if request.is_own_policy else _MAKERS[request.policy](request)
+    named = request.named_env()
+    return replace(evaluator, workers=named.workers, timeout_s=named.timeout_s)
 
 
 def _random(request: Request) -> Evaluator:
@@ -160,7 +172,7 @@ def _untrained(request: Request) -> LanguageModelPolicy:
     With normalization ``"learned"`` it is where a run would begin in this environment.
     """
     config, model = request.config(), request.named_model()
-    env, env_kwargs = request.environment()
+    named = request.named_env()
     if request.run is not None and config is not None and models.is_same_model(config.model, model):
         run = RunDirectory.open(request.run)
         # What a trained model is compared with is what its training began with.
@@ -169,13 +181,13 @@ def _untrained(request: Request) -> LanguageModelPolicy:
         scorer = load_scorer(config)
     else:
         scorer = ActionScorer.from_pretrained(model, **request.loading.given())
-    config = config or TrainConfig(env=env, model=model)
+    config = config or TrainConfig(env=named.name, model=model)
     calibration = Calibration(config.prior_weight)
     actor = LanguageModelPolicy(
         scorer, request.normalization or config.normalization, config.context_free_prompt, calibration
     )
     if actor.normalization == "learned":
-        actor.calibrate(random_decisions(text.maker(env, env_kwargs, scorer.fits), config.seed), config.target_entropy)
+        actor.calibrate(random_decisions(named.source(scorer.fits), config.seed), config.target_entropy)
     return actor
 
 

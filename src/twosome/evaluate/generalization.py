@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twosome.config import TrainConfig
 from twosome.envs import text
 from twosome.envs.household import panel_hash
-from twosome.evaluate.evaluator import Evaluator, evaluator_for
+from twosome.evaluate.evaluator import evaluator_for
 from twosome.evaluate.panel import EPISODES, SEED, Panel
 from twosome.evaluate.success import Evaluation
 from twosome.evaluate.unseen import KINDS, PanelTask, unseen_tasks
@@ -37,6 +36,8 @@ def generalize(
     checkpoint: str = "last",
     greedy: bool = False,
     threads: int = 1,
+    env_workers: int | None = None,
+    step_timeout: float | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
     """Test a run, its untrained model, random and optimal play on a panel.
@@ -49,6 +50,8 @@ def generalize(
         checkpoint: of the run: ``"last"``, ``"best"`` or a folder's name.
         greedy: both language models play their most probable action instead of drawing.
         threads: CPU threads of PyTorch.
+        env_workers: how many processes of environments work at a time; None: as the run was trained.
+        step_timeout: with workers, seconds after which a step counts as hanging.
         progress: told in words who plays what.
 
     Returns:
@@ -65,12 +68,19 @@ def generalize(
     require_at_least("seed", seed, 0)
     config = read_settings(RunDirectory.open(run))
     tasks = unseen_tasks(panel, config)
-    evaluators = _evaluators(run, config, checkpoint, greedy, threads)
+    here = {"run": run, "threads": threads}
+    there = {**here, "env_workers": env_workers, "step_timeout": step_timeout}
+    evaluators = {  # weakest first; each language model is loaded once
+        "random": evaluator_for(**there, policy="random"),
+        "untrained": evaluator_for(**there, model=config.model, greedy=greedy),
+        "trained": evaluator_for(**there, checkpoint=checkpoint, greedy=greedy),
+        "planner": evaluator_for(**here, policy="planner"),
+    }
     played: list[dict[str, Evaluation]] = []
     for i, task in enumerate(tasks):
         progress(f"{i + 1} of {len(tasks)}: {task.name}")
-        there = {who: evaluator.in_env(task.env, task.env_kwargs) for who, evaluator in evaluators.items()}
-        played.append({who: evaluator.play(episodes, seed + i * episodes) for who, evaluator in there.items()})
+        players = {who: evaluator.in_env(task.env, task.env_kwargs) for who, evaluator in evaluators.items()}
+        played.append({who: player.play(episodes, seed + i * episodes) for who, player in players.items()})
     return {
         "run": str(run),
         "trained_on": {"env": text.resolve(config.env), "env_kwargs": config.env_kwargs, "seed": config.seed},
@@ -151,16 +161,6 @@ def _successes(evaluations: Sequence[Evaluation]) -> tuple[int, int]:
     """How many episodes succeeded, and of how many."""
     episodes = [episode for evaluation in evaluations for episode in evaluation.episodes]
     return sum(episode.success for episode in episodes), len(episodes)
-
-
-def _evaluators(run: Path, config: TrainConfig, checkpoint: str, greedy: bool, threads: int) -> dict[str, Evaluator]:
-    """Who plays, weakest first; each language model is loaded once."""
-    return {
-        "random": evaluator_for(run=run, policy="random", threads=threads),
-        "untrained": evaluator_for(run=run, model=config.model, greedy=greedy, threads=threads),
-        "trained": evaluator_for(run=run, checkpoint=checkpoint, greedy=greedy, threads=threads),
-        "planner": evaluator_for(run=run, policy="planner", threads=threads),
-    }
 
 
 def _described(task: PanelTask, seed: int) -> dict[str, Any]:

@@ -8,17 +8,19 @@ from typing import Annotated, Any
 
 from twosome import models
 from twosome.config import TrainConfig
-from twosome.envs import text
 from twosome.envs.arguments import check_choice
 from twosome.envs.checked import raised
+from twosome.envs.named import NamedEnv
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
 from twosome.runs import RunDirectory
-from twosome.setting_types import Normalization, Range, Threads, check_settings
+from twosome.setting_types import Normalization, Positive, Range, Threads, check_settings, refusal
 from twosome.trust import read_settings
 
 _WITHOUT_MODEL = ("random", "planner")
+_HERE = ("planner", "saycan")
+"""Who plays in this process alone."""
 POLICIES = ("model", *_WITHOUT_MODEL, "saycan")
 
 OTHERS = ("untrained", *_WITHOUT_MODEL)
@@ -67,13 +69,14 @@ class Request:
     affordance_decisions: Annotated[int, Range(4, 2**31 - 1)] | None = None
     affordance_seed: Annotated[int, Range(0, 2**31 - 1)] | None = None
     threads: Threads = 1
+    env_workers: Annotated[int, Range(0, 10_000)] | None = None
+    step_timeout: Positive | None = None
 
     def __post_init__(self) -> None:
         check_settings(self, flags=True)
         self._check_flags()
         config = self.config()
-        env, env_kwargs = self.environment()
-        text.make_checked(env, **env_kwargs).close()
+        self.named_env().require_made()
         if self.policy in _WITHOUT_MODEL or self.is_own_policy:
             return
         if config is None and self.policy == "model" and self.model is None:
@@ -119,6 +122,19 @@ class Request:
             return "TomatoSalad", self.env_kwargs
         return config.env, self.env_kwargs or config.env_kwargs
 
+    def named_env(self) -> NamedEnv:
+        """The environment to play in, in the processes that the options name, or else the run's settings.
+
+        A planner looks into the environment, and SayCan learns in it: these play in this process.
+        """
+        workers, timeout_s = self.env_workers, self.step_timeout
+        if (config := self.config()) is not None:
+            workers = config.env_workers if workers is None else workers
+            timeout_s = config.step_timeout if timeout_s is None else timeout_s
+        if self.policy in _HERE or not workers:
+            return NamedEnv(*self.environment())
+        return NamedEnv(*self.environment(), workers, timeout_s)
+
     def named_model(self) -> str:
         """The language model's name: that which is given, the run's, or the embedded one."""
         config = self.config()
@@ -139,6 +155,12 @@ class Request:
             check_choice("--policy", self.policy, POLICIES)
         if (self.policy in _WITHOUT_MODEL or self.is_own_policy) and flags:
             raise ConfigError(f"{_named(flags)} nothing to --policy {self.policy}, which asks no language model.")
+        if self.policy in _HERE and self.env_workers:
+            raise ConfigError(f"--env-workers means nothing to --policy {self.policy}, which plays in this process.")
+        if self.step_timeout is not None and not self.named_env().workers:
+            raise refusal(
+                "--step-timeout", self.step_timeout, "none without --env-workers: only another process can be given up"
+            )
         learnt = {"--affordance-decisions": self.affordance_decisions, "--affordance-seed": self.affordance_seed}
         flags = [flag for flag, value in learnt.items() if value is not None]
         if self.policy != "saycan" and flags:

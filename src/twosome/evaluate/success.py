@@ -11,6 +11,7 @@ import numpy as np
 
 from twosome.envs import text
 from twosome.envs.checked import MAX_SEED
+from twosome.envs.named import NamedEnv
 from twosome.errors import ConfigError
 from twosome.play import draw, most_probable, play
 from twosome.policy.base import Policy
@@ -42,7 +43,7 @@ class Evaluation:
 
 def evaluate(
     policy: Policy,
-    env: text.EnvLike,
+    env: text.EnvLike | NamedEnv,
     env_kwargs: dict[str, Any] | None = None,
     *,
     gamma: float | None = None,
@@ -55,7 +56,8 @@ def evaluate(
 
     Args:
         policy: who plays.
-        env: the environment's name, the environment itself (with ``parallel=1``), or what makes it.
+        env: the environment's name, the environment itself (with ``parallel=1``), or what makes it; a `NamedEnv` also
+            says in which processes.
         env_kwargs: its keyword arguments, if it is given by its name.
         gamma: discount per primitive step for the returns; None: the environment's own.
         greedy: take the most probable action in place of drawing.

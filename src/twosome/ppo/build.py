@@ -36,7 +36,7 @@ from twosome.policy.tuning import (
 )
 from twosome.ppo.cloning import imitate
 from twosome.ppo.credit import Algorithm
-from twosome.ppo.environments import env_source, gamma_of, losses_of
+from twosome.ppo.environments import env_of, gamma_of, losses_of
 from twosome.ppo.microbatch import fit_to_memory
 from twosome.rollout import Collector, random_decisions
 from twosome.runs import RunDirectory
@@ -138,7 +138,7 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
     calibration = Calibration(config.prior_weight)
     actor = LanguageModelPolicy(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
     collector = Collector(
-        env_source(config, scorer.fits),
+        env_of(config).source(scorer.fits),
         config.num_envs,
         gamma,
         config.seed,
@@ -229,4 +229,4 @@ def _calibrate(config: TrainConfig, actor: LanguageModelPolicy, ranks: Ranks) ->
 
 def _random_decisions(config: TrainConfig, scorer: ActionScorer) -> list[Decision]:
     """What random play meets where the model reads, in an environment of its own."""
-    return random_decisions(env_source(config, scorer.fits), config.seed, losses=losses_of(config))
+    return random_decisions(env_of(config).source(scorer.fits), config.seed, losses=losses_of(config))

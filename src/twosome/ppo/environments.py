@@ -1,30 +1,13 @@
 """The environments of a run, in the processes that its settings say."""
 
-from functools import partial
-
 from twosome.config import TrainConfig
-from twosome.envs import text
-from twosome.envs.checked import Fits
 from twosome.envs.losses import Losses
-from twosome.envs.remote import EnvPool
-from twosome.rollout import EnvSource
+from twosome.envs.named import NamedEnv
 
 
-def env_source(config: TrainConfig, fits: Fits | None = None) -> EnvSource:
-    """What makes or opens the environments of a run.
-
-    Args:
-        config: the settings.
-        fits: whether the model's context holds what an environment tells; None: no model is to read it.
-
-    Raises:
-        EnvError: the environment cannot be handed to another process.
-    """
-    if config.env_workers:
-        return EnvPool(config.env, config.env_kwargs, fits, config.env_workers, config.step_timeout)
-    if fits is None:
-        return partial(text.make, config.env, **config.env_kwargs)
-    return text.maker(config.env, config.env_kwargs, fits)
+def env_of(config: TrainConfig) -> NamedEnv:
+    """The environment of a run."""
+    return NamedEnv(config.env, config.env_kwargs, config.env_workers, config.step_timeout)
 
 
 def losses_of(config: TrainConfig) -> Losses:
@@ -38,11 +21,4 @@ def gamma_of(config: TrainConfig) -> float:
     Raises:
         EnvError: the environment cannot be made, or says no such number.
     """
-    if config.gamma is not None:
-        return config.gamma
-    source = env_source(config)
-    if not isinstance(source, EnvPool):
-        return text.gamma_of(config.env, config.env_kwargs)
-    with source as pool:
-        env = pool.open()
-        return text.require_gamma(env.attribute("gamma", text.GAMMA), env.name)
+    return env_of(config).gamma() if config.gamma is None else config.gamma

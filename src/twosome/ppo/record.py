@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from twosome.config import TrainConfig
-from twosome.ppo.environments import env_source, losses_of
+from twosome.ppo.environments import env_of, losses_of
 from twosome.progress import Progress
 from twosome.rollout import random_episodes
 from twosome.runs import RunDirectory
@@ -100,7 +100,7 @@ class Record:
             return {}
         config = self._config
         assert config.gamma is not None
-        played = random_episodes(env_source(config), config.gamma, config.seed, decisions, losses_of(config))
+        played = random_episodes(env_of(config).source(), config.gamma, config.seed, decisions, losses_of(config))
         return random_return([episode.discounted_return for episode in played])
 
 
