@@ -3,11 +3,12 @@
     python -m benchmarks.commands startup     # CPU seconds and time to the first character, beside an empty Python
     python -m benchmarks.commands training    # threads, and glibc's thresholds, side by side
     python -m benchmarks.commands dry-run     # memory and time of `twosome train --dry-run` beside those of a real run
+    python -m benchmarks.commands costs       # memory of models of several sizes, as the dry run says
     python -m benchmarks.commands sizes-models   # what `python -m hearth.build` measured of three sizes
 
 Each measurement runs in a process of its own. Memory of the dry run is counted twice: in tensors (PyTorch's profiler
 on a CPU, `torch.cuda.max_memory_allocated` on a GPU), which is what the estimate is of, and as the process's peak
-resident size above what it had after its imports. The 58M Llama is random, with hearth's tokenizer.
+resident size above what it had after its imports. The Llamas are random, with hearth's tokenizer.
 """
 
 import argparse
@@ -53,6 +54,8 @@ CASES: dict[str, tuple[dict[str, Any], int | None]] = {
     "58M Llama, TomatoSalad": ({"env": "TomatoSalad", "model": LLAMA, "preset": "default"}, 3),
 }
 """Name: settings, and how many updates are run for real; None: the whole run."""
+SHAPES = {"14M": (192, 4), "28M": (320, 6), "58M": (512, 8)}
+"""Width and layers of the Llamas whose costs are asked for; a vocabulary of 32,000 words."""
 SIZES: dict[str, dict[str, int]] = {
     "small": {"width": 64, "layers": 2},
     "middle": {"width": 96, "layers": 3},
@@ -144,7 +147,7 @@ def _trained(settings: dict[str, Any]) -> list[dict[str, Any]]:
 def dry_run() -> Iterator[Number]:
     """For each case the estimate, a real run, and one more whose allocations are counted, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
-        save_llama(Path(folder))
+        save_llama(Path(folder), *SHAPES["58M"])
         for name, (given, updates) in CASES.items():
             settings = {**given, "threads": 1, **({"model": folder} if given.get("model") == LLAMA else {})}
             expected, measured = apart("estimate", settings), apart("real", settings, updates)
@@ -165,14 +168,30 @@ def dry_run() -> Iterator[Number]:
             )
 
 
-def save_llama(folder: Path) -> None:
-    """The random model of benchmarks/scoring.py with hearth's tokenizer."""
+def costs() -> Iterator[Number]:
+    """Memory by the dry run of hearth and of Llamas, with the preset that each has on TomatoSalad."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, shape in {
+            "hearth, 0.9M": None,
+            **{f"Llama, {size}": shape for size, shape in SHAPES.items()},
+        }.items():
+            if shape is not None:
+                save_llama(Path(folder), *shape)
+            found = apart(
+                "estimate", {"env": "TomatoSalad", "threads": 1, **({} if shape is None else {"model": folder})}
+            )
+            for part, size in found["memory"].items():
+                yield Number(f"MiB, {part}", name, mean=round(size / 2**20, 1))
+
+
+def save_llama(folder: Path, width: int, layers: int) -> None:
+    """A random model with hearth's tokenizer."""
     from transformers import AutoTokenizer
 
     from twosome import models
-    from twosome.bench.models import SIZES, random_llama
+    from twosome.bench.models import Size, random_llama
 
-    random_llama(SIZES["58M"]).save_pretrained(folder)
+    random_llama(Size(width, layers, 32_000)).save_pretrained(folder)
     AutoTokenizer.from_pretrained(str(models.path("hearth"))).save_pretrained(folder)
 
 
@@ -245,7 +264,7 @@ def sizes() -> Iterator[Number]:
             yield Number("untrained return", world, name, mean=found["untrained"][world]["return"], n=500)
 
 
-PARTS = {"startup": startup, "training": training, "dry-run": dry_run, "sizes-models": sizes}
+PARTS = {"startup": startup, "training": training, "dry-run": dry_run, "costs": costs, "sizes-models": sizes}
 
 
 def main() -> None:
@@ -255,7 +274,7 @@ def main() -> None:
     part = parser.parse_args().part
     numbers = list(PARTS[part]())
     print(*numbers, sep="\n")
-    write(part, numbers, threads=1 if part == "dry-run" else None)
+    write(part, numbers, threads=1 if part in ("dry-run", "costs") else None)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """What the documentation shows is what happens."""
 
+import ast
+import importlib.util
+import inspect
 import json
 import os
 import re
@@ -10,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+import twosome
 from benchmarks.pages.__main__ import filled
 from benchmarks.pages.declared import declared
 from twosome.cli import COMMANDS, main
+from twosome.documents import parse_toml
 from twosome.envs import text
 
 ROOT = Path(__file__).parents[1]
@@ -90,10 +95,85 @@ def test_links_between_pages_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_that_pages_show_exist(page):
-    for name in re.findall(r"^(?:\.venv/bin/)?twosome ([a-z-]+)", page.read_text(), re.MULTILINE):
-        assert name in COMMANDS, name
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCKS = [(page.name, *block) for page in PAGES for block in BLOCK.findall(page.read_text())]
+LINES = {
+    line: name
+    for name, language, block in BLOCKS
+    if language == "bash"
+    for line in re.split(r"\n| && | \| ", re.sub(r"\\\n\s*", "", block))
+    if line and not line.startswith("#")
+}
+"""Every command of a shell that a page shows, with the page."""
+WORDS = [shlex.split(line.partition(" > ")[0], comments=True) for line in LINES if line.startswith("twosome ")]
+DIFFERENT = {(words[1], *sorted(word for word in words if word.startswith("--"))): words for words in WORDS}
+"""Of commands with the same flags one, for the sake of time."""
+INLINE = {
+    tuple(line.split())
+    for page in PAGES
+    for line in re.findall(r"`(twosome [a-z-]+ [^`]*)`", page.read_text())
+    if not re.search(r"\.\.\.|MODULE|lerning|['\"|]", line)
+}
+"""Commands in the middle of a sentence, but for those that leave something out."""
+
+
+class Understood(Exception):  # noqa: N818 - nothing is wrong
+    """What a command would go on from."""
+
+
+def understand(words, monkeypatch):
+    """Raise `Understood` if a command takes these arguments; it does no more than that."""
+    assert words[0] in COMMANDS, words[0]
+    command = importlib.import_module(f"twosome.cli.{words[0].replace('-', '_')}")
+    parse = command.parse
+
+    def stop(*arguments):
+        parse(*arguments)
+        raise Understood
+
+    monkeypatch.setattr(command, "parse", stop)
+    command.main(words[1:])
+
+
+@pytest.mark.parametrize("words", DIFFERENT.values(), ids=" ".join)
+def test_a_command_that_a_page_shows_is_understood(words, monkeypatch):
+    with pytest.raises(Understood):
+        understand(words[1:], monkeypatch)
+
+
+@pytest.mark.parametrize("words", sorted(INLINE - set(map(tuple, WORDS))), ids=" ".join)
+def test_a_command_within_a_sentence_has_no_flag_that_does_not_exist(words, monkeypatch, capsys):
+    with pytest.raises((Understood, SystemExit)):
+        understand(words[1:], monkeypatch)
+    assert "nrecognized" not in capsys.readouterr().err
+
+
+def test_other_commands_that_pages_show_name_targets_modules_and_extras_that_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    extras = parse_toml((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for line, page in LINES.items():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["make"]:
+            assert {word for word in words[1:] if "=" not in word} <= targets, (page, line)
+        for module in re.findall(r"python -m ((?:twosome|benchmarks|tests|hearth)[\w.]*)", line):
+            assert importlib.util.find_spec(module) is not None, (page, line)
+        for names in re.findall(r"twosome\[([\w,-]+)\]", line):
+            assert set(names.split(",")) <= set(extras), (page, line)
+
+
+@pytest.mark.parametrize(
+    "code", [pytest.param(code, id=page) for page, language, code in BLOCKS if language == "python"]
+)
+def test_python_that_a_page_shows_names_what_exists(code):
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "twosome":
+            module = importlib.import_module(node.module)
+            assert {name.name for name in node.names if not hasattr(module, name.name)} == set()
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("twosome."):
+            called = eval(ast.unparse(node.func), {"twosome": twosome})
+            assert {keyword.arg for keyword in node.keywords if keyword.arg} <= set(
+                inspect.signature(called).parameters
+            )
 
 
 def test_the_readme_shows_the_two_commands():

@@ -1,8 +1,9 @@
 """What MkDocs does to the pages of docs/ on their way into the site; they are written to be read raw, too.
 
 README.md is the first page. A file of the repository that a page links to, such as `../src/twosome/minimal.py`, becomes
-a page below `repository/`, so that no link of the site leads out of it. The reference is made from docstrings. Formulas
-become MathML, which browsers draw without a script.
+a page below `repository/`, so that no link of the site leads out of it. `<!-- source: PATH -->` stands for a file's
+text. The table of settings gets what is written under each in `TrainConfig`, and the reference is made from docstrings.
+Formulas become MathML, which browsers draw without a script.
 """
 
 import html
@@ -20,6 +21,8 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 LANGUAGES = {".py": "python", ".toml": "toml", ".sbatch": "bash", ".cff": "yaml"}
 LINK = re.compile(r"\]\((?!\w+:)([^)\s#]+)(?=[)#])")
+SOURCE = re.compile(r"<!-- source: (\S+) -->")
+SETTING = re.compile(r"^\| (?:setting|`--([a-z-]+)`) \| (.*) \|$|^\|---\|---\|$", re.MULTILINE)
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -34,9 +37,12 @@ def on_files(files: "Files", *, config: Any) -> "Files":
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
-    """Point the links of a page of docs/ to where in the site the files are."""
+    """Point the links of a page of docs/ to where in the site the files are, and put in what it leaves out."""
     path = DOCS / page.file.src_uri
-    return relinked(markdown, path) if path.exists() else markdown
+    if not path.exists():
+        return markdown
+    markdown = with_settings(markdown) if path.name == "settings.md" else markdown
+    return SOURCE.sub(lambda found: fenced(ROOT / found[1]), relinked(markdown, path))
 
 
 def on_page_content(content: str, **_: object) -> str:
@@ -90,10 +96,47 @@ def relinked(text: str, path: Path) -> str:
 
 def page_of(path: Path) -> str:
     """A file of the repository as a page."""
-    text = path.read_text("utf-8")
     if path.suffix == ".md":
-        return relinked(text, path)
-    return f"# {path.relative_to(ROOT).as_posix()}\n\n````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n````\n"
+        return relinked(path.read_text("utf-8"), path)
+    return f"# {path.relative_to(ROOT).as_posix()}\n\n{fenced(path)}\n"
+
+
+def fenced(path: Path) -> str:
+    """A file as a block of code."""
+    return f"````{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text('utf-8')}\n````"
+
+
+def with_settings(markdown: str) -> str:
+    """Tables of settings with what each is by default and what it does, beside when to touch it."""
+    from twosome.cli.settings import sentences
+    from twosome.config import TrainConfig
+
+    presets = {name: TrainConfig(env="", preset=name, threads=1) for name in ("default", "pretrained", "paper")}
+    what = sentences(TrainConfig)
+
+    def wider(found: re.Match[str]) -> str:
+        if found[0].startswith("|---"):
+            return "|---|---|---|---|"
+        if found[1] is None:
+            return "| setting | default | what it is | when to touch it |"
+        name = found[1].replace("-", "_")
+        values = {preset: _shown(getattr(config, name)) for preset, config in presets.items()}
+        common = values.pop("default")
+        others = [f"{preset}: {value}" for preset, value in values.items() if value != common]
+        default = "" if name in NO_ONE_DEFAULT else "; ".join([common, *others])
+        return f"| `--{found[1]}` | {default} | {what[name]} | {found[2]} |"
+
+    return SETTING.sub(wider, markdown)
+
+
+NO_ONE_DEFAULT = ("preset", "threads", "env")
+"""What they are by default, their sentences say."""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "" if value in (None, (), {}) else f"{value}"
 
 
 def reference() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The documentation's site: links that its hooks move, what its reference shows, and what it is when it is built."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 import twosome
-from website.hooks import DOCS, ROOT, linked, page_of, reference, relinked, site_path
+from website.hooks import DOCS, ROOT, linked, page_of, reference, relinked, site_path, with_settings
 
 
 def test_links_lead_to_where_files_are_in_the_site():
@@ -27,9 +28,24 @@ def test_what_pages_link_to_outside_of_their_folder_becomes_a_page_of_the_site()
     assert code.read_text("utf-8") in page_of(code)
 
 
+def test_every_page_has_its_place_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    assert pages <= set(re.findall(r"(\S+\.md)$", navigation, re.MULTILINE))
+
+
 def test_the_reference_has_every_public_name():
     api = reference()["reference/api.md"]
     assert {name for name in twosome.__all__ if f"twosome.{name}" not in api} == {"__version__"}
+
+
+def test_every_setting_has_a_word_on_when_to_touch_it_and_gets_its_default_and_what_it_is():
+    page = (DOCS / "settings.md").read_text("utf-8")
+    rows = re.findall(r"^\| `--([a-z-]+)` \| .+ \|$", page, re.MULTILINE)
+    assert sorted(rows) == sorted(field.name.replace("_", "-") for field in dataclasses.fields(twosome.TrainConfig))
+    wide = with_settings(page)
+    assert "| `--actor-lr` | 0.001; paper: 5e-07 | Learning rate of the adapters, " in wide
+    assert {line.count("|") for line in wide.splitlines() if line.startswith("|")} == {5}
 
 
 FOREIGN = re.compile(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?(?:https?:)?//|url\(\"?(?:https?:)?//|@import")

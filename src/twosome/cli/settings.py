@@ -108,7 +108,7 @@ def _flag(owner: type, name: str, default: Any) -> tuple[str, Any, Any]:
     hint = _hints(owner)[name]
     return (
         name,
-        Annotated[hint, tyro.conf.arg(help=_sentences(owner)[name])],
+        Annotated[hint, tyro.conf.arg(help=sentences(owner)[name])],
         dataclasses.field(default_factory=lambda: default),
     )
 
@@ -119,7 +119,7 @@ def _hints(owner: type) -> dict[str, Any]:
 
 
 @functools.cache
-def _sentences(owner: type) -> dict[str, str]:
+def sentences(owner: type) -> dict[str, str]:
     """What is written under each field of a dataclass, as one line."""
     (body,) = ast.parse(inspect.getsource(owner)).body
     assert isinstance(body, ast.ClassDef)
