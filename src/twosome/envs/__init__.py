@@ -27,7 +27,12 @@ FAMILIES = (
     Family("twosome.envs.overcooked", "twosome.envs.overcooked.env:KitchenEnv"),
     Family("twosome.envs.household.tasks", "twosome.envs.household.env:HouseholdEnv"),
 )
-WRAPPED_MODULES = ("twosome.envs.gym.toy_text", "twosome.envs.gym.minigrid", "twosome.envs.gym.textworld")
+WRAPPED_MODULES = (
+    "twosome.envs.gym.toy_text",
+    "twosome.envs.gym.minigrid",
+    "twosome.envs.gym.textworld",
+    "twosome.envs.gym.open_spiel",
+)
 """Modules with `SPECS` of other people's environments in words: name of each to its class and arguments."""
 
 

@@ -16,9 +16,10 @@ from twosome.errors import ConfigError, EnvError, MissingExtraError
 needs_minigrid = pytest.mark.skipif(importlib.util.find_spec("minigrid") is None, reason="needs the extra minigrid")
 needs_pygame = pytest.mark.skipif(importlib.util.find_spec("pygame") is None, reason="needs the extra toy-text")
 MINIGRID = "twosome/MiniGridGoToLocal-v0"
-TEXTWORLD = "twosome/TextWorld-v0"  # has neither a vector nor a fixed number of actions: test_textworld.py
-NAMES = [
-    pytest.param(name, marks=[needs_minigrid] * (name == MINIGRID)) for name in text.wrapped_ids() if name != TEXTWORLD
+NAMES = [  # the others have neither a vector nor a fixed number of actions, and a file of their own
+    pytest.param(name, marks=[needs_minigrid] * (name == MINIGRID))
+    for name in text.wrapped_ids()
+    if ".toy_text:" in gymnasium.registry[name].entry_point or name == MINIGRID
 ]
 every_env = pytest.mark.parametrize("name", NAMES)
 pytestmark = pytest.mark.filterwarnings("ignore:Your system is avx2 capable:RuntimeWarning")  # pygame's, on import
