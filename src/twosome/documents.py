@@ -1,7 +1,7 @@
 """Reading what comes from outside: text, JSON and TOML, strictly and within bounds; and paths that can be used.
 
 Whatever is given, the answer is its content or a ValueError whose message is a reason in at most a line. The caller
-says what was expected in that place and what to do.
+says what was expected in that place and what to do; `read_toml` does so itself.
 """
 
 import json
@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from twosome.errors import RunError, quote
+from twosome.errors import ConfigError, RunError, quote
 from twosome.files import FILE_BYTES, open_to_read
 
 DEEPEST = 64
@@ -94,6 +94,30 @@ def parse_toml(text: str) -> dict[str, Any]:
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ValueError("it has a whole number of more than 64 bits")
     return content
+
+
+def read_toml(file: Path, what: str, page: str) -> dict[str, Any]:
+    """What the TOML file says that a command was given.
+
+    Args:
+        file: its path.
+        what: it is, for messages.
+        page: of the documentation, which shows an example.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    name = quote(str(file))
+    try:
+        content = read_text(file)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {name}; expected {what}.") from error
+    except ValueError as error:
+        raise ConfigError(f"{name} cannot be read: {error}. Expected {what}.") from error
+    try:
+        return parse_toml(content)
+    except ValueError as error:
+        raise ConfigError(f"{name} is not TOML: {error}. {page} shows an example.") from error
 
 
 def require_shallow(content: Any) -> list[Any]:

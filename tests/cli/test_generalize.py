@@ -105,6 +105,26 @@ def test_the_household_panel_is_named_by_its_hash_and_reported_by_kind(run, caps
         assert word in printed
 
 
+def test_a_suite_from_a_file_is_measured_without_a_planner_where_there_is_none(run, tmp_path, capsys):
+    (tmp_path / "counts.toml").write_text(
+        '[[tasks]]\nname = "counting"\nenv = "twosome-tests/Counting-v0"\nseeds = [5, 6, 7]\n'
+    )
+    assert main(["generalize", str(run), "--suite", str(tmp_path / "counts.toml")]) == 0
+    assert "suite counts" in capsys.readouterr().out
+    result = json.loads((run / "generalization-suite-counts.json").read_text())
+    assert (run / "generalization-suite-counts.png").exists()
+    assert (result["suite"], len(result["suite_hash"]), list(result["players"])) == (
+        "counts",
+        64,
+        ["random", "untrained", "trained"],
+    )
+    (task,) = result["tasks"]
+    assert task["seeds"] == [5, 6, 7]
+    assert main(["eval", "--policy", "random", "--env", task["env"], "--episodes", "3", "--seed", "5", "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert {name: measured[name] for name in task["random"]} == task["random"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -112,8 +132,10 @@ def test_the_household_panel_is_named_by_its_hash_and_reported_by_kind(run, caps
         (["--seed", "-1"], ["--seed is -1", "at least 0"]),
         (["--threads", "0"], ["--threads is 0", "at least 1"]),
         (["--checkpoint", "step-9"], ["step-9"]),
+        (["--suite", "my.toml", "--panel", "paper"], ["--panel means nothing to --suite"]),
+        (["--suite", "my.toml", "--seed", "1"], ["--seed means nothing to --suite"]),
     ],
-    ids=["one episode", "negative seed", "no thread", "no such checkpoint"],
+    ids=["one episode", "negative seed", "no thread", "no such checkpoint", "two suites", "two seeds"],
 )
 def test_mistakes_are_explained(run, arguments, words, capsys):
     assert main(["generalize", str(run), *arguments]) == 1

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.box import SIMPLE_HEAD
@@ -25,6 +25,7 @@ class Eval:
     Examples:
         twosome eval runs/tomato --episodes 100 --seed 0 --json
         twosome eval runs/tomato --env TomatoLettuceSalad
+        twosome eval runs/quest --split test
         twosome eval --model hearth --env TomatoSalad
         twosome eval --policy planner --env TomatoSalad
         twosome eval --policy longest:Longest --env TomatoSalad
@@ -37,6 +38,8 @@ class Eval:
     """Environment to play in; by default the one the run was trained on."""
     env_kwargs: JsonObject = field(default_factory=dict)
     """Keyword arguments of the environment as a JSON object."""
+    split: Literal["train", "test"] | None = None
+    """Play the tasks that training draws from (train) or that it never meets (test), where the environment has both."""
     policy: str = "model"
     """Who plays: model (the language model), random over the valid actions, planner (the optimal one), saycan
     (untrained), or one of your own as module:Class."""
@@ -83,6 +86,7 @@ def main(arguments: Sequence[str]) -> int:
         policy=options.policy,
         env=options.env,
         env_kwargs=options.env_kwargs,
+        split=options.split,
         checkpoint=options.checkpoint,
         normalization=options.normalization,
         greedy=options.greedy,

@@ -4,21 +4,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.table import Table
 
 from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
-from twosome.errors import RunError
+from twosome.errors import ConfigError, RunError
 from twosome.evaluate.panel import ALL, SEED, Panel, rows
 from twosome.run_files import write_json
 from twosome.runs import RunDirectory
-from twosome.setting_types import require_at_least
 from twosome.trust import Consent, read_settings
 
-PLAYERS = ("random", "untrained", "trained", "planner")
+if TYPE_CHECKING:
+    from twosome.evaluate.suites import Suite
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,28 @@ class Generalize:
     """Test a run on tasks that it never met, beside random play, its untrained model and the optimal planner.
 
     Success and return with 95% intervals, task by task and over all; written into the run's folder as
-    generalization-PANEL.json and generalization-PANEL.png.
+    generalization-PANEL.json and .png, or generalization-suite-NAME.json and .png.
 
     Examples:
         twosome generalize runs/FoodPreparation-1
         twosome generalize runs/HouseholdTask-1 --panel household
         twosome generalize runs/TomatoSalad-1 --panel kitchens --episodes 20 --json
+        twosome generalize runs/quest --suite quests.toml
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     """Run directory."""
-    panel: Panel = "paper"
-    """paper: other food, a dishwasher, a washing machine; household: 50 held-out tasks; kitchens: other salads."""
+    panel: Panel | None = None
+    """paper (the default): other food, a dishwasher, a washing machine; household: 50 held-out tasks; kitchens: other
+    salads."""
+    suite: Path | None = None
+    """In place of a panel: a TOML file with tasks, each with name, env, env_kwargs and seeds; see
+    docs/generalization.md."""
     episodes: int | None = None
-    """Episodes of each task for each player, 2 or more; by default 100, and 10 for the 50 tasks of household."""
-    seed: int = SEED
-    """Task i is played with the seeds from seed + i * episodes on."""
+    """Episodes of each task of the panel for each player, 2 or more; by default 100, and 10 for the 50 tasks of
+    household."""
+    seed: int | None = None
+    """Task i of the panel is played with the seeds from seed + i * episodes on; by default 1000."""
     checkpoint: str = "last"
     """Which checkpoint of the run: last, best, or a folder's name."""
     greedy: bool = False
@@ -61,7 +67,7 @@ class Generalize:
 def main(arguments: Sequence[str]) -> int:
     """Parse, test, write, print."""
     options = parse(Generalize, "generalize", arguments)
-    _check(options)
+    suite = _suite(options)
     announce("Loading PyTorch and the models ...", quiet=options.json)
     from twosome.evaluate.generalization import generalize
     from twosome.report.bars import save_bars
@@ -70,9 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     with plain_console(stderr=True, quiet=options.json).status("Loading the models ...") as status:
         result = generalize(
             options.run,
-            options.panel,
-            episodes=options.episodes,
-            seed=options.seed,
+            suite,
             checkpoint=options.checkpoint,
             greedy=options.greedy,
             threads=options.threads,
@@ -80,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
             step_timeout=options.step_timeout,
             progress=lambda message: status.update(f"Task {message}"),
         )
-    document, picture = (options.run / f"generalization-{options.panel}.{kind}" for kind in ("json", "png"))
+    document, picture = (options.run / f"{suite.result}.{kind}" for kind in ("json", "png"))
     try:
         write_json(document, result)
         save_bars(rows(result), _title(result), f"{_note(result)}; whiskers: 95% intervals", picture)
@@ -100,17 +104,26 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _check(options: Generalize) -> None:
-    """Refuse what can be refused before a model is loaded."""
-    if options.episodes is not None:
-        require_at_least("episodes", options.episodes, 2)
-    require_at_least("seed", options.seed, 0)
+def _suite(options: Generalize) -> "Suite":
+    """The tasks that are meant; what can be refused before a model is loaded is refused."""
     run = RunDirectory.open(options.run)
     config = read_settings(run)
     run.checkpoint(options.checkpoint)
-    from twosome.evaluate.unseen import unseen_tasks
+    from twosome.evaluate.request import Request
+    from twosome.evaluate.suites import panel_suite, read_suite
 
-    unseen_tasks(options.panel, config)
+    if options.suite is None:
+        seed = SEED if options.seed is None else options.seed
+        return panel_suite(options.panel or "paper", config, options.episodes, seed)
+    given = {"--panel": options.panel, "--episodes": options.episodes, "--seed": options.seed}
+    if flags := [flag for flag, value in given.items() if value is not None]:
+        raise ConfigError(
+            f"{flags[0]} means nothing to --suite, whose file names tasks and seeds. Leave one of them out."
+        )
+    there = Request(
+        options.run, policy="random", env_workers=options.env_workers, step_timeout=options.step_timeout
+    ).named_env()
+    return read_suite(options.suite, there.workers, there.timeout_s)
 
 
 def table(result: Mapping[str, Any]) -> Table:
@@ -118,10 +131,10 @@ def table(result: Mapping[str, Any]) -> Table:
     heading = f"{_title(result)}\n{_note(result)}"
     made = Table(title=heading, title_justify="left", show_lines=True)
     made.add_column("task")
-    for name in PLAYERS:
+    for name in result["players"]:
         made.add_column(name, no_wrap=True)
     for name, row in rows(result):
-        made.add_row(name, *(_cell(row[who], who) for who in PLAYERS), style="bold" if name == ALL else None)
+        made.add_row(name, *(_cell(row[who], who) for who in result["players"]), style="bold" if name == ALL else None)
     return made
 
 
@@ -143,7 +156,8 @@ def _title(result: Mapping[str, Any]) -> str:
 
 def _note(result: Mapping[str, Any]) -> str:
     num_tasks, episodes = len(result["tasks"]), result["episodes_per_task"]
-    return f"panel {result['panel']}, {num_tasks} tasks, {episodes} episodes each"
+    of = f"panel {result['panel']}" if "panel" in result else f"suite {result['suite']} ({result['suite_hash'][:12]})"
+    return f"{of}, {num_tasks} tasks, {episodes} episodes each"
 
 
 def conclusion(result: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from twosome.cli.eval import comparison
 from twosome.console import plain_console
 from twosome.envs import text
+from twosome.envs.named import NamedEnv
 from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.record import can_be_filmed, record
 from twosome.evaluate.watch import watched
@@ -23,8 +24,7 @@ from twosome.versions import hardware
 def measure(path: Path, episodes: int, seed: int) -> list[tuple[Evaluator, dict[str, Any]]]:
     """Random, untrained, trained and optimal play in the run's environment, each with its result."""
     config = read_settings(RunDirectory.open(path))
-    with text.make_checked(config.env, **config.env_kwargs) as env:
-        has_planner = env.attribute("planner", None) is not None
+    has_planner = NamedEnv(config.env, config.env_kwargs).has_planner()
     evaluators = [
         evaluator_for(run=path, policy="random"),
         evaluator_for(run=path, model=config.model),

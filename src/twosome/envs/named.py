@@ -59,6 +59,11 @@ class NamedEnv:
         else:
             text.make_checked(self.name, **self.kwargs).close()
 
+    def has_planner(self) -> bool:
+        """Whether it has a planner, which looks into it and so plays in this process."""
+        with text.make_checked(self.name, **self.kwargs) as env:
+            return env.attribute("planner", None) is not None
+
     def gamma(self) -> float:
         """Discount per primitive step that it wants its return reported with; see `text.gamma_of`."""
         if not self.workers:

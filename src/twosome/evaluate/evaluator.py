@@ -1,7 +1,8 @@
 """What can be evaluated: a run, an untrained model, a baseline. Each says exactly what it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from twosome.envs.named import NamedEnv
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.evaluate.loading import ModelOptions
 from twosome.evaluate.request import Request, own_policy
-from twosome.evaluate.success import Evaluation, evaluate
+from twosome.evaluate.success import Evaluation, evaluate_on, seeds_of
 from twosome.files import sha256
 from twosome.policy.base import Policy, require_policy
 from twosome.policy.calibration import Calibration
@@ -51,19 +52,19 @@ class Evaluator:
         """The same policy in another environment; a language model is not loaded again."""
         return replace(self, env=env, env_kwargs=env_kwargs)
 
-    def play(self, episodes: int, seed: int) -> Evaluation:
-        """Play fresh episodes; returns are discounted as the environment says."""
-        how: dict[str, Any] = {"greedy": self.greedy, "episodes": episodes, "seed": seed}
+    def play(self, seeds: Sequence[int]) -> Evaluation:
+        """Play an episode for each seed; returns are discounted as the environment says."""
         if (around := self.around) is None:
-            return evaluate(self.policy, self._named(), **how)
-        return evaluate(self.policy, lambda: around(text.make(self.env, **self.env_kwargs)), **how)
+            return evaluate_on(self.policy, self._named(), seeds, greedy=self.greedy)
+        make = partial(text.make, self.env, **self.env_kwargs)
+        return evaluate_on(self.policy, lambda: around(make()), seeds, greedy=self.greedy)
 
     def measure(self, episodes: int, seed: int) -> dict[str, Any]:
         """Play fresh episodes; the result as plain JSON, with all that is needed to repeat it."""
         return {
             "env": text.resolve(self.env),
             "env_kwargs": self.env_kwargs,
-            **self.play(episodes, seed).summary(),
+            **self.play(seeds_of(episodes, seed)).summary(),
             "gamma": self.gamma(),
             "seed": seed,
             **self.identity,

@@ -1,8 +1,8 @@
 """How a run fares on tasks that it never met in training.
 
-Four play each task: uniform random, the run's model before training, the run, and the optimal planner. The panels
-`paper` and `kitchens` follow the paper (its ten-action household tasks, and the other cooking tasks); `household` is
-the fixed panel of held-out tasks of `HouseholdTask`.
+Four play each task: uniform random, the run's model before training, the run, and, where every environment has one, the
+optimal planner. The panels `paper` and `kitchens` follow the paper (its ten-action household tasks, and the other
+cooking tasks); `household` is the fixed panel of held-out tasks of `HouseholdTask`. Others come from a file.
 
 Intervals are over episodes: they say how well these tasks' means are known, not how other tasks would turn out.
 """
@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twosome.envs import text
-from twosome.envs.household import panel_hash
+from twosome.envs.named import NamedEnv
 from twosome.evaluate.evaluator import evaluator_for
-from twosome.evaluate.panel import EPISODES, SEED, Panel
 from twosome.evaluate.success import Evaluation
-from twosome.evaluate.unseen import KINDS, PanelTask, unseen_tasks
+from twosome.evaluate.suites import Suite
+from twosome.evaluate.unseen import KINDS, PanelTask
 from twosome.runs import RunDirectory
-from twosome.setting_types import require_at_least
 from twosome.statistics import difference_interval, middle_95, stratified_means, wilson_interval
 from twosome.trust import read_settings
 from twosome.versions import versions
@@ -29,10 +28,8 @@ from twosome.versions import versions
 
 def generalize(
     run: Path,
-    panel: Panel,
+    suite: Suite,
     *,
-    episodes: int | None = None,
-    seed: int = SEED,
     checkpoint: str = "last",
     greedy: bool = False,
     threads: int = 1,
@@ -40,13 +37,11 @@ def generalize(
     step_timeout: float | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
-    """Test a run, its untrained model, random and optimal play on a panel.
+    """Test a run, its untrained model, random and optimal play on a suite of tasks.
 
     Args:
         run: the run's directory.
-        panel: which tasks.
-        episodes: of each task and player; by default as `EPISODES` says.
-        seed: task ``i`` is played with the seeds from ``seed + i * episodes`` on.
+        suite: which tasks; see `panel_suite` and `read_suite`.
         checkpoint: of the run: ``"last"``, ``"best"`` or a folder's name.
         greedy: both language models play their most probable action instead of drawing.
         threads: CPU threads of PyTorch.
@@ -59,39 +54,33 @@ def generalize(
         panel also over the tasks of a kind) means with 95% intervals.
 
     Raises:
-        ConfigError: ``episodes`` is less than 2, which would leave no spread to judge by; or the run was trained on
-            the whole panel.
         RunError: there is no such run.
     """
-    episodes = EPISODES[panel] if episodes is None else episodes
-    require_at_least("episodes", episodes, 2)
-    require_at_least("seed", seed, 0)
     config = read_settings(RunDirectory.open(run))
-    tasks = unseen_tasks(panel, config)
+    tasks = suite.tasks
     here = {"run": run, "threads": threads}
     there = {**here, "env_workers": env_workers, "step_timeout": step_timeout}
     evaluators = {  # weakest first; each language model is loaded once
         "random": evaluator_for(**there, policy="random"),
         "untrained": evaluator_for(**there, model=config.model, greedy=greedy),
         "trained": evaluator_for(**there, checkpoint=checkpoint, greedy=greedy),
-        "planner": evaluator_for(**here, policy="planner"),
     }
+    if all(NamedEnv(task.env, task.env_kwargs).has_planner() for task in tasks):
+        evaluators["planner"] = evaluator_for(**here, policy="planner")
     played: list[dict[str, Evaluation]] = []
     for i, task in enumerate(tasks):
         progress(f"{i + 1} of {len(tasks)}: {task.name}")
         players = {who: evaluator.in_env(task.env, task.env_kwargs) for who, evaluator in evaluators.items()}
-        played.append({who: player.play(episodes, seed + i * episodes) for who, player in players.items()})
+        played.append({who: player.play(task.seeds) for who, player in players.items()})
     return {
         "run": str(run),
         "trained_on": {"env": text.resolve(config.env), "env_kwargs": config.env_kwargs, "seed": config.seed},
-        "panel": panel,
-        **({"panel_hash": panel_hash()} if panel == "household" else {}),
-        "episodes_per_task": episodes,
-        "seed": seed,
+        **suite.told,
+        "episodes_per_task": suite.episodes,
         "players": {who: evaluator.identity for who, evaluator in evaluators.items()},
         "tasks": [
-            {**_described(task, seed + i * episodes), **{who: played[i][who].summary() for who in evaluators}}
-            for i, task in enumerate(tasks)
+            {**_described(task), **{who: results[who].summary() for who in evaluators}}
+            for task, results in zip(tasks, played, strict=True)
         ],
         **_by_kind(tasks, played),
         "all": pooled(played),
@@ -163,12 +152,12 @@ def _successes(evaluations: Sequence[Evaluation]) -> tuple[int, int]:
     return sum(episode.success for episode in episodes), len(episodes)
 
 
-def _described(task: PanelTask, seed: int) -> dict[str, Any]:
+def _described(task: PanelTask) -> dict[str, Any]:
     described = {
         "name": task.name,
         "env": text.resolve(task.env),
         "env_kwargs": task.env_kwargs,
         "gamma": text.gamma_of(task.env, task.env_kwargs),
-        "seed": seed,
+        **({"seed": task.seeds[0]} if isinstance(task.seeds, range) else {"seeds": list(task.seeds)}),
     }
     return {**described, "kind": task.kind} if task.kind else described

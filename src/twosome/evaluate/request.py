@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from twosome import models
 from twosome.config import TrainConfig
@@ -62,6 +62,7 @@ class Request:
     policy: str = "model"
     env: str | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+    split: Literal["train", "test"] | None = None
     checkpoint: str | None = None
     normalization: Normalization | None = None
     greedy: bool = False
@@ -116,11 +117,11 @@ class Request:
     def environment(self) -> tuple[str, dict[str, Any]]:
         """The environment to play in and its keyword arguments; by default those that the run was trained in."""
         config = self.config()
-        if self.env is not None:
-            return self.env, self.env_kwargs
-        if config is None:
-            return "TomatoSalad", self.env_kwargs
-        return config.env, self.env_kwargs or config.env_kwargs
+        if self.env is not None or config is None:
+            env, env_kwargs = self.env or "TomatoSalad", self.env_kwargs
+        else:
+            env, env_kwargs = config.env, self.env_kwargs or config.env_kwargs
+        return env, env_kwargs if self.split is None else {**env_kwargs, "split": self.split}
 
     def named_env(self) -> NamedEnv:
         """The environment to play in, in the processes that the options name, or else the run's settings.

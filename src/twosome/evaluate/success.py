@@ -4,6 +4,7 @@ Every episode that is begun is finished and counted, and which episodes are begu
 long they take: averaging the first so many to *finish* would favor the short, lucky ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,15 @@ def evaluate(
         ConfigError: there is nothing to play, or a seed would be negative or beyond 31 bits.
         EnvError: the environment fails or breaks its contract.
     """
+    return evaluate_on(policy, env, seeds_of(episodes, seed), env_kwargs, gamma=gamma, greedy=greedy, parallel=parallel)
+
+
+def seeds_of(episodes: int, seed: int) -> range:
+    """The seeds of so many episodes, the first of which has this one.
+
+    Raises:
+        ConfigError: there is nothing to play, or a seed would be negative or beyond 31 bits.
+    """
     require_at_least("episodes", episodes, 1)
     require_at_least("seed", seed, 0)
     if seed + episodes - 1 > MAX_SEED:
@@ -77,14 +87,21 @@ def evaluate(
             f"--seed is {seed}; expected at most {MAX_SEED + 1 - episodes:,}, as each of {episodes:,} episodes has the "
             "next seed, and many environments take none beyond 31 bits."
         )
-    steps = play(
-        policy,
-        env,
-        range(seed, seed + episodes),
-        env_kwargs=env_kwargs,
-        gamma=gamma,
-        choose=most_probable if greedy else draw,
-        parallel=parallel,
-    )
+    return range(seed, seed + episodes)
+
+
+def evaluate_on(
+    policy: Policy,
+    env: text.EnvLike | NamedEnv,
+    seeds: Sequence[int],
+    env_kwargs: dict[str, Any] | None = None,
+    *,
+    gamma: float | None = None,
+    greedy: bool = False,
+    parallel: int = 16,
+) -> Evaluation:
+    """As `evaluate`, an episode for each of these seeds; those of its actions come from the first and its number."""
+    choose = most_probable if greedy else draw
+    steps = play(policy, env, seeds, env_kwargs=env_kwargs, gamma=gamma, choose=choose, parallel=parallel)
     finished = {step.number: step.episode for step in steps if step.episode is not None}
-    return Evaluation(tuple(finished[number] for number in range(episodes)))
+    return Evaluation(tuple(finished[number] for number in range(len(seeds))))

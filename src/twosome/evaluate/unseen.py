@@ -1,6 +1,6 @@
 """The tasks of a panel, and which of them a run never met in training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class PanelTask:
     env: str  # the environment's name
     env_kwargs: dict[str, Any]  # its keyword arguments
     kind: str = ""  # the kind of its goal, where the panel reports by kind, else empty
+    seeds: Sequence[int] = ()  # of its episodes, once it is known how many
 
 
 def panel_tasks(panel: Panel) -> tuple[PanelTask, ...]:

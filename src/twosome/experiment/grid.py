@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from twosome.documents import parse_toml, read_text, why_not_json, why_unusable
+from twosome.documents import read_toml, why_not_json, why_unusable
 from twosome.envs import text
 from twosome.errors import ConfigError, TwosomeError, quote
 from twosome.experiment.kind import BASELINES
@@ -145,25 +145,11 @@ def read_grid(file: Path, *, quick: bool = False) -> Grid:
         ConfigError: the file cannot be read, or something in it is misspelt, of a wrong type or out of range.
         EnvError: there is no such environment.
     """
-    content = _parse(file)
+    content = read_toml(file, "the TOML file of an experiment", "docs/experiments.md")
     try:
         return _Reader(content, file, quick=quick).grid()
     except TwosomeError as error:
         raise type(error)(f"{quote(str(file))[1:-1]}: {error}") from error
-
-
-def _parse(file: Path) -> dict[str, Any]:
-    name = quote(str(file))
-    try:
-        content = read_text(file)
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {name}; expected the TOML file of an experiment.") from error
-    except ValueError as error:
-        raise ConfigError(f"{name} cannot be read: {error}. Expected the TOML file of an experiment.") from error
-    try:
-        return parse_toml(content)
-    except ValueError as error:
-        raise ConfigError(f"{name} is not TOML: {error}. docs/experiments.md shows an example.") from error
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ def save_bars(rows: Iterable[tuple[str, Mapping[str, Any]]], title: str, note: s
     """Draw success rates above returns, a group of bars for each row, into a PNG file.
 
     Args:
-        rows: a name for each group, and for each of "random", "untrained", "trained" and "planner" a summary with
-            `success_rate`, `success_ci95`, `return_mean` and `return_ci95`. The last row is set apart as the sum
-            of the others.
+        rows: a name for each group, and for each of "random", "untrained", "trained" and, in all or none, "planner" a
+            summary with `success_rate`, `success_ci95`, `return_mean` and `return_ci95`. The last row is set apart as
+            the sum of the others.
         title: of the picture.
         note: smaller, below the title.
         path: the PNG file.
@@ -82,9 +82,10 @@ def _draw(axes: Axes, groups: list[tuple[str, Mapping[str, Any]]], value: str, i
                 # Readable where the ceiling runs through it.
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
             )
-    ceilings = [row[_CEILING][value] for _, row in groups]
-    starts, ends = [place - 1.6 * _WIDTH for place in places], [place + 1.6 * _WIDTH for place in places]
-    axes.hlines(ceilings, starts, ends, color=_CEILING_COLOR, linewidth=1.5, label="optimal planner", zorder=0)
+    if all(_CEILING in row for _, row in groups):
+        ceilings = [row[_CEILING][value] for _, row in groups]
+        starts, ends = [place - 1.6 * _WIDTH for place in places], [place + 1.6 * _WIDTH for place in places]
+        axes.hlines(ceilings, starts, ends, color=_CEILING_COLOR, linewidth=1.5, label="optimal planner", zorder=0)
     axes.axhline(0, color="#222222", linewidth=0.8)
     if len(groups) > 1:
         axes.axvline((places[-2] + places[-1]) / 2, color="#bbbbbb", linewidth=0.8, linestyle=":")
