@@ -116,6 +116,7 @@ ALLOWED = {
         "versions",
     },
     "bench": {"bench", "baselines", "minimal", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
+    "serve": {"serve", "policy", "scoring"},
     "report": {"report", "config", "trust", "runs", "symptoms", "versions"},
     "experiment": {
         "experiment",
@@ -152,6 +153,7 @@ ALLOWED = {
         "report",
         "runs",
         "scoring",
+        "serve",
         "symptoms",
         "versions",
     },

@@ -27,7 +27,7 @@ from twosome.play import Transition, draw, most_probable, play
 from twosome.policy.base import Policy, checked_probabilities, require_policy, sample
 from twosome.policy.calibration import Calibration
 from twosome.policy.lm_policy import LanguageModelPolicy
-from twosome.policy.loading import is_saved, load_run, load_saved, load_scorer, save_policy
+from twosome.policy.loading import load_policy, load_scorer, save_policy
 from twosome.rollout import random_decisions
 from twosome.setting_types import DType, Normalization, PromptFormat, Quantization, require_at_least
 
@@ -124,10 +124,10 @@ class Agent:
         trust_remote_code: bool = False,
         allow_other_model: bool = False,
     ) -> "Agent":
-        """The agent of a run directory, or one that `save` wrote.
+        """The agent of a run directory, or one that `save` or `twosome export` wrote.
 
         Args:
-            path: the directory that `twosome train` or `save` wrote.
+            path: the directory that `twosome train`, `save` or `twosome export` wrote.
             checkpoint: of a run: ``"last"``, ``"best"`` or the name of a folder below ``checkpoints/``.
             device: where to put the model; None: where it was trained.
             seed: of the draws that `act` makes.
@@ -138,17 +138,8 @@ class Agent:
             RunError: there is no such run, it wants to run code, or its settings, metrics or model have changed.
             CheckpointError: there is no such checkpoint, or it is damaged.
         """
-        path = Path(path)
         consent = {"trust_remote_code": trust_remote_code, "allow_other_model": allow_other_model}
-        if is_saved(path):
-            if checkpoint != "last":
-                raise ConfigError(
-                    f"checkpoint is {quote(checkpoint)}; expected none, as {path} holds one agent and no run. Leave "
-                    "it out."
-                )
-            actor, settings = load_saved(path, device=device, **consent)
-            return cls(actor, seed=seed, settings=settings, origin=str(path))
-        actor, settings, folder = load_run(path, checkpoint, device=device, **consent)
+        actor, settings, folder = load_policy(Path(path), checkpoint, device=device, **consent)
         return cls(actor, seed=seed, settings=settings, origin=str(folder))
 
     def save(self, path: str | Path) -> Path:

@@ -60,6 +60,10 @@ EXPERIMENT = "experiment.json"
 EVALUATION = "evaluation.json"
 UNTRAINED = "untrained.json"
 WATCH_PAGE = "watch.html"
+AGENT = "agent.json"
+"""What a saved agent is known by, which is no run: its settings, and the hashes of its model's files and of its own."""
+EXPORTED = "agent"
+"""Where the saved agent lies in what `twosome export` writes."""
 _CHECKPOINT = re.compile(r"step-\d{10}")
 _METRICS_BYTES = 2**31
 _NAME_BYTES = 2**10
@@ -399,6 +403,11 @@ class RunDirectory:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
+
+
+def saved_folder(path: Path) -> Path | None:
+    """The folder of a saved agent that a path leads to: itself, or that in what `twosome export` wrote; else None."""
+    return next((folder for folder in (path, path / EXPORTED) if (folder / AGENT).is_file()), None)
 
 
 def _is_leftover(entry: Path) -> bool:

@@ -14,6 +14,7 @@ COMMANDS = {
     "show": "table, learning curve and film of a run",
     "watch": "episodes of a run beside another policy, as a page to look at",
     "export": "a run as a folder to give away: merged model, adapters, card",
+    "serve": "a policy that answers over HTTP",
     "score": "a prompt and candidate actions in, log-probabilities and policies out",
     "doctor": "look at an environment as a model reads it, before a run",
     "bench": "how fast scoring is on this machine, beside other ways of computing the same",

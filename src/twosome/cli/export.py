@@ -14,7 +14,7 @@ from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.run_files import explain_write_errors, read_json, write_json
-from twosome.runs import EVALUATION, VERSIONS, RunDirectory
+from twosome.runs import EVALUATION, EXPORTED, VERSIONS, RunDirectory
 from twosome.trust import Consent, read_settings
 
 
@@ -66,7 +66,7 @@ def _export(run: RunDirectory, options: Export) -> None:
     actor, config, checkpoint = load_run(run.path, options.checkpoint)
     with explain_write_errors(options.folder):
         options.folder.mkdir(parents=True, exist_ok=True)
-        save_policy(actor, config, options.folder / "agent")
+        save_policy(actor, config, options.folder / EXPORTED)
         model: Any = actor.scorer.model
         merged = model.merge_and_unload() if isinstance(model, PeftModel) else model
         with models.without_progress_bar(is_local=True):

@@ -15,6 +15,7 @@ from twosome.observation import Observation, decision_of
 from twosome.policy.calibration import Calibration, temperature_for
 from twosome.scoring import ActionScorer, Normalization, action_log_probs, context_free_log_probs
 from twosome.scoring.cache import BoundedCache
+from twosome.scoring.scored import ScoredActions
 from twosome.scoring.words import warn_of_no_words
 
 _CACHED_ACTIONS = 2**21
@@ -54,15 +55,17 @@ class LanguageModelPolicy:
 
     def log_policy(self, decisions: Sequence[Decision]) -> Float[Tensor, "B A"]:
         """Log pi(action | prompt) in nats, -inf where an action is not available. Carries gradients."""
+        return self.scored_policy(decisions)[1]
+
+    def scored_policy(self, decisions: Sequence[Decision]) -> tuple[ScoredActions, Float[Tensor, "B A"]]:
+        """The joint log-probabilities of the actions, and the policy that comes of them, as `log_policy` gives it."""
         context_free = None
         if self.normalization in ("pmi", "learned"):
             context_free = context_free_log_probs(self.frozen, decisions, self.context_free_prompt)
-        return action_log_probs(
-            self.scorer.score(decisions),
-            self.normalization,
-            context_free,
-            self.calibration.log_temperature,
-            self.calibration.prior_weight,
+        scored = self.scorer.score(decisions)
+        calibration = self.calibration
+        return scored, action_log_probs(
+            scored, self.normalization, context_free, calibration.log_temperature, calibration.prior_weight
         )
 
     def probabilities(self, observations: Sequence[Observation | Decision]) -> list[NDArray[np.float64]]:

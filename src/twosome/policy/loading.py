@@ -9,19 +9,16 @@ from peft import PeftModel
 from twosome import models
 from twosome.checkpoint_schema import CALIBRATION, LEARNED
 from twosome.config import TrainConfig
-from twosome.errors import CheckpointError, RunError, quote
+from twosome.errors import CheckpointError, ConfigError, RunError, quote
 from twosome.files import sha256
 from twosome.policy.calibration import Calibration, load_calibration, save_calibration
 from twosome.policy.fingerprint import model_files, require_same_model
 from twosome.policy.lm_policy import LanguageModelPolicy
 from twosome.policy.tuning import adapters_of, attach_to, randomize
 from twosome.run_files import explain_write_errors, read_json, require_hashes, write_json
-from twosome.runs import RunDirectory
+from twosome.runs import AGENT, RunDirectory, saved_folder
 from twosome.scoring import ActionScorer
 from twosome.trust import Consent, granted, open_checkpoint, read_settings, require_code_consent
-
-AGENT = "agent.json"
-"""What a saved agent is known by: its settings, and the hashes of its model's files and of its own."""
 
 
 def load_scorer(config: TrainConfig, device: str | None = None) -> ActionScorer:
@@ -86,9 +83,34 @@ def _build_policy(
     return LanguageModelPolicy(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
 
 
-def is_saved(folder: Path) -> bool:
-    """Whether `save_policy` wrote this folder."""
-    return (folder / AGENT).is_file()
+def load_policy(
+    path: Path,
+    checkpoint: str = "last",
+    *,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+    allow_other_model: bool = False,
+) -> tuple[LanguageModelPolicy, TrainConfig, Path]:
+    """The policy of a run, a saved agent or an exported folder, its settings, and where it was found.
+
+    Raises:
+        ConfigError: a checkpoint is named where there is none to choose.
+        RunError: there is no such folder, it wants to run code, or its settings, metrics or model have changed.
+        CheckpointError: there is no such checkpoint, or it is damaged.
+    """
+    how: dict[str, Any] = {
+        "device": device,
+        "trust_remote_code": trust_remote_code,
+        "allow_other_model": allow_other_model,
+    }
+    folder = saved_folder(path)
+    if folder is None:
+        return load_run(path, checkpoint, **how)
+    if checkpoint != "last":
+        raise ConfigError(
+            f"checkpoint is {quote(checkpoint)}; expected none, as {path} holds one agent and no run. Leave it out."
+        )
+    return *load_saved(folder, **how), folder
 
 
 def save_policy(actor: LanguageModelPolicy, config: TrainConfig, folder: Path) -> Path:
