@@ -188,13 +188,13 @@ def test_the_examples_are_valid(tmp_path):
     if importlib.util.find_spec("minigrid") is None:  # an extra, which no other example needs
         examples = [example for example in examples if example.stem not in sizes]
         sizes = {}
-    for module in ("prompt_worlds", "history_and_actions"):  # or they would take consent
+    for module in ("prompt_worlds", "history_and_actions", "across"):  # or they would take consent
         importlib.import_module(f"benchmarks.{module}")
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
     sizes |= {"calibration": 135, "learned": 20, "methods": 240, "normalization": 50, "prompts": 35, "learning": 240}
     sizes |= {"scratch-tuning": 120, "generalization": 20, "kitchens": 10, "retention": 20, "retention-long": 10}
     sizes["learning-rates"] = 54
-    sizes |= {"generate": 40, "gemma": 15, "actions": 30, "history": 20}
+    sizes |= {"generate": 40, "gemma": 15, "actions": 30, "history": 20, "across": 30}
     assert runs == {"page": 10, "quick": 6, "sizes": 60, "tuning": 15, **sizes}
 
 

@@ -15,7 +15,7 @@ def _command(request: MeasurementRequest, *, panel: Panel) -> list[str]:
     return ["twosome", "generalize", request.run, "--panel", panel, "--threads", str(request.threads), "--json"]
 
 
-def _numbers(document: Mapping[str, Any], *, panel: Panel) -> Iterator[Number]:
+def numbers(document: Mapping[str, Any], *, panel: str) -> Iterator[Number]:
     """The task in place of the environment; who is not the trained run is named in place of the method."""
     untrained = f"untrained, {document['players']['untrained']['normalization']}"
     names = {"trained": "", "untrained": untrained}
@@ -35,5 +35,5 @@ def _check(config: TrainConfig, *, panel: Panel) -> None:
 for _panel in get_args(Panel):
     register(
         f"generalize:{_panel}",
-        Measurement(partial(_command, panel=_panel), partial(_numbers, panel=_panel), partial(_check, panel=_panel)),
+        Measurement(partial(_command, panel=_panel), partial(numbers, panel=_panel), partial(_check, panel=_panel)),
     )
