@@ -19,7 +19,7 @@ MINIGRID = "twosome/MiniGridGoToLocal-v0"
 NAMES = [  # the others have neither a vector nor a fixed number of actions, and a file of their own
     pytest.param(name, marks=[needs_minigrid] * (name == MINIGRID))
     for name in text.wrapped_ids()
-    if ".toy_text:" in gymnasium.registry[name].entry_point or name == MINIGRID
+    if ".toy_text:" in str(gymnasium.registry[name].entry_point) or name == MINIGRID
 ]
 every_env = pytest.mark.parametrize("name", NAMES)
 pytestmark = pytest.mark.filterwarnings("ignore:Your system is avx2 capable:RuntimeWarning")  # pygame's, on import
