@@ -27,7 +27,7 @@ COMMON = {
 
 ALLOWED = {
     "": set(),
-    "__init__": {"agent", "algorithms", "config", "decision", "envs", "ppo", "scoring"},
+    "__init__": {"agent", "algorithms", "config", "decision", "envs", "ppo", "report", "scoring"},
     "__main__": {"cli"},
     "_malloc": set(),
     "agent": {"config", "envs", "evaluate", "play", "policy", "rollout", "setting_types"},

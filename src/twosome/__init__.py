@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from twosome.envs.text_env import Turn as Turn
     from twosome.ppo.train import resume as resume
     from twosome.ppo.train import train as train
+    from twosome.report.frame import load_runs as load_runs
     from twosome.scoring import ActionScorer as ActionScorer
 
 __version__ = "0.1.0"
@@ -38,6 +39,7 @@ _LAZY = {
     "TextEnv": "twosome.envs.text_env",
     "TrainConfig": "twosome.config",
     "Turn": "twosome.envs.text_env",
+    "load_runs": "twosome.report.frame",
     "register_algorithm": "twosome.algorithms",
     "resume": "twosome.ppo.train",
     "train": "twosome.ppo.train",
@@ -54,6 +56,7 @@ __all__ = [
     "Turn",
     "__version__",
     "envs",
+    "load_runs",
     "register_algorithm",
     "resume",
     "train",

@@ -1,5 +1,6 @@
 """The report of many runs: its numbers are those of the runs, and what is missing or damaged is named, not counted."""
 
+import csv
 import io
 import json
 import math
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import twosome
 from twosome.cli import main
-from twosome.errors import RunError
+from twosome.errors import MissingExtraError, RunError
 from twosome.report import collect as collecting
 from twosome.report import page
-from twosome.report.chart import curves_png
+from twosome.report.chart import STYLES, curves
 from twosome.report.collect import collect
 from twosome.report.numbers import Results
 from twosome.report.summary import summarize
@@ -347,7 +349,7 @@ def test_the_page_needs_no_other_file_and_its_picture_shows_something(experiment
 @pytest.mark.parametrize("length", [1, 16, 40])
 def test_the_names_of_many_methods_stay_in_the_picture(experiment, length):
     runs = {f"{i}" * length: collect(experiment).runs[:1] for i in range(8)}
-    with Image.open(io.BytesIO(curves_png(runs, {}, "T"))) as image:
+    with Image.open(io.BytesIO(curves(runs, {}, "T"))) as image:
         pixels = np.asarray(image.convert("L"))
     assert (pixels[:, :2] == 255).all()
     assert (pixels[:, -2:] == 255).all()
@@ -573,3 +575,53 @@ def test_numbers_are_not_written_of_a_part(experiment, tmp_path, capsys):
     assert main(["report", str(experiment), "--numbers", str(file)]) == 1
     assert "runs below" in capsys.readouterr().err
     assert not file.exists()
+
+
+def test_a_paper_gets_curves_a_table_and_the_numbers_behind_them(experiment, tmp_path):
+    folder = tmp_path / "figures"
+    assert main(["report", str(experiment), "--paper", str(folder)]) == 0
+    assert (folder / "report-TomatoSalad-v0.pdf").read_bytes().startswith(b"%PDF")
+    width = re.search(r'<svg[^>]* width="([\d.]+)pt"', (folder / "report-TomatoSalad-v0.svg").read_text())
+    assert width is not None
+    assert float(width[1]) == pytest.approx(3.4 * 72)
+    runs = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
+    assert [row["return_mean"] for row in runs if row["method"] == "a"] == ["0.1", "0.2", "0.3", "0.9"]
+    updates = list(csv.DictReader((folder / "curves.csv").read_text().splitlines()))
+    assert [row["decisions"] for row in updates if row["method"] == "b"] == 2 * [str(128 * i) for i in range(1, 9)]
+    assert "& a & 0.250 & [0.100, 0.900] & 50.0\\,\\% & 960 & 4 \\\\" in (folder / "results.tex").read_text()
+
+
+def test_a_name_is_text_in_latex_and_no_formula_in_a_spreadsheet(experiment, tmp_path):
+    file = experiment / "experiment.json"
+    file.write_text(file.read_text().replace('"method": "a"', '"method": "=a_1 & 50% \\\\x{}$#~^"'))
+    assert main(["report", str(experiment), "--paper", str(tmp_path / "figures")]) == 0
+    table, results = ((tmp_path / "figures" / f"results.{kind}").read_text() for kind in ("tex", "csv"))
+    escaped = r"=a\_1 \& 50\% \textbackslash{}x\{\}\$\#\textasciitilde{}\textasciicircum{}"
+    assert f"& {escaped} &" in table
+    assert "TomatoSalad-v0,'=a_1 & 50% \\x" in results
+
+
+def test_a_panel_has_no_more_curves_than_can_be_told_apart(experiment):
+    run = collect(experiment).runs[:1]
+    heights = [
+        Image.open(io.BytesIO(curves({f"m{i}": run for i in range(number)}, {}, "T"))).height
+        for number in (len(STYLES), len(STYLES) + 1)
+    ]
+    assert heights[1] == 2 * heights[0]
+    assert len({color for color, _ in STYLES}) == len({style for _, style in STYLES}) == len(STYLES) == 6
+
+
+def test_runs_are_a_table_of_pandas_with_a_row_for_each_update(experiment):
+    pytest.importorskip("pandas", reason="pip install 'twosome[pandas]'")
+    (experiment / "T" / "b" / "seed-2" / "config.json").write_text("{")
+    table = twosome.load_runs(experiment)
+    assert len(table) == 5 * 8
+    assert table.groupby("method")["final_return"].max().to_dict() == {"a": 0.9, "b": 0.2}
+    assert list(table[table["run"].str.endswith("a/seed-1")]["decisions"]) == [128 * i for i in range(1, 9)]
+    assert list(table.attrs["unreadable"]) == ["T/b/seed-2"]
+
+
+def test_a_table_of_pandas_without_pandas_says_what_to_install(experiment, monkeypatch):
+    monkeypatch.setattr("twosome.extras._installed", lambda module: False)
+    with pytest.raises(MissingExtraError, match=r"pip install 'twosome\[pandas\]'"):
+        twosome.load_runs(experiment)

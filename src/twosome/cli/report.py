@@ -21,10 +21,14 @@ class Report:
     Writes report.html, which needs no other file, and report.md into the folder. Runs that are damaged or not finished
     are named and not counted.
 
+    With --paper also what a paper takes: learning curves as PDF and SVG in the width of a column, the results as a
+    LaTeX table, and the numbers of results and curves as CSV.
+
     Examples:
         twosome report runs/quick
         twosome report runs --json
         twosome report runs/quick --numbers quick.json
+        twosome report runs/quick --paper figures
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
@@ -34,6 +38,8 @@ class Report:
     numbers: Path | None = None
     """Write every number into this file too, one a line: what, world, method, seed, mean, interval, n. All runs must be
     finished."""
+    paper: Path | None = None
+    """Write curves (PDF, SVG), a LaTeX table and CSV files into this folder too."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,6 +60,10 @@ def main(arguments: Sequence[str]) -> int:
 
         with explain_write_errors(options.numbers):
             export_numbers(collection, summary, options.folder).save(options.numbers)
+    if options.paper is not None:
+        from twosome.report.paper import save_for_paper
+
+        save_for_paper(collection, summary, options.paper)
     console = plain_console()
     for name, env in summary["worlds"].items():
         console.print(name)
@@ -62,6 +72,8 @@ def main(arguments: Sequence[str]) -> int:
     for path, reason in summary["unreadable"].items():
         console.print(f"Left out: {path}: {reason}", soft_wrap=True)
     console.print(f"\n  report   {page}\n  text     {text}", soft_wrap=True)
+    if options.paper is not None:
+        console.print(f"  paper    {options.paper}", soft_wrap=True)
     return 0
 
 

@@ -2,8 +2,10 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,67 +15,111 @@ from twosome.report.collect import Run
 from twosome.report.curve import literal_text, on_one_grid, points, shortened
 from twosome.statistics import iqm, iqm_interval
 
-# Okabe and Ito's palette, which readers with any color vision can tell apart, and two more.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999", "#8c510a")
+LineStyle: TypeAlias = str | tuple[int, tuple[int, ...]]
+
+STYLES: tuple[tuple[str, LineStyle], ...] = (
+    ("#0072b2", "-"),
+    ("#d55e00", (0, (5, 2))),
+    ("#009e73", (0, (1, 1))),
+    ("#cc79a7", (0, (6, 1, 1, 1))),
+    ("#000000", (0, (2, 1))),
+    ("#e69f00", (0, (6, 1, 1, 1, 1, 1))),
+)
+"""Color and kind of line of each curve in a panel. The colors are Okabe and Ito's, which readers with any color vision
+can tell apart; in gray the lines can."""
 _RESAMPLES = 2_000
 """For each of many points; the width of a band needs no more."""
 _MOST_POINTS = 200
-_MOST_INSIDE = 5
-"""Names of methods that find a place among the curves; more stand below."""
-_LABEL_HEIGHT = 0.05
-"""Of the axes' height."""
 
 
-@literal_text()
-def curves_png(methods: Mapping[str, Sequence[Run]], levels: Mapping[str, float], title: str) -> bytes:
-    """A PNG picture of mean return against decisions.
+@dataclass(frozen=True)
+class Look:
+    """How large a picture is, and its letters and lines."""
+
+    width: float  # in inches
+    height: float  # of a panel
+    letters: float  # in points, as lines
+    line: float
+
+
+SCREEN = Look(8.5, 4.8, 10.0, 2.0)
+COLUMN = Look(3.4, 2.3, 7.0, 1.2)
+"""One of two columns of a paper."""
+
+
+def curves(
+    methods: Mapping[str, Sequence[Run]],
+    levels: Mapping[str, float],
+    title: str,
+    kind: Literal["png", "pdf", "svg"] = "png",
+    look: Look = SCREEN,
+) -> bytes:
+    """A picture of mean return against decisions, with as many curves in a panel as there are `STYLES`.
 
     Args:
         methods: the runs of each method. Finished ones make the curve; those under way are drawn dashed.
         levels: returns to draw as horizontal lines, by name.
         title: of the picture.
+        kind: of the file.
+        look: its size.
     """
-    figure = Figure(figsize=(8.5, 4.8), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    # One that never played while it learned has no curve, and takes no color from those that did.
-    with_curve = {name: runs for name, runs in methods.items() if any(points(run.metrics)[0] for run in runs)}
-    for i, (name, runs) in enumerate(with_curve.items()):
-        _draw_method(axes, name, runs, _COLORS[i % len(_COLORS)])
-    _draw_levels(axes, levels)
-    axes.set_xlabel("decisions")
-    axes.set_ylabel("return, mean of the last 100 episodes")
-    axes.set_title(title, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    handles, labels = axes.get_legend_handles_labels()
-    if len(handles) > _MOST_INSIDE:
-        for columns in (5, 4, 3, 2, 1):
-            legend = figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=columns)
-            if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
-                break
-            legend.remove()
-    elif handles:
-        axes.legend(frameon=False, loc="best")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
+    # One that never played while it learned has no curve, and takes no style from those that did.
+    drawn = [(name, runs) for name, runs in methods.items() if any(points(run.metrics)[0] for run in runs)]
+    panels = [drawn[i : i + len(STYLES)] for i in range(0, len(drawn), len(STYLES))] or [[]]
+    # Letters stay letters in a PDF, and the same runs make the same file.
+    with (
+        literal_text(),
+        matplotlib.rc_context({"font.size": look.letters, "pdf.fonttype": 42, "svg.hashsalt": "twosome"}),
+    ):
+        figure = Figure(figsize=(look.width, look.height * len(panels)), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        rows = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, panel in zip(rows, panels, strict=True):
+            for (name, runs), (color, style) in zip(panel, STYLES, strict=False):
+                _draw_method(axes, name, runs, color, style, look.line)
+            _finish(axes, look)
+        for axes in rows:  # once the limits that they share are known
+            # Letters as high as this, of the panel's height.
+            _draw_levels(axes, levels, apart=1.2 * look.letters / 72 / (0.75 * look.height))
+            _put_legend(axes)
+        rows[-1].set_xlabel("decisions")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=1.2 * look.letters)
+        picture = io.BytesIO()
+        date = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
+        figure.savefig(picture, format=kind, metadata=date)
     return picture.getvalue()
 
 
-def _draw_method(axes: Axes, name: str, runs: Sequence[Run], color: str) -> None:
+def _finish(axes: Axes, look: Look) -> None:
+    axes.set_ylabel("return, mean of the last 100 episodes" if look.height > 3 else "return")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.5)
+
+
+def _put_legend(axes: Axes) -> None:
+    """Above the panel, where it hides nothing, in as few rows as fit."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure = axes.figure
+    for columns in range(len(handles), 0, -1):
+        legend = axes.legend(handles, labels, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+        if columns == 1 or legend.get_window_extent().width < 0.85 * figure.bbox.width:
+            break
+
+
+def _draw_method(axes: Axes, name: str, runs: Sequence[Run], color: str, style: LineStyle, width: float) -> None:
     finished = []
     for run in runs:
         decisions, returns, _ = points(run.metrics)
-        axes.plot(decisions, returns, color=color, alpha=0.3, linewidth=0.8, linestyle="-" if run.finished else "--")
+        axes.plot(decisions, returns, color=color, alpha=0.3, linewidth=0.4 * width, ls="-" if run.finished else "--")
         if run.finished:
             finished.append((decisions, returns))
     places, values = on_one_grid(finished)
     if len(places):
         keep = np.unique(np.linspace(0, len(places) - 1, _MOST_POINTS).round().astype(int))
         places, values = places[keep], values[:, keep]
-        axes.plot(places, iqm(values), color=color, linewidth=2, label=_label(f"{name} ({len(values)})"))
+        axes.plot(places, iqm(values), color=color, linewidth=width, ls=style, label=_label(f"{name} ({len(values)})"))
     if len(places) and len(values) > 1:
-        axes.fill_between(places, *iqm_interval([values], _RESAMPLES), color=color, alpha=0.15, linewidth=0)
+        axes.fill_between(places, *iqm_interval([values], _RESAMPLES), color=color, alpha=0.12, linewidth=0)
 
 
 def _label(text: str) -> str:
@@ -81,7 +127,7 @@ def _label(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
+def _draw_levels(axes: Axes, levels: Mapping[str, float], apart: float) -> None:
     """Lines across, their names at the right, moved up where two would lie on one another."""
     for level in levels.values():
         axes.axhline(level, color="#8a8a8a", linestyle=":", linewidth=1)
@@ -89,7 +135,7 @@ def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     lowest = bottom
     for name, level in sorted(levels.items(), key=lambda item: item[1]):
         at = max(level, lowest)
-        lowest = at + _LABEL_HEIGHT * (top - bottom)
+        lowest = at + apart * (top - bottom)
         text = f" {shortened(name)} {level:.2f}"
         axes.annotate(text, (1.0, at), xycoords=("axes fraction", "data"), va="center", color="#6a6a6a")
     axes.set_ylim(bottom, top)

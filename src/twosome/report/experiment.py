@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from twosome.errors import RunError
-from twosome.report.chart import curves_png, levels_of
+from twosome.report.chart import curves, levels_of
 from twosome.report.checks import shown
 from twosome.report.collect import Collection
 from twosome.report.page import Block, Heading, Paragraph, Picture, Table, save_page
@@ -49,7 +49,7 @@ def save_report(collection: Collection, summary: Mapping[str, Any], folder: Path
         RunError: the folder cannot be written.
     """
     blocks: list[Block] = [Heading(f"Report of {shown(Path(os.path.abspath(folder)).name)}", 1), *_state(summary)]
-    files = _picture_names(summary["worlds"])
+    files = picture_names(summary["worlds"])
     for name, world in summary["worlds"].items():
         blocks += [Heading(name), _curves(collection, name, world, files[name]), Paragraph(_CURVES), *_results(world)]
     blocks += [*_all_worlds(summary["all_worlds"]), *_warnings(summary["worlds"]), *_made_with(summary)]
@@ -82,19 +82,22 @@ def _lacks(seed: Mapping[str, Any]) -> str:
     return "not measured" if seed["finished"] else "not finished"
 
 
-def _picture_names(worlds: Iterable[str]) -> dict[str, str]:
-    """A file for the picture of each environment; a number tells those apart whose names differ in other characters."""
+def picture_names(worlds: Iterable[str]) -> dict[str, str]:
+    """Names for the picture of each environment, without the ending.
+
+    A number tells those apart whose names differ in other characters.
+    """
     names: dict[str, str] = {}
     for world in worlds:
         stem = f"report-{re.sub('[^A-Za-z0-9.-]+', '_', world)}"
         numbered = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
-        names[world] = next(name for name in (f"{stem}.png" for stem in numbered) if name not in names.values())
+        names[world] = next(name for name in numbered if name not in names.values())
     return names
 
 
 def _curves(collection: Collection, name: str, world: Mapping[str, Any], file: str) -> Picture:
     runs = [run for run in collection.runs if run.world == name]
-    return Picture(file, f"Learning curves on {name}", curves_png(by_method(runs), levels_of(world), name))
+    return Picture(f"{file}.png", f"Learning curves on {name}", curves(by_method(runs), levels_of(world), name))
 
 
 def _results(world: Mapping[str, Any]) -> list[Block]:
