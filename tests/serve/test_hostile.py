@@ -100,7 +100,9 @@ def test_ten_thousand_wrong_requests_are_refused_and_memory_stays(tmp_path):
             grown = memory(server) - before
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             connection.request("POST", "/act", json.dumps(TEA), {"Content-Type": "application/json"})
-            assert connection.getresponse().status == 200
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+            connection.close()
             assert server.poll() is None
         finally:
             server.terminate()

@@ -15,6 +15,7 @@ from twosome.models._names import (
     is_same_model,
     locate,
     path,
+    readable_files,
 )
 
 TYPE_CHECKING = False
@@ -57,6 +58,7 @@ __all__ = [
     "load_model",
     "locate",
     "path",
+    "readable_files",
     "resolve_dtype",
     "save",
     "without_progress_bar",

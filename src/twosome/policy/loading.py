@@ -1,6 +1,7 @@
 """Putting the language model of a run, or of a saved agent, together again."""
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +133,31 @@ def save_policy(actor: LanguageModelPolicy, config: TrainConfig, folder: Path) -
         if config.normalization == "learned":
             save_calibration(actor.calibration, folder)
         content = {
-            "settings": {**config.to_json(), "output": None},  # where the run lies says nothing elsewhere
+            # Where the run lies says nothing elsewhere.
+            "settings": {**config.to_json(), "output": None, "model": _as_seen_from(folder, config.model)},
             "model_files": model_files(config),
             "trained": trained,
             "files": {file.name: sha256(file) for file in sorted(folder.iterdir())},
         }
         write_json(folder / AGENT, content)  # last, so that what was cut short is no agent
     return folder
+
+
+def _as_seen_from(folder: Path, model: str) -> str:
+    """The name of a model; of one that lies in a folder or beside it the path from there, so that both can be moved."""
+    path, here = Path(models.absolute_path(model)), folder.absolute()
+    if not path.is_absolute() or not path.is_relative_to(here.parent):
+        return str(path) if path.is_absolute() else model
+    return f"./{path.relative_to(here)}" if path.is_relative_to(here) else f"../{path.relative_to(here.parent)}"
+
+
+def name_base(folder: Path, name: str) -> None:
+    """Let the adapters of a saved agent, if it has any, name this as their base model, as plain PEFT reads it."""
+    path = folder / models.ADAPTER_CONFIG
+    if path.is_file():
+        write_json(path, {**read_json(path), "base_model_name_or_path": name})
+        content = read_json(folder / AGENT)
+        write_json(folder / AGENT, {**content, "files": {**content["files"], path.name: sha256(path)}})
 
 
 def load_saved(
@@ -157,7 +176,10 @@ def load_saved(
             f"the agent {folder} is damaged: its {AGENT} holds {quote(content)}; expected {', '.join(kinds)}. Save it "
             "anew."
         )
-    config = TrainConfig.from_json(content["settings"])
+    settings, model = content["settings"], content["settings"].get("model")
+    if isinstance(model, str) and model.startswith("."):
+        settings = {**settings, "model": os.path.abspath(folder / model)}
+    config = TrainConfig.from_json(settings)
     require_code_consent(config, trust_remote_code or granted().trust_remote_code, f"the agent in {folder}")
     needed = [CALIBRATION] if config.normalization == "learned" else []
     needed += [LEARNED[config.tuning]] if content["trained"] else []
