@@ -46,8 +46,9 @@ docs: $(VENV)/.installed-docs ## build the documentation into build/site, to be 
 hearth: $(VENV)/.installed-dev ## rebuild the embedded model from its corpus
 	$(BIN)/python -m hearth.build
 
-pages: $(VENV)/.installed ## fill the tables of README.md and docs/ from benchmarks/results
+pages: $(VENV)/.installed ## fill the tables of README.md and docs/, and draw their pictures, from benchmarks/results
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.pictures
 
 # ACCEPT_TERMS=1 asks nothing; FOLDER=... puts it elsewhere. No part of the repository, and no test needs it.
 gemma: $(VENV)/.installed-dev ## fetch Gemma 3 270M, a real language model, into ~/.cache/twosome

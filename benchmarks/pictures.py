@@ -1,12 +1,17 @@
-"""Pictures in docs/images, from the result files: of speed, and of what the length of a phrase does.
+"""Pictures in docs/images, from the result files: of speed, of what the length of a phrase does, of many methods.
 
-    python -m benchmarks.pictures
+    python -m benchmarks.pictures                  # all
+    python -m benchmarks.pictures growth           # some
 
-Learning curves are drawn by `twosome report`, into the folder of the runs.
+Learning curves are drawn by `twosome report`, into the folder of the runs. Where more methods are compared than curves
+can be told apart, their seeds are drawn as points.
 """
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -14,10 +19,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.pages.files import IMAGES, WORLDS
 from benchmarks.pages.selection import Selection
+from twosome.report.chart import STYLES
 from twosome.report.numbers import Number
+from twosome.statistics import iqm, iqm_interval
 
 WAYS = {"packed": "#c0392b", "padded": "#2c3e80", "cached": "#b8860b", "harness": "#6c3483", "plain": "#8a8a8a"}
-COLORS = ("#8a8a8a", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#222222")
 PARTS = {
     "model": ("model, forward", "#c0392b"),
     "backward": ("model, backward", "#e59866"),
@@ -28,9 +34,9 @@ PARTS = {
 }
 
 
-def figure_of(columns: int, height: float = 4.0, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with panels side by side."""
-    figure = Figure(figsize=(4.0 * columns, height), dpi=130, layout="constrained")
+def figure_of(columns: int, height: float = 4.0, rows: int = 1, width: float = 4.0) -> tuple[Figure, list[Axes]]:
+    """A figure with panels side by side, row after row; width is a panel's, height the whole figure's."""
+    figure = Figure(figsize=(width * columns, height), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     for panel in axes.flat:
@@ -108,26 +114,27 @@ def _short(value: float) -> str:
 
 
 def growth() -> Figure:
-    """Time above and memory below against each size, with the power that fits best."""
+    """Time at the left and memory at the right against each size, with the power that fits best."""
     numbers = Selection(["growth"])
     curves = numbers.values("world")
-    figure, panels = figure_of(len(curves), height=7.0, rows=2)
-    for name, upper, lower in zip(curves, panels, panels[len(curves) :], strict=False):
+    figure, panels = figure_of(2, height=2.5 * len(curves), rows=len(curves))
+    for name, left, right in zip(curves, panels[::2], panels[1::2], strict=True):
         seconds = numbers.find(what="seconds", world=name)
         sizes, memory = (
             [float(row.method) for row in seconds],
             [_mean(row) for row in numbers.find(what="peak MiB", world=name)],
         )
-        _with_quartiles(upper, sizes, [_quartiles(row) for row in seconds], "#c0392b", "measured")
-        lower.plot(sizes, memory, color="#2c3e80", marker="o", markersize=4, label="measured")
-        for panel, what, costs in ((upper, "time", [_mean(row) for row in seconds]), (lower, "memory", memory)):
+        _with_quartiles(left, sizes, [_quartiles(row) for row in seconds], STYLES[0][0], "measured")
+        right.plot(sizes, memory, color=STYLES[0][0], marker="o", markersize=4, label="measured")
+        for panel, what, costs in ((left, "time", [_mean(row) for row in seconds]), (right, "memory", memory)):
             if fitted := numbers.find(what=f"exponent of {what}", world=name):
                 _with_power(panel, sizes, costs, *(_mean(row) for row in fitted))
-        for panel, unit in ((upper, "seconds"), (lower, "peak memory, MiB")):
-            panel.set(xscale="log", yscale="log", xlabel=name, ylabel=unit)
+        unit = "iteration" if name == "environments" else "forward + backward"
+        for panel, label in ((left, f"seconds, {unit}"), (right, "peak memory, MiB")):
+            panel.set(xscale="log", yscale="log", xlabel=name, ylabel=label)
             _plain_ticks(panel, sizes)
-            panel.legend(frameon=False, fontsize=8)
-        upper.set_title("a training iteration" if name == "environments" else "forward + backward", fontsize=10)
+            panel.legend(frameon=False, fontsize=8, loc="upper left")
+            panel.margins(y=0.15)
     return figure
 
 
@@ -137,7 +144,7 @@ def _with_power(panel: Axes, sizes: Sequence[float], costs: Sequence[float], pow
     for size, cost in zip(sizes, costs, strict=True):
         scale *= (cost / size**power) ** (1 / len(sizes))
     label = f"exponent {power:.2f}; arithmetic {theory:.2f}"
-    panel.plot(sizes, [scale * size**power for size in sizes], color="#8a8a8a", linestyle="--", label=label)
+    panel.plot(sizes, [scale * size**power for size in sizes], color=STYLES[1][0], linestyle="--", label=label)
 
 
 def iteration() -> Figure:
@@ -172,32 +179,103 @@ def iteration() -> Figure:
 def phrase_length() -> Figure:
     """How probable phrases are against their number of words, a panel for each environment."""
     numbers = Selection(["phrase-length"])
-    figure, panels = figure_of(len(WORLDS), height=3.8)
+    figure, panels = figure_of(2, height=7.0, rows=2)
     for panel, world in zip(panels, WORLDS, strict=True):
-        panel.axhline(1, color="#222222", linewidth=0.8)
+        panel.axhline(1, color="#8a8a8a", linewidth=0.8)
         shares = [what for what in numbers.values("what", world=world) if what.startswith("probability of ")]
         words = [int(what.split()[2]) for what in shares]
         methods = [method for method in numbers.values("method", world=world) if method]
-        for color, method in zip(COLORS, methods, strict=True):
+        for (color, style), marker, method in zip(STYLES, "osv^D*", methods, strict=True):
             found = [_mean(numbers.find(what=what, world=world, method=method)[0]) for what in shares]
-            style = ":" if method == "planner" else "-"
-            panel.plot(words, found, color=color, linestyle=style, marker="o", ms=3, label=method)
-        panel.set(title=world, xlabel="words of a phrase", xticks=words)
+            panel.plot(words, found, color=color, linestyle=style, marker=marker, ms=5, label=method)
+        panel.set(title=world, xlabel="words of a phrase", xticks=words, ylabel="probability, in equal shares")
         panel.set_yscale("symlog", linthresh=1, linscale=1)
         panel.set_yticks([0, 0.5, 1, 2, 4, 8], ["0", "0.5", "1", "2", "4", "8"])
-        panel.set_ylim(0, 10)
-    panels[0].set_ylabel("probability, in equal shares")
-    panels[-1].legend(frameon=False, fontsize=8)
+        panel.set_ylim(-0.05, 10)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
 
 
-PICTURES = {"scoring-speed": scoring, "growth": growth, "iteration-phases": iteration, "phrase-length": phrase_length}
+def seeds(result: str, panels: Mapping[str, Mapping[str, tuple[str, str]]]) -> Figure:
+    """Final return at the left and decisions to 90 % of the optimum at the right: seeds, their IQM and its interval.
+
+    Args:
+        result: a file.
+        panels: for each title the name of each line, with its environment and method.
+    """
+    numbers = Selection([result])
+    height = sum(0.24 * len(lines) + 1.0 for lines in panels.values())
+    figure, axes = figure_of(2, height=height, rows=len(panels), width=4.5)
+    for (title, lines), left, right in zip(panels.items(), axes[::2], axes[1::2], strict=True):
+        for panel, what in ((left, "return"), (right, "decisions to 90 %")):
+            budget = max(row.mean or 0 for row in numbers.find(what="decisions", world=next(iter(lines.values()))[0]))
+            for y, (world, method) in enumerate(lines.values()):
+                _with_seeds(panel, y, numbers.find(what=what, world=world, method=method), budget)
+            panel.set_yticks(range(len(lines)), list(lines) if panel is left else [])
+            panel.set_ylim(len(lines) - 0.4, -0.6)
+            panel.grid(axis="y", visible=False)
+        for who in ("random", "planner"):
+            for row in numbers.find(what="return", world=next(iter(lines.values()))[0], method=who)[:1]:
+                left.axvline(_mean(row), color="#8a8a8a", linestyle=":")
+                left.annotate(
+                    who, (_mean(row), 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", size=8
+                )
+        left.set_xlabel("return of the final policy")
+        right.set_xlim(left=0)
+        right.set_xlabel("decisions to 90 % of the optimum; x: never")
+        left.set_title(title, loc="left", fontsize=10, pad=16)
+    return figure
+
+
+def _with_seeds(panel: Axes, y: int, rows: Sequence[Number], budget: float) -> None:
+    """A line of points; what was never reached stands behind the budget."""
+    reached = np.array([row.mean for row in rows if row.mean is not None], np.float64)
+    color = STYLES[0][0]
+    panel.plot(reached, np.full(len(reached), y), "o", ms=5, mfc="none", mec=color, alpha=0.6)
+    if never := len(rows) - len(reached):
+        panel.plot([1.05 * budget], [y], "x", color="#000000", ms=5)
+        panel.annotate(f"   {never} of {len(rows)}", (1.05 * budget, y), va="center", size=8, annotation_clip=False)
+    elif len(reached) > 1:
+        panel.plot(iqm_interval([reached]), [y, y], color=color, linewidth=2.5, alpha=0.5)
+        panel.plot([iqm(reached)], [y], "D", color=color, ms=5)
+
+
+METHODS = ("ppo", "ppo-tuned", "none", "grpo", "poad", "full", "no-prior", "cloned-ppo", "scratch")
+MISTAKES = (
+    "none",
+    "padded-critic",
+    "minibatch-advantages",
+    "shared-clip",
+    "timeouts-terminal",
+    "half-precision",
+    "all",
+)
+WORDINGS = ("TomatoSalad", "NoOpening", "NoGoal", "NoArticles", "ClosedPrompt", "FixedWording", "AllFour")
+
+
+def _lines(worlds: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, tuple[str, str]]]:
+    return {world: {method: (world, method) for method in methods} for world in worlds}
+
+
+PICTURES = {
+    "scoring-speed": scoring,
+    "growth": growth,
+    "iteration-phases": iteration,
+    "phrase-length": phrase_length,
+    "claim-methods": partial(seeds, "methods", _lines(WORLDS, METHODS)),
+    "claim-defects": partial(seeds, "defects", _lines(("TomatoSalad", "FoodPreparation", "Entertainment"), MISTAKES)),
+    "claim-prompts": partial(seeds, "prompts", {"TomatoSalad": {name: (name, "ppo") for name in WORDINGS}}),
+}
 
 
 def main() -> None:
-    """Draw all."""
-    for name, draw in PICTURES.items():
-        draw().savefig(IMAGES / f"{name}.png")
+    """Draw all, or some."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PICTURES))
+    for name in parser.parse_args().names or PICTURES:
+        # No word on what drew it, so that the same picture is the same file.
+        PICTURES[name]().savefig(IMAGES / f"{name}.png", metadata={"Software": None})
         print(f"{name}.png drawn")
 
 
