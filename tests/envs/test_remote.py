@@ -1,5 +1,6 @@
 """Environments in processes of their own do and say what they do and say in this one."""
 
+import importlib
 import threading
 
 import gymnasium
@@ -107,3 +108,15 @@ def test_an_environment_that_cannot_be_made_is_an_error_at_once():
         pytest.raises(ConfigError, match="has no argument 'size'"),
     ):
         pool.open().reset(seed=0)
+
+
+def test_a_module_registers_its_environment_once_in_each_process(tmp_path, monkeypatch, capfd):
+    (tmp_path / "once.py").write_text(
+        "import gymnasium\nfrom tests.environments import Counting\n"
+        "gymnasium.register('Once-v0', entry_point='once:Counting')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("once")
+    with EnvPool("once:Once-v0", {}, None, 1) as pool:
+        pool.open().reset(0)
+    assert capfd.readouterr().err == ""

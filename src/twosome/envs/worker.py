@@ -124,7 +124,7 @@ def _make(connection: Any, start: Start) -> CheckedEnv:
 
 
 def _register(start: Start) -> None:
-    """Register the environment as it is registered with the trainer, if its module has not done so here."""
+    """Register the environment as it is registered with the trainer; where a module is named, importing it does so."""
     try:
         # From the trainer that started this process, through a pipe that nobody else has.
         spec, made_by = pickle.loads(start.registered)
@@ -135,7 +135,7 @@ def _register(start: Start) -> None:
         ) from error
     if made_by is not None:
         callables.register(made_by, start.name)
-    elif spec is not None and spec.id not in gymnasium.registry:
+    elif spec is not None and ":" not in start.name and spec.id not in gymnasium.registry:
         gymnasium.registry[spec.id] = spec
 
 
