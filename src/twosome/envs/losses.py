@@ -49,8 +49,8 @@ class Losses:
         self.count += is_crash
         told = f"{_actions(env)}{self._replay(env)}"
         if not is_crash or self.count > self.limit:
-            many = f" {self.count} episodes are lost, more than --max-lost {self.limit}." if self.limit else ""
-            raise type(error)(f"{error}{many}{told}") from error
+            lost = f" {self.count} episodes are lost, more than --max-lost {self.limit}."
+            raise type(error)(f"{error}{lost if is_crash and self.limit else ''}{told}") from error
         left = f" It begins anew with its seed; {self.count} of at most {self.limit} episodes are lost (--max-lost)."
         warnings.warn(f"{error}{left}{told}", EpisodeLostWarning, stacklevel=4)
 
