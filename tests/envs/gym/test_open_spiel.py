@@ -74,7 +74,7 @@ def test_it_goes_on_from_a_saved_state_and_refuses_a_damaged_one():
     ("kwargs", "message"),
     [
         ({"game": "tic_tac_to"}, "Did you mean 'tic_tac_toe'"),
-        ({"game": 3}, "game=3 is unknown here"),
+        ({"game": 3}, "game=3: expected the name of one of OpenSpiel's"),
         ({"game": "hex(board_size=big)"}, "OpenSpiel refuses it"),
         ({"game": "goofspiel"}, "expected a game in which one player moves at a time"),
         ({"game": "tarok"}, "expected a game that repeats itself for a seed"),

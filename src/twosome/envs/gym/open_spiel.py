@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from twosome.envs.arguments import check_choice, check_whole
+from twosome.envs.arguments import check_whole, suggestion
 from twosome.envs.base import require_saved, require_saved_keys
 from twosome.envs.text_env import Split, TextEnv, Turn
 from twosome.errors import ConfigError, EnvError, quote
@@ -74,7 +74,8 @@ class OpenSpielEnv(TextEnv):
         check_whole("history", history, 0, 1000, default=0)
         check_whole("max_steps", max_steps, 1, 100_000, default=200)
         self.seat, self.history, self.max_steps = seat, history, max_steps
-        self.goal = f"You play {self._game.get_type().long_name} as player {seat} of players 0 to {players - 1}."
+        among = f" as player {seat} of players 0 to {players - 1}" if players > 1 else ""
+        self.goal = f"You play {self._game.get_type().long_name}{among}."
 
     def begin(self, rng: np.random.Generator, split: Split) -> Turn:
         """Begin a game."""
@@ -133,7 +134,12 @@ def _loaded(game: str) -> Any:
     """The game of this name, if it can be played here."""
     import pyspiel
 
-    check_choice("game", game.partition("(")[0] if isinstance(game, str) else game, pyspiel.registered_names())
+    names = pyspiel.registered_names()
+    if not isinstance(game, str) or game.partition("(")[0] not in names:
+        raise ConfigError(
+            f"game={quote(game)}: expected the name of one of OpenSpiel's {len(names)} games, which "
+            f"pyspiel.registered_names() lists.{suggestion(game, names)}"
+        )
     try:
         loaded = pyspiel.load_game(game)
     except (pyspiel.SpielError, IndexError) as error:  # of nfg_game
