@@ -50,6 +50,7 @@ _DEFAULT: dict[str, Any] = {
     "target_kl": 0.02,
     "advantage_std_floor": 0.1,
     "critic_warmup_steps": 0,
+    "reward_wait_steps": 0,
 }
 
 _DEFAULT_BY_ENV: dict[str, dict[str, Any]] = {
@@ -61,12 +62,15 @@ _DEFAULT_BY_ENV: dict[str, dict[str, Any]] = {
 
 # For language models that were not made for these environments; from few trials with Gemma 3 270M, which
 # docs/real-models.md tells. Equal decisions cost the model once, so rollouts are twice as large as hearth's; much
-# larger ones leave too few updates.
+# larger ones leave too few updates. A minibatch of them meets nearly all of a rollout's distinct decisions, so a step
+# on the whole costs little more than one on a quarter.
 _PRETRAINED: dict[str, Any] = {
     **_DEFAULT,
     "total_steps": 40_960,
     "num_envs": 16,
     "rollout_steps": 16,
+    "policy_minibatches": 1,
+    "reward_wait_steps": 4_096,
 }
 
 _PRETRAINED_BY_ENV: dict[str, dict[str, Any]] = {
@@ -211,6 +215,10 @@ class TrainConfig:
     """Divide rewards by the largest return so far before learning from them; reports keep the environment's units."""
     critic_warmup_steps: Decisions = _FROM_PRESET
     """Decisions during which only the value head learns."""
+    reward_wait_steps: Decisions = _FROM_PRESET
+    """Decisions for which the policy stays as it is until something has been rewarded. Without rewards the entropy
+    bonus is all that moves it, at the full learning rate (Adam's steps do not depend on a gradient's size), away from
+    what the model knows."""
     warm_start_episodes: Annotated[int, Range(0, 10**7)] = 0
     """Episodes of the environment's planner to imitate before the first update; with --total-steps 0 that is all."""
 

@@ -171,7 +171,8 @@ def recorded(*scorers: ActionScorer) -> Iterator[list[Forward]]:
     kept = [0]
 
     def before(_module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
-        kept[0] = kwargs.get("logits_to_keep", kwargs["input_ids"].shape[1])
+        columns = kwargs.get("logits_to_keep", kwargs["input_ids"].shape[1])
+        kept[0] = columns if isinstance(columns, int) else len(columns)
 
     def embedded(_module: nn.Module, args: Any, _output: Any) -> None:
         num_rows, length = args[0].shape

@@ -130,6 +130,23 @@ def test_during_critic_warm_up_only_the_value_head_learns(config):
     assert "policy_loss" in trainer.step()
 
 
+def test_until_something_is_rewarded_the_policy_waits_and_no_longer_than_it_may(config):
+    def learned(rewarded: list[bool]) -> list[bool]:
+        trainer = Trainer(replace(config, reward_wait_steps=64))
+        collect, pays = trainer.collector.collect, iter(rewarded)
+
+        def collected(*given):
+            rollout = collect(*given)
+            return rollout if next(pays) else replace(rollout, rewards=np.zeros_like(rollout.rewards))
+
+        trainer.collector.collect = collected
+        return ["policy_loss" in trainer.step() for _ in rewarded]
+
+    assert learned([False, False, False]) == [False, False, True]
+    assert learned([False, True, False]) == [False, True, True]
+    assert learned([True, False, False]) == [True, True, True]
+
+
 def test_learning_rates_and_entropy_weight_go_down_in_a_line(config):
     trainer = Trainer(replace(config, entropy_coef=0.03, entropy_coef_final=0.0))
     seen = []

@@ -37,6 +37,7 @@ GROUPS = {
         "normalize_rewards",
         "warm_start_episodes",
         "critic_warmup_steps",
+        "reward_wait_steps",
     ),
     "PPO": (
         "actor_lr",

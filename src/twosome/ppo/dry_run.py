@@ -107,7 +107,7 @@ def dry_run(config: TrainConfig) -> Plan:
         TwosomeError: whatever would keep the run from starting, a budget that is too small among it.
     """
     # The policy's updates are what takes long: not to be put off until the value head has learned.
-    config = replace(config, env=text.resolve(config.env), critic_warmup_steps=0)
+    config = replace(config, env=text.resolve(config.env), critic_warmup_steps=0, reward_wait_steps=0)
     # Here more updates are timed than a short run has; its schedules would end below zero.
     total_steps = max(config.total_steps, (1 + _TIMED_UPDATES) * config.batch_size)
     with Trainer(replace(config, total_steps=total_steps)) as trainer:

@@ -195,7 +195,7 @@ class Trainer:
             with clock("value_s"):
                 losses |= self.improve_critic(credit)
         with clock("policy_s"):
-            if self.state.update * self.config.batch_size >= self.config.critic_warmup_steps:
+            if not self._waits(rollout):
                 losses |= self.improve_policy(rollout, credit)
         # Also where the model has not changed: what is remembered was computed in the company of other decisions, so
         # its last bits depend on history that a resumed run does not have.
@@ -210,6 +210,12 @@ class Trainer:
             **losses,
             **clock.seconds,
         }
+
+    def _waits(self, rollout: Rollout) -> bool:
+        """Whether the policy stays as it is: the critic comes first, or nothing has been rewarded yet."""
+        nothing = not self.optimizers["actor"].state and not rollout.rewards.any()
+        waits = max(self.config.critic_warmup_steps, self.config.reward_wait_steps if nothing else 0)
+        return self.state.update * self.config.batch_size < waits
 
     def _collect(self) -> Rollout:
         """This rank's environments' part of the rollout."""

@@ -171,13 +171,16 @@ def _forward(
 
     positions = on_device(batch.positions)
     order, ends = on_device(batch.order), on_device(batch.ends)
+    # As a tensor, for which the model copies the states of these columns: a slice of many rows, which is not
+    # contiguous, would be multiplied row by row, in bfloat16 with a copy of the output layer for each.
+    kept = torch.arange(-batch.num_kept, 0, device=device)
     with left_out():
         logits = model(
             input_ids=on_device(batch.tokens),
             attention_mask=model_mask(model.config, order, ends, positions, model.dtype),
             position_ids=positions,
             use_cache=False,
-            logits_to_keep=batch.num_kept,
+            logits_to_keep=kept,
         ).logits
     edge_logp = token_log_probs(logits.flatten(0, 1), on_device(batch.slots), on_device(batch.edge_tokens))
     return torch.cat([edge_logp, edge_logp.new_zeros(1)])[on_device(batch.paths)]
