@@ -106,6 +106,7 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
         "env_steps": _COUNT,
         "num_episodes": _COUNT,
         "episodes_lost": replace(_COUNT, optional=True),
+        "unrewarded": replace(_COUNT, optional=True),
         "recent": [_EPISODE],
         "best_return": _or_null(_FINITE),
         "best_checkpoint": _or_null(_text(r"step-\d{10}", "the name of a checkpoint")),

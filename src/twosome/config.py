@@ -51,6 +51,7 @@ _DEFAULT: dict[str, Any] = {
     "advantage_std_floor": 0.1,
     "critic_warmup_steps": 0,
     "reward_wait_steps": 0,
+    "critic_features": "plain",
 }
 
 _DEFAULT_BY_ENV: dict[str, dict[str, Any]] = {
@@ -71,6 +72,8 @@ _PRETRAINED: dict[str, Any] = {
     "rollout_steps": 16,
     "policy_minibatches": 1,
     "reward_wait_steps": 4_096,
+    "critic_features": "centered",
+    "value_minibatches": 16,
 }
 
 _PRETRAINED_BY_ENV: dict[str, dict[str, Any]] = {
@@ -199,6 +202,9 @@ class TrainConfig:
     """Weight of the policy's entropy at the start."""
     entropy_coef_final: NotNegative = _FROM_PRESET
     """Weight of the policy's entropy at the end; linear in between."""
+    critic_features: Literal["plain", "centered"] = _FROM_PRESET
+    """centered: the value head sees how a state's features differ from what those of the first rollout have in common,
+    which in large pre-trained models is nearly everything."""
     value_coef: NotNegative = _FROM_PRESET
     """Weight of the value loss (itself half a squared error)."""
     max_grad_norm: Positive = _FROM_PRESET
@@ -216,9 +222,8 @@ class TrainConfig:
     critic_warmup_steps: Decisions = _FROM_PRESET
     """Decisions during which only the value head learns."""
     reward_wait_steps: Decisions = _FROM_PRESET
-    """Decisions for which the policy stays as it is until something has been rewarded. Without rewards the entropy
-    bonus is all that moves it, at the full learning rate (Adam's steps do not depend on a gradient's size), away from
-    what the model knows."""
+    """Leave the policy as it is after a rollout without any reward, until so many decisions have passed without one:
+    what moves it there is the critic's noise and the entropy bonus, away from what the model knows. 0: never."""
     warm_start_episodes: Annotated[int, Range(0, 10**7)] = 0
     """Episodes of the environment's planner to imitate before the first update; with --total-steps 0 that is all."""
 

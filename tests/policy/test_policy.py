@@ -142,6 +142,21 @@ def test_the_value_does_not_depend_on_the_scale_of_the_features():
     assert torch.allclose(head(features), head(1000 * features + 7), atol=1e-3)
 
 
+def test_a_centered_value_head_tells_states_apart_that_are_nearly_alike():
+    common = 100 * torch.randn(64)
+    states = common + torch.randn(8, 64)
+    seen = {}
+    for centered in (False, True):
+        torch.manual_seed(0)
+        head = ValueHead(64, centered=centered)
+        if centered:
+            head.center(states)
+        seen[centered] = head(states).std().item()
+    assert seen[True] > 10 * seen[False]
+    head.center(states[:1])  # nothing to tell how much states differ
+    assert head(states).isfinite().all()
+
+
 def test_an_agent_acts_as_the_run_was_trained(tmp_path):
     run: Path = train(TrainConfig(total_steps=128, output=tmp_path / "run"))
     agent = Agent.load(run, seed=3)

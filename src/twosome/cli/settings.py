@@ -49,6 +49,7 @@ GROUPS = {
         "clip",
         "entropy_coef",
         "entropy_coef_final",
+        "critic_features",
         "value_coef",
         "max_grad_norm",
         "target_kl",

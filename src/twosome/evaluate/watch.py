@@ -121,7 +121,8 @@ def _critic(config: TrainConfig, checkpoint: Path, trained: Evaluator) -> Critic
     if not has_critic(config.algorithm) or not isinstance(trained.policy, LanguageModelPolicy):
         return None
     frozen = trained.policy.frozen
-    head = fresh_value_head(frozen, config.context_free_prompt, config.seed)
+    centered = config.critic_features == "centered"
+    head = fresh_value_head(frozen, config.context_free_prompt, config.seed, centered=centered)
     critic = Critic(head, lambda states: frozen_features(frozen, states))
     load_critic(critic, checkpoint, frozen.device)
     return critic

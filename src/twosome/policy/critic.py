@@ -14,16 +14,32 @@ State = str | tuple[int, ...]
 """What the critic reads: a prompt, or the tokens of a prompt and of an action's beginning."""
 
 
+_LEAST_SPREAD = 1e-3
+"""Below that the states are the same to rounding."""
+
+
 class ValueHead(nn.Module):
     """Scalar value of a prompt from its features, in float32.
 
     The features are brought to zero mean and unit variance first: their scale differs by orders of
     magnitude between model families, and the learning rate should not have to know.
+
+    Args:
+        width: of the features.
+        hidden: widths of the two hidden layers.
+        centered: look at how features differ from what they have in common, once `center` has been told.
     """
 
-    def __init__(self, width: int, hidden: tuple[int, int] = (1024, 512)) -> None:
+    center_point: Tensor
+    spread: Tensor
+
+    def __init__(self, width: int, hidden: tuple[int, int] = (1024, 512), *, centered: bool = False) -> None:
         super().__init__()
         self.width = width
+        self.centered = centered
+        if centered:
+            self.register_buffer("center_point", torch.zeros(width))
+            self.register_buffer("spread", torch.ones(()))
         first, second = hidden
         self.layers = nn.Sequential(
             nn.LayerNorm(width, elementwise_affine=False),
@@ -36,8 +52,21 @@ class ValueHead(nn.Module):
 
     def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """Value of each row of features."""
-        values: Tensor = self.layers(features)
+        values: Tensor = self.layers[1:](self._shown(features))
         return values[:, 0]
+
+    @torch.no_grad()
+    def center(self, features: Float[Tensor, "B D"]) -> None:
+        """Take these features, of distinct states, for what all have in common, and how much they differ."""
+        normalized = self.layers[0](features)
+        self.center_point.copy_(normalized.mean(0))
+        # One number: a feature in which these states agree may tell others apart, but is not to be blown up.
+        spread = (normalized - self.center_point).pow(2).mean().sqrt()
+        self.spread.copy_(spread if spread > _LEAST_SPREAD else torch.ones(()))
+
+    def _shown(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        normalized: Tensor = self.layers[0](features)
+        return (normalized - self.center_point) / self.spread if self.centered else normalized
 
 
 class Critic:

@@ -105,9 +105,9 @@ def frozen_features(scorer: ActionScorer, states: Sequence[State]) -> torch.Tens
     return features
 
 
-def fresh_value_head(scorer: ActionScorer, prompt: str, seed: int) -> ValueHead:
+def fresh_value_head(scorer: ActionScorer, prompt: str, seed: int, *, centered: bool = False) -> ValueHead:
     """A value head on the features of the frozen model, which may be asked about any prompt for their width."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         # Asking the model is surer than its config: some families project their last state.
-        return ValueHead(frozen_features(scorer, [prompt]).shape[1]).to(scorer.device)
+        return ValueHead(frozen_features(scorer, [prompt]).shape[1], centered=centered).to(scorer.device)

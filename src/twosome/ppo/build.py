@@ -215,7 +215,8 @@ def _critic(config: TrainConfig, frozen: ActionScorer, collector: Collector, ran
 
         return torch.cat([part for part in ranks.gather(read_own) if len(part)]).to(frozen.device)
 
-    head = fresh_value_head(frozen, collector.current[0].prompt, config.seed)
+    prompt = collector.current[0].prompt
+    head = fresh_value_head(frozen, prompt, config.seed, centered=config.critic_features == "centered")
     return Critic(head.requires_grad_(has_critic(config.algorithm)), read)
 
 

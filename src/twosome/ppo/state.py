@@ -45,6 +45,7 @@ class RunState:
     env_steps: int = 0  # primitive steps
     num_episodes: int = 0  # finished episodes
     episodes_lost: int = 0  # those that ended since their environment crashed or hung
+    unrewarded: int = 0  # latest decisions in whose rollouts nothing was rewarded
     recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))  # the latest of them
     best_return: float = -np.inf  # the highest mean return of the recent episodes at a checkpoint
     best_checkpoint: str | None = None  # its name
@@ -195,6 +196,7 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs:
             "env_steps": state.env_steps,
             "num_episodes": state.num_episodes,
             "episodes_lost": state.episodes_lost,
+            "unrewarded": state.unrewarded,
             "recent": [asdict(episode) for episode in state.recent],
             "best_return": None if state.best_return == -np.inf else state.best_return,
             "best_checkpoint": state.best_checkpoint,
@@ -254,6 +256,7 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     state.env_steps = saved["env_steps"]
     state.num_episodes = saved["num_episodes"]
     state.episodes_lost = saved.get("episodes_lost", 0)
+    state.unrewarded = saved.get("unrewarded", 0)
     state.recent.extend(Episode(**episode) for episode in saved["recent"])
     state.best_return = -np.inf if saved["best_return"] is None else saved["best_return"]
     state.best_checkpoint = saved["best_checkpoint"]

@@ -188,6 +188,9 @@ class Trainer:
         with clock("rollout_s"):
             rollout = merge(self.ranks.gather(self._collect))
         with clock("estimate_s"):
+            if self.config.critic_features == "centered" and self.state.update == 0:
+                prompts = dict.fromkeys(decision.prompt for row in rollout.decisions for decision in row)
+                self.critic.head.center(self.critic.features(list(prompts)))
             scale, scales = self.state.reward_scale, self.config.normalize_rewards
             credit = self.estimate(scale.scaled(rollout, self.collector.gamma) if scales else rollout)
         losses: Metrics = {}
@@ -212,10 +215,12 @@ class Trainer:
         }
 
     def _waits(self, rollout: Rollout) -> bool:
-        """Whether the policy stays as it is: the critic comes first, or nothing has been rewarded yet."""
-        nothing = not self.optimizers["actor"].state and not rollout.rewards.any()
-        waits = max(self.config.critic_warmup_steps, self.config.reward_wait_steps if nothing else 0)
-        return self.state.update * self.config.batch_size < waits
+        """Whether the policy stays as it is: the critic comes first, or there is nothing to learn from."""
+        unrewarded = self.state.unrewarded = (
+            0 if rollout.rewards.any() else self.state.unrewarded + rollout.actions.size
+        )
+        first = self.state.update * self.config.batch_size < self.config.critic_warmup_steps
+        return first or 0 < unrewarded <= self.config.reward_wait_steps
 
     def _collect(self) -> Rollout:
         """This rank's environments' part of the rollout."""
