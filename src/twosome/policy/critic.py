@@ -27,7 +27,7 @@ class ValueHead(nn.Module):
     Args:
         width: of the features.
         hidden: widths of the two hidden layers.
-        centered: look at how features differ from what they have in common, once `center` has been told.
+        centered: look at how features differ from what they have in common, once `center` has seen some.
     """
 
     center_point: Tensor
@@ -89,6 +89,10 @@ class Critic:
             with torch.no_grad():
                 self.known.update(zip(unknown, self._read(unknown).unbind(0), strict=True))
         return torch.stack([self.known[state] for state in states])
+
+    def center(self, states: Sequence[State]) -> None:
+        """Have the head look at how features differ from what those of these states have in common."""
+        self.head.center(self.features(list(dict.fromkeys(states))))
 
     @torch.no_grad()
     def values(self, states: Sequence[State]) -> Float[Tensor, " B"]:

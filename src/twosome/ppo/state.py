@@ -53,6 +53,10 @@ class RunState:
     model_files: dict[str, str] | None = None  # hashes of the model's files, once they are known
     reward_scale: RewardScale = field(default_factory=RewardScale)  # what rewards are divided by, if they are
 
+    def note_rewards(self, rollout: Rollout) -> None:
+        """Count for how long nothing has been rewarded."""
+        self.unrewarded = 0 if rollout.rewards.any() else self.unrewarded + rollout.actions.size
+
     def count(self, rollout: Rollout) -> dict[str, Any]:
         """Count an update with its rollout, and say how far the run is, as metrics do."""
         self.update += 1

@@ -187,10 +187,10 @@ class Trainer:
         self._anneal()
         with clock("rollout_s"):
             rollout = merge(self.ranks.gather(self._collect))
+            self.state.note_rewards(rollout)
         with clock("estimate_s"):
             if self.config.critic_features == "centered" and self.state.update == 0:
-                prompts = dict.fromkeys(decision.prompt for row in rollout.decisions for decision in row)
-                self.critic.head.center(self.critic.features(list(prompts)))
+                self.critic.center([decision.prompt for row in rollout.decisions for decision in row])
             scale, scales = self.state.reward_scale, self.config.normalize_rewards
             credit = self.estimate(scale.scaled(rollout, self.collector.gamma) if scales else rollout)
         losses: Metrics = {}
@@ -198,7 +198,7 @@ class Trainer:
             with clock("value_s"):
                 losses |= self.improve_critic(credit)
         with clock("policy_s"):
-            if not self._waits(rollout):
+            if not self._waits():
                 losses |= self.improve_policy(rollout, credit)
         # Also where the model has not changed: what is remembered was computed in the company of other decisions, so
         # its last bits depend on history that a resumed run does not have.
@@ -214,13 +214,10 @@ class Trainer:
             **clock.seconds,
         }
 
-    def _waits(self, rollout: Rollout) -> bool:
+    def _waits(self) -> bool:
         """Whether the policy stays as it is: the critic comes first, or there is nothing to learn from."""
-        unrewarded = self.state.unrewarded = (
-            0 if rollout.rewards.any() else self.state.unrewarded + rollout.actions.size
-        )
-        first = self.state.update * self.config.batch_size < self.config.critic_warmup_steps
-        return first or 0 < unrewarded <= self.config.reward_wait_steps
+        critic_first = self.state.update * self.config.batch_size < self.config.critic_warmup_steps
+        return critic_first or 0 < self.state.unrewarded <= self.config.reward_wait_steps
 
     def _collect(self) -> Rollout:
         """This rank's environments' part of the rollout."""
