@@ -70,6 +70,7 @@ _PRETRAINED: dict[str, Any] = {
     "total_steps": 40_960,
     "num_envs": 16,
     "rollout_steps": 16,
+    "actor_lr": 5e-4,
     "policy_minibatches": 1,
     "reward_wait_steps": 4_096,
     "critic_features": "centered",
