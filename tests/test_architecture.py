@@ -116,7 +116,7 @@ ALLOWED = {
         "versions",
     },
     "bench": {"bench", "baselines", "minimal", "rollout", "policy", "ppo", "scoring", "envs", "config", "versions"},
-    "serve": {"serve", "policy", "scoring"},
+    "serve": {"serve", "envs", "evaluate", "policy", "report", "runs", "scoring", "trust"},
     "report": {"report", "config", "trust", "runs", "symptoms", "versions"},
     "experiment": {
         "experiment",

@@ -19,6 +19,12 @@ def require_extras(
         require_package("gguf", "gguf", "a model in a GGUF file")
 
 
+def require_serving(what: str) -> None:
+    """Check that what a server is made of is installed, or raise MissingExtraError."""
+    for package in ("pydantic", "starlette", "uvicorn"):
+        require_package(package, "serve", what)
+
+
 def require_package(module: str, extra: str, what: str) -> None:
     """Check that the package of an extra is installed.
 

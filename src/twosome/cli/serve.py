@@ -9,7 +9,7 @@ import tyro
 
 from twosome.cli.parse import parse
 from twosome.console import announce, plain_console
-from twosome.extras import require_package
+from twosome.extras import require_serving
 from twosome.runs import RunDirectory, saved_folder
 from twosome.setting_types import Range, Seed, Threads, check_settings
 from twosome.trust import Consent, read_settings
@@ -50,8 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     """Parse, load, answer."""
     options = parse(Serve, "serve", arguments)
     check_settings(options, flags=True)
-    for package in ("pydantic", "starlette", "uvicorn"):
-        require_package(package, "serve", "twosome serve")
+    require_serving("twosome serve")
     if saved_folder(options.run) is None:
         run_directory = RunDirectory.open(options.run)
         run_directory.checkpoint(options.checkpoint)

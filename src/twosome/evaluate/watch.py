@@ -3,7 +3,7 @@
 import base64
 import io
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from PIL import Image
 
 from twosome.algorithms import has_critic
 from twosome.config import TrainConfig
+from twosome.decision import Decision
 from twosome.envs import text
 from twosome.evaluate.evaluator import Evaluator, evaluator_for
 from twosome.evaluate.record import can_be_filmed
@@ -85,18 +86,25 @@ def watched(
     config = read_settings(directory)
     metrics = checked_metrics(directory)
     trained, other = players.values()
-    critic = _critic(config, directory.checkpoint(checkpoint), trained)
+    critic = critic_of(config, directory.checkpoint(checkpoint), trained)
     recorder = _Recorder(trained.env, trained.env_kwargs, [trained, other], critic)
     made = [recorder.episode(player, seed + i) for i in range(episodes) for player in (0, 1)]
     return {
         "run": directory.path.name,
         "env": trained.env,
         "model": config.model,
-        "decisions": metrics[-1]["decisions"] if metrics else 0,
-        "players": [{"name": name, "says": _says(evaluator)} for name, evaluator in players.items()],
+        "players": [{"name": name, "says": says(evaluator)} for name, evaluator in players.items()],
         "episodes": made,
         "pictures": recorder.pictures,
         "pictures_left_out": recorder.left_out,
+        **progress_of(metrics),
+    }
+
+
+def progress_of(metrics: list[dict[str, Any]]) -> dict[str, Any]:
+    """How far a run has come: ``decisions``, ``curves``, ``warnings``."""
+    return {
+        "decisions": metrics[-1]["decisions"] if metrics else 0,
         "curves": _curves(metrics),
         "warnings": [
             {"code": code, "decisions": row["decisions"]} for row in metrics for code in row.get("warnings") or []
@@ -104,7 +112,7 @@ def watched(
     }
 
 
-def _says(evaluator: Evaluator) -> str:
+def says(evaluator: Evaluator) -> str:
     """What is known of a player, in a line."""
     known = {
         name: evaluator.identity.get(name) for name in ("checkpoint", "normalization", "temperature", "prior_weight")
@@ -117,7 +125,8 @@ def _says(evaluator: Evaluator) -> str:
     return ", ".join(parts or [evaluator.name])
 
 
-def _critic(config: TrainConfig, checkpoint: Path, trained: Evaluator) -> Critic | None:
+def critic_of(config: TrainConfig, checkpoint: Path, trained: Evaluator) -> Critic | None:
+    """The critic of a checkpoint; None where none was trained."""
     if not has_critic(config.algorithm) or not isinstance(trained.policy, LanguageModelPolicy):
         return None
     frozen = trained.policy.frozen
@@ -166,7 +175,7 @@ class _Recorder:
             transitions = list(itertools.islice(played, MOST_STEPS))
             last = self._picture(environment.render() if self._drawn else None)
         decisions = [transition.decision for transition in transitions]
-        tokens = [self._tokens(evaluator, decisions) for evaluator in self.players]
+        tokens = [tokens_of(evaluator, decisions) for evaluator in self.players]
         steps = []
         for i, transition in enumerate(transitions):
             rows = [transition.probabilities, beside[i]]
@@ -180,15 +189,9 @@ class _Recorder:
                     "reward": transition.reward,
                     "primitive_steps": transition.primitive_steps,
                     "earned": transition.earned,
-                    "actions": [
-                        {
-                            "id": action,
-                            "phrase": transition.decision.actions[action],
-                            "p": [round(float(row[action]), 6) for row in rows],
-                            "tokens": [None if table is None else table[i][action] for table in tokens],
-                        }
-                        for action in transition.decision.available
-                    ],
+                    "actions": actions_of(
+                        transition.decision, rows, [None if table is None else table[i] for table in tokens]
+                    ),
                 }
             )
         end = transitions[-1].episode
@@ -201,32 +204,59 @@ class _Recorder:
             "success": None if end is None else end.success,
         }
 
-    def _tokens(self, evaluator: Evaluator, decisions: list[Any]) -> list[list[list[Any]]] | None:
-        """Tokens and log-probabilities of each phrase, by step and action id; None without a language model."""
-        if not isinstance(evaluator.policy, LanguageModelPolicy):
-            return None
-        distinct = list(dict.fromkeys(decisions))
-        tables = dict(zip(distinct, evaluator.policy.scorer.token_log_probs(distinct), strict=True))
-        return [
-            [[[token, round(logp, 3)] for token, logp in action] for action in tables[decision]]
-            for decision in decisions
-        ]
-
     def _picture(self, image: NDArray[np.uint8] | None) -> int | None:
         """Its number among the pictures; equal ones are kept once."""
         if image is None:
             return None
-        content = _png(image)
+        content = png(image)
         if content not in self._known:
             if sum(map(len, self._known)) + len(content) > PICTURE_BYTES:
                 self.left_out += 1
                 return None
             self._known[content] = len(self.pictures)
-            self.pictures.append("data:image/png;base64," + base64.b64encode(content).decode())
+            self.pictures.append(as_address(content))
         return self._known[content]
 
 
-def _png(image: NDArray[np.uint8]) -> bytes:
+def actions_of(
+    decision: Decision, rows: Sequence[NDArray[np.float64]], tokens: Sequence[list[list[Any]] | None]
+) -> list[dict[str, Any]]:
+    """The available actions of a decision, with what each player makes of them.
+
+    Args:
+        decision: the decision.
+        rows: the players' probabilities.
+        tokens: the players' tokens of each phrase, by action id; None: it has no language model.
+    """
+    return [
+        {
+            "id": action,
+            "phrase": decision.actions[action],
+            "p": [round(float(row[action]), 6) for row in rows],
+            "tokens": [None if table is None else table[action] for table in tokens],
+        }
+        for action in decision.available
+    ]
+
+
+def tokens_of(evaluator: Evaluator, decisions: Sequence[Decision]) -> list[list[list[Any]]] | None:
+    """Tokens and log-probabilities of each phrase, by decision and action id; None without a language model."""
+    if not isinstance(evaluator.policy, LanguageModelPolicy):
+        return None
+    distinct = list(dict.fromkeys(decisions))
+    tables = dict(zip(distinct, evaluator.policy.scorer.token_log_probs(distinct), strict=True))
+    return [
+        [[[token, round(logp, 3)] for token, logp in action] for action in tables[decision]] for decision in decisions
+    ]
+
+
+def as_address(content: bytes) -> str:
+    """A picture as the address of itself."""
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """A picture of few colors, no wider than the page shows it."""
     picture = Image.fromarray(image)
     if picture.width > _WIDEST:
         picture = picture.resize((_WIDEST, max(1, picture.height * _WIDEST // picture.width)))

@@ -15,18 +15,20 @@ from twosome.run_files import explain_write_errors
 _PARTS = Path(__file__).parent / "watch_page"
 
 
-def watch_page(document: Mapping[str, Any]) -> str:
+def watch_page(document: Mapping[str, Any], *, connects: bool = False) -> str:
     """The page as text.
 
     Args:
-        document: what `twosome.evaluate.watch.watched` returns.
+        document: what `twosome.evaluate.watch.watched` returns; or ``{"live": True}`` where a server plays.
+        connects: whether the page may ask the server that it comes from.
     """
-    data = json.dumps(_shown(document), allow_nan=False, separators=(",", ":"))
+    data = json.dumps(shown(document), allow_nan=False, separators=(",", ":"))
     # Neither the end of the script nor a comment can stand in the data: as JSON the escapes mean the same.
     data = data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     page = (_PARTS / "page.html").read_text(encoding="utf-8")
     for name in ("watch.css", "watch.js"):
         page = page.replace(f"@@{name}@@", (_PARTS / name).read_text(encoding="utf-8"))
+    page = page.replace("@@connects@@", "'self'" if connects else "'none'")
     return page.replace("@@data@@", data)
 
 
@@ -42,14 +44,14 @@ def save_watch_page(document: Mapping[str, Any], path: Path) -> int:
     return len(content)
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     """The same with all texts as they may be shown, and what is not finite as none."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, Mapping):
-        return {key: _shown(part) for key, part in value.items()}
+        return {key: shown(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_shown(part) for part in value]
+        return [shown(part) for part in value]
     if isinstance(value, float) and not (float("-inf") < value < float("inf")):
         return None
     return value

@@ -136,7 +136,7 @@ class _Server:
             return await self.batches.scores(Decision(question.prompt, tuple(question.actions)))
         except (EnvError, ModelError) as error:
             raise RequestError(
-                422, "a prompt and actions that the model can score", str(error), "Ask about others."
+                422, "a prompt and actions that the model can score", str(error), "Ask about others.", error=str(error)
             ) from error
         except BusyError as error:
             most = self.batches.most_waiting

@@ -52,11 +52,13 @@ class RequestError(Exception):
         expected: what the request should have been.
         actual: what it was.
         remedy: what to do.
+        error: all of it in one paragraph; by default made of the three.
     """
 
-    def __init__(self, status: int, expected: str, actual: str, remedy: str) -> None:
+    def __init__(self, status: int, expected: str, actual: str, remedy: str, *, error: str = "") -> None:
         super().__init__(status, expected, actual, remedy)
         self.status, self.expected, self.actual, self.remedy = status, expected, actual, remedy
+        self.error = error or f"{actual}; expected {expected}. {remedy}"
 
     def response(self) -> Response:
         """The same as JSON."""
@@ -64,8 +66,7 @@ class RequestError(Exception):
         headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(self.status, {})
         if self.status == 408:
             headers["Connection"] = "close"  # the rest of the body is not read
-        error = f"{self.actual.removesuffix('.')}; expected {self.expected}. {self.remedy}"
-        return JSONResponse({"error": error, **parts}, self.status, headers)
+        return JSONResponse({"error": self.error, **parts}, self.status, headers)
 
 
 def token_for(host: str) -> str | None:

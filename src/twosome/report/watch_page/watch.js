@@ -12,39 +12,52 @@
   const percent = (p) => (p > 0 && p < 0.001 ? "<0.1 %" : (100 * p).toFixed(1) + " %");
   // Without the sign of what rounds to zero.
   const number = (x, digits) => (x === null || x === undefined ? "–" : x.toFixed(digits).replace(/^-(0\.0*)$/, "$1"));
-  const names = data.players.map((player) => player.name);
+  // Where a server plays, the last step of the only episode is still to be decided.
+  const live = data.live === true;
+  if (live) Object.assign(data, { players: [], episodes: [], pictures: [], curves: { decisions: [] }, warnings: [] });
+  let names = [];
   let episode = 0;
   let step = 0;
   let timer = null;
 
-  at("title").textContent = data.env.replace(/^twosome\//, "");
-  at("about").textContent =
-    `${data.run}: ${data.model}, ${data.decisions.toLocaleString("en")} decisions of training. ` +
-    data.players.map((player) => `${player.name}: ${player.says}`).join("; ") + ".";
-  document.title = `${at("title").textContent}, ${data.run} – twosome watch`;
+  function introduce() {
+    at("title").textContent = data.env.replace(/^twosome\//, "");
+    at("about").textContent =
+      `${data.run}: ${data.model}, ${data.decisions.toLocaleString("en")} decisions of training. ` +
+      data.players.map((player) => `${player.name}: ${player.says}`).join("; ") + ".";
+    document.title = `${at("title").textContent}, ${data.run} – twosome watch`;
+  }
 
-  data.episodes.forEach((found, i) => {
-    const end = found.return === null
-      ? `first ${found.steps.length} decisions`
-      : `return ${number(found.return, 3)}, ${found.success ? "success" : "no success"}`;
-    const option = make("option", `${names[found.player]} plays, seed ${found.seed}: ${end}`);
-    option.value = String(i);
-    at("episode").append(option);
-  });
-  [["off", "off"], ...names.map((name, i) => [String(i), name])].forEach(([value, text]) => {
-    const known = value === "off" || data.episodes.some((e) => e.steps.some((s) => s.actions.some((a) => a.tokens[+value])));
-    if (!known) return;
-    const option = make("option", text === "off" ? "off" : `as ${text} reads them`);
-    option.value = value;
-    at("tokens").append(option);
-  });
-  names.forEach((name, i) => at("legend").append(make("li", `probability, ${name}`, i ? "two" : "one")));
+  function describe() {
+    names = data.players.map((player) => player.name);
+    ["episode", "tokens", "legend"].forEach((id) => at(id).replaceChildren());
+    introduce();
+    data.episodes.forEach((found, i) => {
+      const end = found.return === null
+        ? `first ${found.steps.length} decisions`
+        : `return ${number(found.return, 3)}, ${found.success ? "success" : "no success"}`;
+      const option = make("option", `${names[found.player]} plays, seed ${found.seed}: ${end}`);
+      option.value = String(i);
+      at("episode").append(option);
+    });
+    [["off", "off"], ...names.map((name, i) => [String(i), name])].forEach(([value, text]) => {
+      const known = value === "off" || data.episodes.some((e) => e.steps.some((s) => s.actions.some((a) => a.tokens[+value])));
+      if (!known) return;
+      const option = make("option", text === "off" ? "off" : `as ${text} reads them`);
+      option.value = value;
+      at("tokens").append(option);
+    });
+    names.forEach((name, i) => at("legend").append(make("li", `probability, ${name}`, i ? "two" : "one")));
+  }
 
-  const count = () => data.episodes[episode].steps.length;
+  const isOpen = () => live && data.episodes[episode].open;
+  const count = () => data.episodes[episode].steps.length - (isOpen() ? 1 : 0);
   const go = (to) => {
+    if (to > count() && isOpen()) return advance(null);
     step = Math.max(0, Math.min(count(), to));
     draw();
   };
+  const isOver = () => step >= count() && !isOpen();
   const stop = () => {
     clearInterval(timer);
     timer = null;
@@ -52,9 +65,9 @@
   };
   const toggle = () => {
     if (timer !== null) return stop();
-    if (step >= count()) step = -1;
+    if (isOver()) step = -1;
     go(step + 1);
-    timer = setInterval(() => (step >= count() ? stop() : go(step + 1)), 1400);
+    timer = setInterval(() => (isOver() ? stop() : go(step + 1)), 1400);
     at("play").textContent = "Stop";
   };
 
@@ -86,10 +99,22 @@
   };
   const fact = (name, value) => at("facts").append(make("dt", name), make("dd", value));
 
+  const taking = (action) => {
+    const button = make("button", "Take", "take");
+    button.type = "button";
+    button.setAttribute("aria-label", `Take: ${action.phrase}`);
+    button.addEventListener("click", async () => {
+      stop();
+      await advance(action.id);
+      (at("actions").querySelector("button") || at("back")).focus();
+    });
+    return button;
+  };
+
   function draw() {
-    history.replaceState(null, "", `#episode=${episode}&step=${step}&tokens=${at("tokens").value}`);
+    if (!live) history.replaceState(null, "", `#episode=${episode}&step=${step}&tokens=${at("tokens").value}`);
     const found = data.episodes[episode];
-    const over = step >= count();
+    const over = isOver();
     const shown = over ? null : found.steps[step];
     const picture = over ? found.last_picture : shown.picture;
     at("picture").hidden = picture === null;
@@ -101,10 +126,11 @@
       ? "No picture of this step: the page would have become too large." : "This environment draws no pictures.";
     at("scrub").max = String(count());
     at("scrub").value = String(step);
-    at("where").textContent = over ? "end" : `${step + 1} of ${count()}`;
+    at("where").textContent = over ? "end" : isOpen() ? `${step + 1}` : `${step + 1} of ${count()}`;
     at("scrub").setAttribute("aria-valuetext", at("where").textContent);
     at("back").disabled = at("first").disabled = step === 0;
-    at("next").disabled = at("last").disabled = over;
+    at("next").disabled = over;
+    at("last").disabled = step >= count();
     at("facts").replaceChildren();
     at("actions").replaceChildren();
     at("legend").hidden = over;
@@ -117,20 +143,22 @@
     at("prompt").textContent = shown.prompt + " …";
     if (shown.value !== null) fact("critic's value", number(shown.value, 3));
     fact("return so far", number(shown.earned, 3));
-    fact("reward of this action", number(shown.reward, 3));
+    if (shown.reward !== null) fact("reward of this action", number(shown.reward, 3));
     if (shown.primitive_steps !== 1) fact("primitive steps", String(shown.primitive_steps));
     const order = [...shown.actions].sort((a, b) => b.p[0] - a.p[0] || a.id - b.id);
     order.forEach((action) => {
       const chosen = action.id === shown.action;
       const item = make("li", undefined, chosen ? "chosen" : "");
-      const head = make("div");
+      const head = make("div", undefined, "head");
       head.append(phraseOf(action));
-      if (chosen) head.append(make("span", `chosen by ${names[found.player]}`, "tag"));
+      if (chosen) head.append(make("span", `chosen by ${shown.by_hand ? "you" : names[found.player]}`, "tag"));
+      if (shown.action === null) head.append(taking(action));
       item.append(head, ...action.p.map(barOf));
       at("actions").append(item);
     });
-    const chosen = shown.actions.find((action) => action.id === shown.action);
-    at("verdict").textContent = timer === null && chosen ? `${names[found.player]} chooses: ${chosen.phrase}` : "";
+    const said = shown.action === null ? found.steps[step - 1] : shown;
+    const phrase = said && said.actions.find((action) => action.id === said.action)?.phrase;
+    at("verdict").textContent = timer === null && phrase !== undefined ? `${said.by_hand ? "You" : names[found.player]} chose: ${phrase}` : "";
   }
 
   at("episode").addEventListener("change", () => {
@@ -190,10 +218,127 @@
     figure.append(drawn, make("figcaption", `${titles[name]}: ${number(last, 3)} at the end`));
     at("curves").append(figure);
   }
-  Object.entries(data.curves).forEach(([name, ys]) => name !== "decisions" && curve(name, data.curves.decisions, ys));
-  if (!data.curves.decisions.length) at("curves").append(make("p", "No update yet.", "dim"));
-  data.warnings.forEach((warning) =>
-    at("warnings").append(make("li", `Warning ${warning.code} after ${warning.decisions.toLocaleString("en")} decisions (docs/troubleshooting.md)`)));
+  function drawTraining() {
+    ["curves", "warnings"].forEach((id) => at(id).replaceChildren());
+    Object.entries(data.curves).forEach(([name, ys]) => name !== "decisions" && curve(name, data.curves.decisions, ys));
+    if (!data.curves.decisions.length) at("curves").append(make("p", "No update yet.", "dim"));
+    data.warnings.forEach((warning) =>
+      at("warnings").append(make("li", `Warning ${warning.code} after ${warning.decisions.toLocaleString("en")} decisions (docs/troubleshooting.md)`)));
+  }
+  // -- where a server plays ---------------------------------------------------------------------------
+
+  let token = null;
+  let busy = false;
+  let playing = null;
+
+  async function ask(path, question) {
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    if (question) headers["Content-Type"] = "application/json";
+    const answer = await fetch(path, { method: question ? "POST" : "GET", headers, body: question && JSON.stringify(question) });
+    const found = await answer.json();
+    if (!answer.ok) throw new Error(answer.status === 401 ? "The server wants its token: open this page with #token=... behind its address." : found.error);
+    return found;
+  }
+
+  // One question at a time; what goes wrong is said, and the page stays as it is.
+  async function asking(what) {
+    if (busy) return;
+    busy = true;
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      await what();
+      at("problem").hidden = true;
+    } catch (error) {
+      stop();
+      at("problem").textContent = error.message;
+      at("problem").hidden = false;
+    }
+    document.body.removeAttribute("aria-busy");
+    busy = false;
+  }
+
+  const kept = (picture) => (picture === null ? null : data.pictures.push(picture) - 1);
+  const pictured = (situation) => ({ ...situation, picture: kept(situation.picture) });
+
+  function advance(action) {
+    return asking(async () => {
+      const found = data.episodes[0];
+      const answer = await ask("step", { episode: playing, action });
+      Object.assign(found.steps[found.steps.length - 1],
+        { action: answer.action, by_hand: answer.by_hand, reward: answer.reward, primitive_steps: answer.primitive_steps });
+      found.open = answer.situation !== null;
+      if (found.open) found.steps.push(pictured(answer.situation));
+      else Object.assign(found, { last_picture: kept(answer.last_picture), return: answer.return, success: answer.success });
+      step = count();
+      draw();
+    });
+  }
+
+  function restart() {
+    return asking(async () => {
+      stop();
+      const players = [0, 1].map((i) => ({ name: at(`player${i}`).value, normalization: at(`norm${i}`).value || null }));
+      const seed = Math.trunc(Number(at("seed").value));
+      const answer = await ask("restart", { env: at("env").value, seed, players });
+      playing = answer.episode;
+      data.pictures = [];
+      data.env = at("env").value;
+      data.players = answer.players;
+      data.episodes = [{ player: 0, seed, open: true, steps: [pictured(answer.situation)], last_picture: null, return: null }];
+      const tokens = at("tokens").value;
+      describe();
+      if ([...at("tokens").options].some((option) => option.value === tokens)) at("tokens").value = tokens;
+      step = 0;
+      draw();
+    });
+  }
+
+  async function follow() {
+    try {
+      Object.assign(data, await ask("progress"));
+      drawTraining();
+      introduce();
+    } catch { /* the next time */ }
+    setTimeout(follow, 5000);
+  }
+
+  const offer = (id, values, value) => {
+    values.forEach(([name, shown]) => {
+      const option = make("option", shown);
+      option.value = name;
+      at(id).append(option);
+    });
+    at(id).value = value;
+  };
+
+  async function begin() {
+    const given = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (given) sessionStorage.setItem("token", given);
+    history.replaceState(null, "", location.pathname);
+    token = sessionStorage.getItem("token");
+    document.body.classList.add("live");
+    at("live").hidden = false;
+    let choices;
+    await asking(async () => {
+      choices = await ask("choices");
+      Object.assign(data, { run: choices.run, model: choices.model }, await ask("progress"));
+    });
+    if (!choices) return;
+    offer("env", choices.envs.map((name) => [name, name.replace(/^twosome\//, "")]), choices.env);
+    at("seed").value = String(choices.seed);
+    choices.players.forEach((player, i) => {
+      offer(`player${i}`, choices.names.map((name) => [name, name]), player.name);
+      offer(`norm${i}`, [["", "its own"], ...choices.normalizations.map((name) => [name, name])], "");
+    });
+    at("live").addEventListener("submit", (event) => { event.preventDefault(); restart(); });
+    await restart();
+    drawTraining();
+    setTimeout(follow, 5000);
+  }
+
+  if (live) return void begin();
+  describe();
+  drawTraining();
   // The address names the moment, so that it can be sent to somebody: #episode=0&step=2&tokens=0
   const asked = new URLSearchParams(location.hash.slice(1));
   const whole = (name, below) => {
