@@ -70,7 +70,7 @@ _PRETRAINED: dict[str, Any] = {
     "total_steps": 40_960,
     "num_envs": 16,
     "rollout_steps": 16,
-    "actor_lr": 5e-4,
+    "actor_lr": 3e-4,
     "policy_minibatches": 1,
     "reward_wait_steps": 4_096,
     "critic_features": "centered",
@@ -78,7 +78,7 @@ _PRETRAINED: dict[str, Any] = {
 }
 
 _PRETRAINED_BY_ENV: dict[str, dict[str, Any]] = {
-    "TomatoSalad": {"total_steps": 8_192},
+    "TomatoSalad": {"total_steps": 16_384},
     "TomatoLettuceSalad": {"total_steps": 61_440, "entropy_coef_final": 0.001},
     "FoodPreparation": {"total_steps": 8_192},
     "Entertainment": {"total_steps": 40_960, "entropy_coef_final": 0.001},
