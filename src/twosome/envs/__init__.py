@@ -32,6 +32,7 @@ WRAPPED_MODULES = (
     "twosome.envs.gym.minigrid",
     "twosome.envs.gym.textworld",
     "twosome.envs.gym.open_spiel",
+    "twosome.envs.gym.scienceworld",
     "twosome.envs.gym.alfworld",
     "twosome.envs.gym.openenv",
 )
