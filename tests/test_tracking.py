@@ -3,14 +3,20 @@
 import sys
 import time
 import types
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from twosome.config import TrainConfig
+from twosome.decision import Decision
 from twosome.errors import MissingExtraError, RunError
-from twosome.tracking import Tracker
+from twosome.ppo.record import acted
+from twosome.rollout import Rollout
+from twosome.tracking import Acted, Tracker
 
 METRICS = {"decisions": 128, "return_mean": 0.5, "success_rate": None, "policy_s": 0.1}
 
@@ -43,10 +49,72 @@ def service(request, monkeypatch) -> types.ModuleType:
     fake = types.ModuleType(request.param)
     fake.calls = []
     fake.init = lambda **kwargs: fake.calls.append(("init", kwargs))
-    fake.log = lambda numbers, step: fake.calls.append(("log", numbers["return_mean"], step))
+    fake.log = lambda numbers, step: fake.calls.append(("log", numbers.get("return_mean", numbers), step))
+    fake.Histogram = lambda np_histogram: [part.tolist() for part in np_histogram]
+    fake.Table = lambda columns, data: [dict(zip(columns, row, strict=True)) for row in data]
     fake.finish = lambda: fake.calls.append(("finish",))
     monkeypatch.setitem(sys.modules, request.param, fake)
     return fake
+
+
+EPISODE = [("You see a | door.\nNow you", "open it", 0.75, 0.0), ("You are in. Now you", "sit down", 0.5, 1.0)]
+ACTED = Acted(np.array([0, 2, 2, 1]), np.array([0.75, 0.5, 0.99, 0.01]), EPISODE)
+
+
+def test_tensorboard_has_the_settings_the_distribution_of_actions_and_an_episode_in_words(tmp_path):
+    with Tracker(tmp_path, TrainConfig(seed=7, total_steps=128), 0) as tracker:
+        tracker.log_acted(128, ACTED)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    content = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    assert HParamsPluginData.FromString(content).session_start_info.hparams["seed"].number_value == 7
+    (actions,) = events.Histograms("policy/actions")
+    assert (actions.step, actions.histogram_value.num) == (128, 4)
+    assert actions.histogram_value.bucket[-3:] == [1, 1, 2]
+    (text,) = events.Tensors("episode/text/text_summary")
+    shown = text.tensor_proto.string_val[0].decode()
+    assert "    You see a | door.\n    Now you\n    -> open it (75%), reward 0\n" in shown
+
+
+def test_a_service_gets_the_distribution_of_actions_and_an_episode_in_words(service, tmp_path):
+    with Tracker(begun(tmp_path / "salad"), TrainConfig(track=service.__name__, total_steps=128), 0) as tracker:
+        tracker.log_acted(128, ACTED)
+    _, (_, shown, step), _ = service.calls
+    assert step == 128
+    assert shown["policy/actions"] == [[1, 1, 2], [-0.5, 0.5, 1.5, 2.5]]
+    assert sum(shown["policy/probability of the action"][0]) == 4
+    assert shown["episode/text"][1] == {
+        "prompt": "You are in. Now you",
+        "action": "sit down",
+        "probability": 0.5,
+        "reward": 1.0,
+    }
+
+
+def test_episodes_in_words_are_twenty_in_a_run_whatever_its_length(service, tmp_path):
+    config = TrainConfig(track=service.__name__, total_steps=128 * 400)
+    with Tracker(begun(tmp_path / "salad"), config, 0) as tracker:
+        for update in range(1, 401):
+            tracker.log_acted(128 * update, ACTED)
+    assert sum("episode/text" in shown for name, *rest in service.calls if name == "log" for shown in rest[:1]) == 20
+
+
+def test_the_episode_is_the_latest_that_has_ended_in_the_first_environment():
+    ended = np.array([[False, True], [True, False], [False, False], [True, True], [False, False]])
+    rollout = Rollout(
+        decisions=[[Decision(f"{t} Now you", ("wait", f"do {t}"))] * 2 for t in range(5)],
+        next_prompts=[],
+        probabilities=[],
+        actions=np.ones((5, 2), np.int64),
+        logp=np.log(np.full((5, 2), 0.25, np.float64)),
+        rewards=np.arange(10.0).reshape(5, 2),
+        durations=np.ones((5, 2), np.int64),
+        terminated=ended,
+        truncated=np.zeros_like(ended),
+    )
+    found = acted(rollout)
+    assert found.episode == [("2 Now you", "do 2", 0.25, 4.0), ("3 Now you", "do 3", 0.25, 6.0)]
+    assert found.actions.shape == found.probabilities.shape == (10,)
+    assert len(acted(replace(rollout, terminated=np.zeros_like(ended))).episode) == 5
 
 
 def begun(path: Path) -> Path:

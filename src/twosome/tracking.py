@@ -1,14 +1,20 @@
 """Metrics for those who watch: TensorBoard always, Weights & Biases or trackio when asked for."""
 
 import importlib
+import json
 import os
 import re
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from twosome.config import TrainConfig
 from twosome.errors import MissingExtraError, RunError, quote
@@ -16,6 +22,43 @@ from twosome.run_files import explain_write_errors, read_json, write_json
 
 TRACKING = "tracking.json"
 _ID = re.compile(r"[0-9a-f]{8}")
+_TEXTS = 20
+"""Episodes in words of a whole run."""
+_MOST_BINS = 64
+
+
+@dataclass(frozen=True)
+class Acted:
+    """How the policy acted in an update.
+
+    Attributes:
+        actions: id of each decision's action.
+        probabilities: that the policy gave it.
+        episode: of decisions in one environment, one after the other, what was read, done, how probably, and earned.
+    """
+
+    actions: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    episode: Sequence[tuple[str, str, float, float]]
+
+    def histograms(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Counts and edges of the actions, a bin for each id unless they are many, and of their probabilities."""
+        ids = int(self.actions.max()) + 1
+        edges = {
+            "policy/actions": np.linspace(-0.5, ids - 0.5, min(ids, _MOST_BINS) + 1),
+            "policy/probability of the action": np.linspace(0, 1, 21),
+        }
+        values = (self.actions, self.probabilities)
+        return {name: np.histogram(x, bins=bins) for (name, bins), x in zip(edges.items(), values, strict=True)}
+
+    def text(self) -> str:
+        """The episode as Markdown that shows every text as it is."""
+        lines = [
+            line
+            for prompt, action, probability, reward in self.episode
+            for line in (*prompt.splitlines(), f"-> {action} ({probability:.0%}), reward {reward:g}", "")
+        ]
+        return "\n".join(f"    {line}" for line in lines)
 
 
 class Tracker:
@@ -32,10 +75,23 @@ class Tracker:
 
     def __init__(self, path: Path, config: TrainConfig, update: int) -> None:
         self._path = path
+        self._text_every = max(1, config.num_updates // _TEXTS) * config.batch_size
         self._service = _start_service(path, config)
         # It follows a link that has the name of its file, so nobody may know the name beforehand.
         suffix = f".{secrets.token_hex(8)}"
         self._writer = SummaryWriter(str(path), purge_step=update * config.batch_size + 1, filename_suffix=suffix)
+        with explain_write_errors(path):
+            self._write_settings(config.to_json())
+
+    def _write_settings(self, settings: dict[str, Any]) -> None:
+        """For the tab of hyperparameters: runs in a table, with what they came to."""
+        plain = {
+            name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
+            for name, value in settings.items()
+            if value is not None
+        }
+        for summary in hparams(plain, {"episode/return_mean": None, "episode/success_rate": None}):
+            self._writer.file_writer.add_summary(summary)
 
     def log(self, metrics: dict[str, Any]) -> None:
         """Record one update; steps are counted in decisions."""
@@ -46,6 +102,23 @@ class Tracker:
                 self._writer.add_scalar(_group(name), value, step)
         if self._service is not None:
             self._service.log(numbers, step=step)
+
+    def log_acted(self, step: int, acted: Acted) -> None:
+        """Record how the policy acted in the update after so many decisions; now and then an episode in words."""
+        worded = step % self._text_every == 0
+        histograms = acted.histograms()
+        with explain_write_errors(self._path):
+            for name, (counts, edges) in histograms.items():
+                middles = (edges[:-1] + edges[1:]) / 2
+                self._writer.add_histogram(name, np.repeat(middles, counts), step, bins=edges)  # type: ignore[arg-type]
+            if worded:
+                self._writer.add_text("episode/text", acted.text(), step)
+        if self._service is not None:
+            shown = {name: self._service.Histogram(np_histogram=found) for name, found in histograms.items()}
+            if worded:
+                columns = ["prompt", "action", "probability", "reward"]
+                shown["episode/text"] = self._service.Table(columns=columns, data=[list(row) for row in acted.episode])
+            self._service.log(shown, step=step)
 
     def __enter__(self) -> "Tracker":
         return self

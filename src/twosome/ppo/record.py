@@ -9,13 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from twosome.config import TrainConfig
 from twosome.ppo.environments import env_of, losses_of
 from twosome.progress import Progress
-from twosome.rollout import random_episodes
+from twosome.rollout import Rollout, random_episodes
 from twosome.runs import RunDirectory
 from twosome.symptoms import SymptomMonitor, TrainingWarning, random_return
-from twosome.tracking import Tracker
+from twosome.tracking import Acted, Tracker
 
 Metrics = dict[str, Any]
 """Of one update, as in metrics.jsonl; see docs/metrics.md."""
@@ -76,8 +78,8 @@ class Record:
     ) -> None:
         self._open.__exit__(kind, error, traceback)
 
-    def update(self, metrics: Metrics) -> tuple[int, bool]:
-        """Take in an update.
+    def update(self, metrics: Metrics, rollout: Rollout) -> tuple[int, bool]:
+        """Take in an update, and what was done in it.
 
         Returns:
             Length of the file of metrics, and whether the caller wants the run to end.
@@ -87,6 +89,7 @@ class Record:
             metrics["warnings"] = [symptom.code for symptom in found]
         num_bytes = self._run.append_metrics(metrics)
         self._tracker.log(metrics)
+        self._tracker.log_acted(metrics["decisions"], acted(rollout))
         for symptom in found:
             warnings.warn(str(symptom), TrainingWarning, stacklevel=2)
         self._display.update(metrics)
@@ -102,6 +105,23 @@ class Record:
         assert config.gamma is not None
         played = random_episodes(env_of(config).source(), config.gamma, config.seed, decisions, losses_of(config))
         return random_return([episode.discounted_return for episode in played])
+
+
+def acted(rollout: Rollout) -> Acted:
+    """How the policy acted; as an episode, what there is of the latest that has ended in the first environment."""
+    done = rollout.terminated[:, 0] | rollout.truncated[:, 0]
+    ends = [-1, *np.flatnonzero(done).tolist()]
+    start, stop = (ends[-2], ends[-1]) if len(ends) > 1 else (-1, len(done) - 1)
+    episode = [
+        (
+            rollout.decisions[t][0].prompt,
+            rollout.decisions[t][0].actions[rollout.actions[t, 0]],
+            float(np.exp(rollout.logp[t, 0])),
+            float(rollout.rewards[t, 0]),
+        )
+        for t in range(start + 1, stop + 1)
+    ]
+    return Acted(rollout.actions.flatten(), np.exp(rollout.logp.flatten().astype(np.float64)), episode)
 
 
 class Clock:

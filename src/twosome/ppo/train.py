@@ -138,6 +138,9 @@ class Trainer:
         ConfigError: the environments cannot be shared equally among the processes, or there is no such algorithm.
     """
 
+    rollout: Rollout
+    """Of the latest update."""
+
     def __init__(self, config: TrainConfig, checkpoint: Path | None = None, ranks: Ranks | None = None) -> None:
         self.ranks: Ranks = OneProcess() if ranks is None else ranks
         self.parts = parts = build.build(config, checkpoint, self.ranks)
@@ -169,7 +172,7 @@ class Trainer:
             saved_at, enough = self.state.update, False
             while self.state.update < self.config.num_updates and not enough:
                 with state.saved_if_broken_off(run, self.state, self.parts, self.ranks):
-                    told = partial(Record.update, record, self.step())
+                    told = partial(Record.update, record, self.step(), self.rollout)
                 self.state.metrics_bytes, enough = self.ranks.on_main(told)
                 killed = self.ranks.any(interrupted.is_set())
                 due = (self.state.update - saved_at) * self.config.batch_size >= self.config.checkpoint_every
@@ -186,7 +189,7 @@ class Trainer:
         clock = Clock()
         self._anneal()
         with clock("rollout_s"):
-            rollout = merge(self.ranks.gather(self._collect))
+            rollout = self.rollout = merge(self.ranks.gather(self._collect))
             self.state.note_rewards(rollout)
         with clock("estimate_s"):
             if self.config.critic_features == "centered" and self.state.update == 0:
