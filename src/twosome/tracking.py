@@ -90,8 +90,9 @@ class Tracker:
             for name, value in settings.items()
             if value is not None
         }
-        for summary in hparams(plain, {"episode/return_mean": None, "episode/success_rate": None}):
-            self._writer.file_writer.add_summary(summary)
+        results = {"episode/return_mean": None, "episode/success_rate": None}
+        for summary in hparams(plain, results):  # type: ignore[no-untyped-call]
+            self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
 
     def log(self, metrics: dict[str, Any]) -> None:
         """Record one update; steps are counted in decisions."""
@@ -110,7 +111,7 @@ class Tracker:
         with explain_write_errors(self._path):
             for name, (counts, edges) in histograms.items():
                 middles = (edges[:-1] + edges[1:]) / 2
-                self._writer.add_histogram(name, np.repeat(middles, counts), step, bins=edges)  # type: ignore[arg-type]
+                self._writer.add_histogram(name, np.repeat(middles, counts), step, bins=edges)
             if worded:
                 self._writer.add_text("episode/text", acted.text(), step)
         if self._service is not None:
