@@ -1,12 +1,13 @@
 """What MkDocs does to the pages of docs/ on their way into the site; they are written to be read raw, too.
 
 README.md is the first page. A file of the repository that a page links to, such as `../src/twosome/minimal.py`, becomes
-a page below `repository/`, so that no link of the site leads out of it. `<!-- source: PATH -->` stands for a file's
-text. The table of settings gets what is written under each in `TrainConfig`, and the reference is made from docstrings.
-Formulas become MathML, which browsers draw without a script.
+a page below `repository/`, so that no link of the site leads out of it; notebooks become pages, too.
+`<!-- source: PATH -->` stands for a file's text. The tables of settings get what is written under each in
+`TrainConfig`, and the reference is made from docstrings. Formulas become MathML, which browsers draw without a script.
 """
 
 import html
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -30,7 +31,8 @@ def on_files(files: "Files", *, config: Any) -> "Files":
     """Add the pages that do not lie in docs/."""
     from mkdocs.structure.files import File
 
-    pages = {site_path(path): page_of(path) for path in linked([README, *DOCS.rglob("*.md")])}
+    others = [*linked([README, *DOCS.rglob("*.md")]), *DOCS.rglob("*.ipynb")]
+    pages = {site_path(path): page_of(path) for path in others}
     for name, text in {**pages, **reference()}.items():
         files.append(File.generated(config, name, content=text))
     return files
@@ -77,7 +79,7 @@ def site_path(path: Path) -> str:
     if path == README:
         return "index.md"
     if path.is_relative_to(DOCS):
-        return path.relative_to(DOCS).as_posix()
+        return path.relative_to(DOCS).as_posix().replace(".ipynb", ".md")
     name = path.relative_to(ROOT).as_posix()
     return f"repository/{name}" if path.suffix == ".md" else f"repository/{name}.md"
 
@@ -98,6 +100,10 @@ def page_of(path: Path) -> str:
     """A file of the repository as a page."""
     if path.suffix == ".md":
         return relinked(path.read_text("utf-8"), path)
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+        return "\n\n".join(text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in texts)
     return f"# {path.relative_to(ROOT).as_posix()}\n\n{fenced(path)}\n"
 
 
