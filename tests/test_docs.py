@@ -222,7 +222,7 @@ def test_the_readmes_first_example_prefers_what_a_person_would(capsys):
 
 @pytest.mark.slow
 def test_the_readmes_python_acts_as_a_cook_would(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     code = code.replace('env="TomatoSalad", seed=1', 'env="TomatoSalad", seed=1, total_steps=1280')
     answer = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300

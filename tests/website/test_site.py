@@ -44,7 +44,9 @@ def test_every_setting_has_a_word_on_when_to_touch_it_and_gets_its_default_and_w
     rows = re.findall(r"^\| `--([a-z-]+)` \| .+ \|$", page, re.MULTILINE)
     assert sorted(rows) == sorted(field.name.replace("_", "-") for field in dataclasses.fields(twosome.TrainConfig))
     wide = with_settings(page)
-    assert "| `--actor-lr` | 0.001; paper: 5e-07 | Learning rate of the adapters, " in wide
+    assert re.search(
+        r"\| `--actor-lr` \| 0\.001; .*paper: 5e-07 \| Learning rate of the adapters, .* \| the first", wide
+    )
     assert {line.count("|") for line in wide.splitlines() if line.startswith("|")} == {5}
 
 
