@@ -16,7 +16,7 @@ from twosome.envs.checked import MAX_SEED
 from twosome.envs.household import panel_hash
 from twosome.envs.named import NamedEnv
 from twosome.errors import ConfigError, TwosomeError, quote
-from twosome.evaluate.panel import EPISODES, SEED, Panel
+from twosome.evaluate.panel import ALL, EPISODES, SEED, Panel
 from twosome.evaluate.success import seeds_of
 from twosome.evaluate.unseen import PanelTask, unseen_tasks
 from twosome.setting_types import misfit, require_at_least
@@ -130,8 +130,8 @@ def _task(entry: Any, before: Sequence[PanelTask], where: str) -> PanelTask:
     name, kwargs = entry["name"], entry.get("env_kwargs", {})
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise ConfigError(f"{where} has name = {quote(name)}; expected at most {_LONGEST_NAME} printable characters.")
-    if name in (task.name for task in before):
-        raise ConfigError(f"{where} has name = {quote(name)}, as one before it has; expected a name of its own.")
+    if name in (ALL, *(task.name for task in before)):
+        raise ConfigError(f"{where} has name = {quote(name)}, as another row has; expected a name of its own.")
     if reason := why_not_json(kwargs):
         raise ConfigError(f"{where} has env_kwargs = {quote(kwargs)}; expected what JSON can say, but {reason}.")
     seeds = _seeds(entry["seeds"], where)
