@@ -48,6 +48,19 @@ def test_merged_model_and_adapters_act_as_the_run(exported):
     assert np.abs(policy.probabilities([DECISION])[0] - expected).max() < 1e-5
 
 
+@pytest.mark.parametrize("exported", ["learned"], indirect=True)
+def test_twosome_score_takes_what_was_exported_with_what_was_learned(exported, capsys):
+    _, given = exported
+    phrases = [phrase for phrase in DECISION.actions if phrase]
+    assert main(["score", DECISION.prompt, *phrases, "--model", str(given), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["temperature"] == pytest.approx(json.loads((given / "acting.json").read_text())["temperature"])
+    policy = [row["policy"]["learned"] for row in document["actions"]]
+    assert policy == pytest.approx([p for p in Agent.load(given).probabilities(DECISION) if p], abs=1e-6)
+    assert main(["score", "Now you", "go", "--model", str(given), "--dtype", "bfloat16"]) == 1
+    assert "saved agent" in capsys.readouterr().err
+
+
 @torch.no_grad()
 def test_plain_transformers_and_plain_peft_load_the_same_model(exported):
     _, given = exported

@@ -17,7 +17,7 @@ from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.evaluate.loading import ModelOptions
 from twosome.extras import require_extras
-from twosome.runs import RunDirectory
+from twosome.runs import RunDirectory, saved_folder
 from twosome.trust import RunConsent, read_settings
 
 
@@ -39,7 +39,8 @@ class Score:
     actions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="ACTION...")]
     """Phrases that may complete it."""
     model: str = "hearth"
-    """The embedded "hearth", a Hugging Face id, a folder with a model, or a run directory."""
+    """The embedded "hearth", a Hugging Face id, a folder with a model, a run directory, or what `Agent.save` or
+    `twosome export` wrote."""
     loading: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
     consent: Annotated[RunConsent, tyro.conf.arg(name="")] = field(default_factory=RunConsent)
     json: bool = False
@@ -65,18 +66,22 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _is_run(options: Score) -> bool:
-    """Whether the model is that of a run; refuses what is neither run nor model."""
-    if not (Path(options.model) / "checkpoints").is_dir():
+    """Whether the model is that of a run or a saved agent; refuses what is none of these and no model."""
+    path = Path(options.model)
+    saved = saved_folder(path)
+    if saved is None and not (path / "checkpoints").is_dir():
         require_extras(quantization=options.loading.quantization)
         models.locate(options.model)
         return False
     if flags := options.loading.left_to_a_run():
+        kind = "run" if saved is None else "saved agent"
         raise ConfigError(
-            f"{', '.join(flags)} cannot be given here: {options.model} is a run and keeps its own settings."
+            f"{', '.join(flags)} cannot be given here: {options.model} is a {kind} and keeps its own settings."
         )
-    run = RunDirectory.open(Path(options.model))
-    run.checkpoint()
-    read_settings(run, plays=False)
+    if saved is None:
+        run = RunDirectory.open(path)
+        run.checkpoint()
+        read_settings(run, plays=False)
     return True
 
 
@@ -85,11 +90,11 @@ def _document(options: Score, decision: Decision, *, is_run: bool) -> dict[str, 
 
     from twosome.policy.calibration import Calibration
     from twosome.policy.lm_policy import LanguageModelPolicy
-    from twosome.policy.loading import load_run
+    from twosome.policy.loading import load_policy
     from twosome.scoring import ActionScorer, Normalization
 
     if is_run:
-        actor, _, _ = load_run(Path(options.model))
+        actor, _, _ = load_policy(Path(options.model))
     else:
         actor = LanguageModelPolicy(ActionScorer.from_pretrained(options.model, **options.loading.given()))
     scorer = actor.scorer
