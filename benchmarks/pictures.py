@@ -197,14 +197,14 @@ def phrase_length() -> Figure:
     return figure
 
 
-def seeds(result: str, panels: Mapping[str, Mapping[str, tuple[str, str]]]) -> Figure:
+def seeds(results: Sequence[str], panels: Mapping[str, Mapping[str, tuple[str, str]]]) -> Figure:
     """Final return at the left and decisions to 90 % of the optimum at the right: seeds, their IQM and its interval.
 
     Args:
-        result: a file.
+        results: names of files.
         panels: for each title the name of each line, with its environment and method.
     """
-    numbers = Selection([result])
+    numbers = Selection(results)
     height = sum(0.24 * len(lines) + 1.0 for lines in panels.values())
     figure, axes = figure_of(2, height=height, rows=len(panels), width=4.5)
     for (title, lines), left, right in zip(panels.items(), axes[::2], axes[1::2], strict=True):
@@ -251,6 +251,12 @@ MISTAKES = (
     "half-precision",
     "all",
 )
+MODELS = {
+    "hearth, 0.15M": "small-learned",
+    "hearth, 0.4M": "middle-learned",
+    "hearth, 0.9M": "hearth-learned",
+    "Gemma 3, 268M": "learned",
+}
 WORDINGS = ("TomatoSalad", "NoOpening", "NoGoal", "NoArticles", "ClosedPrompt", "FixedWording", "AllFour")
 
 
@@ -263,9 +269,17 @@ PICTURES = {
     "growth": growth,
     "iteration-phases": iteration,
     "phrase-length": phrase_length,
-    "claim-methods": partial(seeds, "methods", _lines(WORLDS, METHODS)),
-    "claim-defects": partial(seeds, "defects", _lines(("TomatoSalad", "FoodPreparation", "Entertainment"), MISTAKES)),
-    "claim-prompts": partial(seeds, "prompts", {"TomatoSalad": {name: (name, "ppo") for name in WORDINGS}}),
+    "claim-methods": partial(seeds, ["methods"], _lines(WORLDS, METHODS)),
+    "claim-defects": partial(seeds, ["defects"], _lines(("TomatoSalad", "FoodPreparation", "Entertainment"), MISTAKES)),
+    "claim-prompts": partial(seeds, ["prompts"], {"TomatoSalad": {name: (name, "ppo") for name in WORDINGS}}),
+    "claim-which-model": partial(
+        seeds,
+        ["sizes-learned", "gemma"],
+        {
+            world: {label: (world, method) for label, method in MODELS.items()}
+            for world in ("TomatoSalad", "FoodPreparation")
+        },
+    ),
 }
 
 

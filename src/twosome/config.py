@@ -81,7 +81,7 @@ _PRETRAINED_BY_ENV: dict[str, dict[str, Any]] = {
     "TomatoSalad": {"total_steps": 16_384},
     "TomatoLettuceSalad": {"total_steps": 61_440, "entropy_coef_final": 0.001},
     "FoodPreparation": {"total_steps": 8_192},
-    "Entertainment": {"total_steps": 24_576, "entropy_coef_final": 0.001},
+    "Entertainment": {"total_steps": 40_960, "entropy_coef_final": 0.001},
 }
 
 # Tan et al., 2024, appendix: for LLaMA-7B. Its 32 minibatches of 4 decisions, accumulated over 8, are 4
