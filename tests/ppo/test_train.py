@@ -130,7 +130,7 @@ def test_during_critic_warm_up_only_the_value_head_learns(config):
     assert "policy_loss" in trainer.step()
 
 
-def test_rollouts_without_a_reward_leave_the_policy_as_it_is_until_too_many_came(config):
+def test_rollouts_without_a_reward_leave_the_policy_as_it_is_until_too_many_came(config, monkeypatch):
     def learned(rewarded: list[bool]) -> list[bool]:
         trainer = Trainer(replace(config, total_steps=320, reward_wait_steps=64))
         collect, pays = trainer.collector.collect, iter(rewarded)
@@ -139,7 +139,7 @@ def test_rollouts_without_a_reward_leave_the_policy_as_it_is_until_too_many_came
             rollout = collect(*given)
             return rollout if next(pays) else replace(rollout, rewards=np.zeros_like(rollout.rewards))
 
-        trainer.collector.collect = collected
+        monkeypatch.setattr(trainer.collector, "collect", collected)
         return ["policy_loss" in trainer.step() for _ in rewarded]
 
     assert learned([False, False, False, False, True]) == [False, False, True, True, True]
