@@ -73,7 +73,7 @@ def main() -> None:
     torch.set_num_threads(1)
     numbers = []
     for name in options.envs:
-        (optimum,) = {row.mean for row in load("learning").numbers if key(row) == ("return", name, "planner")}
+        (optimum,) = {row.mean or 0.0 for row in load("learning").numbers if key(row) == ("return", name, "planner")}
         for seed in range(1, options.seeds + 1):
             env = Vector(text.make(name))
             MaskablePPO("MlpPolicy", env, gamma=env.gamma, seed=seed).learn(BUDGET[name])

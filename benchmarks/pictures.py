@@ -8,7 +8,7 @@ can be told apart, their seeds are drawn as points.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -264,7 +264,7 @@ def _lines(worlds: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str,
     return {world: {method: (world, method) for method in methods} for world in worlds}
 
 
-PICTURES = {
+PICTURES: dict[str, Callable[[], Figure]] = {
     "scoring-speed": scoring,
     "growth": growth,
     "iteration-phases": iteration,
