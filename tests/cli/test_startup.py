@@ -50,7 +50,7 @@ def test_help_loads_neither_a_models_libraries_nor_gymnasium_and_numpy(arguments
     assert loaded == set()
 
 
-RUN_COMMANDS = ("eval", "generalize", "report", "retain", "show", "watch")
+RUN_COMMANDS = ("eval", "generalize", "report", "retain", "serve", "show", "watch")
 NEEDED = {
     "doctor": ["TomatoSalad"],
     "check-env": ["TomatoSalad"],

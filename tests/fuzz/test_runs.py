@@ -120,7 +120,7 @@ def test_an_agent_of_a_damaged_run_is_refused_or_acts(folder, data, name) -> Non
 @inputs(5, 80)
 def test_commands_about_a_damaged_run_answer_or_explain(folder, data, name, words, monkeypatch_module) -> None:
     monkeypatch_module.setattr(
-        "twosome.evaluate.evaluator.evaluate",
+        "twosome.evaluate.evaluator.evaluate_on",
         lambda *_, **__: (_ for _ in ()).throw(TwosomeError("stopped before play")),
     )
     with copied(folder) as copy:

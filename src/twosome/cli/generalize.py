@@ -15,6 +15,7 @@ from twosome.errors import ConfigError, RunError
 from twosome.evaluate.panel import ALL, SEED, Panel, rows
 from twosome.run_files import write_json
 from twosome.runs import RunDirectory
+from twosome.setting_types import require_at_least
 from twosome.trust import Consent, read_settings
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _suite(options: Generalize) -> "Suite":
     """The tasks that are meant; what can be refused before a model is loaded is refused."""
+    if options.episodes is not None:
+        require_at_least("episodes", options.episodes, 2)
     run = RunDirectory.open(options.run)
     config = read_settings(run)
     run.checkpoint(options.checkpoint)
