@@ -117,7 +117,8 @@ def _draw_method(axes: Axes, name: str, runs: Sequence[Run], color: str, style: 
     if len(places):
         keep = np.unique(np.linspace(0, len(places) - 1, _MOST_POINTS).round().astype(int))
         places, values = places[keep], values[:, keep]
-        axes.plot(places, iqm(values), color=color, linewidth=width, ls=style, label=_label(f"{shortened(name)} ({len(values)})"))
+        label = _label(f"{shortened(name)} ({len(values)})")
+        axes.plot(places, iqm(values), color=color, linewidth=width, ls=style, label=label)
     if len(places) and len(values) > 1:
         axes.fill_between(places, *iqm_interval([values], _RESAMPLES), color=color, alpha=0.12, linewidth=0)
 
