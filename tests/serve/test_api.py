@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import pytest
 
@@ -15,7 +16,7 @@ from twosome.decision import Decision
 from twosome.errors import ConfigError
 from twosome.serve.api import BusyError, openapi, policy_server
 from twosome.serve.batches import Batches
-from twosome.serve.web import BODY_BYTES, TOKEN, token_for
+from twosome.serve.web import BODY_BYTES, TOKEN, listen, token_for
 
 TEA = {
     "prompt": "You want to make tea. The kettle is empty. Now you",
@@ -186,3 +187,9 @@ def test_what_cannot_be_served_is_said_before_a_model_is_loaded(tmp_path, capsys
     for words in ("nothing", "70000", TOKEN):
         assert words in said
     assert "Loading" not in said
+
+
+def test_answers_do_not_wait_for_more_to_send():
+    """asyncio switches Nagle's algorithm off only where the socket says that it is TCP."""
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
