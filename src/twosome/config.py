@@ -129,6 +129,9 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
     return {**common, **by_env.get(environment, {})}
 
 
+_BEFORE: dict[str, Any] = {"reward_wait_steps": 0, "critic_features": "plain"}
+"""What runs did that are older than these settings, whatever their preset says of them now."""
+
 _FROM_PRESET: Any = None
 """Of a field that the preset fills in when it is not given; after construction it is never None."""
 _FROM_MODEL: Any = None
@@ -383,7 +386,7 @@ class TrainConfig:
 
     @classmethod
     def completed(cls, content: dict[str, Any]) -> dict[str, Any]:
-        """The settings in a config.json, those that are younger than the run at what is the default now.
+        """The settings in a config.json, those that are younger than the run at what it did without them.
 
         A baseline's, which has a kind, stay as they are.
 
@@ -407,7 +410,7 @@ class TrainConfig:
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise ConfigError(f"the settings name {quote(name)}, which this version does not know.{hint}")
         values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+            name: tuple(value) if isinstance(value, list) else value for name, value in {**_BEFORE, **content}.items()
         }
         if isinstance(output := content.get("output"), str):
             values["output"] = Path(output)
