@@ -15,7 +15,8 @@ import gymnasium
 import numpy as np
 import torch
 
-from benchmarks.pages.files import load, write
+from benchmarks.pages.files import write
+from benchmarks.pages.selection import Selection
 from twosome.envs import text
 from twosome.report.numbers import Number
 
@@ -57,11 +58,6 @@ class Vector(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation["vector"], float(reward), terminated, truncated, info
 
 
-def key(row: Number) -> tuple[str, str, str]:
-    """What a number is about."""
-    return row.what, row.world, row.method
-
-
 def main() -> None:
     """Train, print and write."""
     from sb3_contrib import MaskablePPO
@@ -73,11 +69,12 @@ def main() -> None:
     torch.set_num_threads(1)
     numbers = []
     for name in options.envs:
-        (optimum,) = {row.mean or 0.0 for row in load("learning").numbers if key(row) == ("return", name, "planner")}
+        (planner,) = Selection(["learning"]).find(what="return", world=name, method="planner")
+        assert planner.mean is not None
         for seed in range(1, options.seeds + 1):
             env = Vector(text.make(name))
             MaskablePPO("MlpPolicy", env, gamma=env.gamma, seed=seed).learn(BUDGET[name])
-            reached = np.flatnonzero(np.array(env.curve) >= 0.9 * optimum)
+            reached = np.flatnonzero(np.array(env.curve) >= 0.9 * planner.mean)
             first = int(reached[0]) + 1 if len(reached) else None
             print(name, seed, env.curve[-1], np.mean(env.successes), first, flush=True)
             for what, value in (("return", env.curve[-1]), ("success", np.mean(env.successes))):
