@@ -118,10 +118,10 @@ def test_a_folder_may_be_given_as_text():
 
 def test_a_run_older_than_a_setting_of_its_preset_goes_on_as_it_began():
     content = TrainConfig(model="./some-model").to_json()
-    del content["critic_features"], content["reward_wait_steps"]
+    del content["critic_features"], content["reward_wait_steps"], content["self_imitation_steps"]
     older = TrainConfig.from_json(content)
     assert older.preset == "pretrained"
-    assert (older.critic_features, older.reward_wait_steps) == ("plain", 0)
+    assert (older.critic_features, older.reward_wait_steps, older.self_imitation_steps) == ("plain", 0, 0)
 
 
 def test_a_run_from_before_is_read_if_it_was_made_without_the_published_codes_mistakes():

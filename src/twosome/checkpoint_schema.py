@@ -12,6 +12,7 @@ from typing import Any
 
 from twosome import models
 from twosome.config import TrainConfig
+from twosome.decision import text_faults
 from twosome.errors import CheckpointError, RunError, quote
 from twosome.run_files import read_json
 from twosome.runs import STATE, RunDirectory
@@ -126,6 +127,7 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
             "counters": _list_of(num, lambda v: _mismatch(v, _COUNTER, "") == "", "running episodes"),
         },
         **({"reward_scale": _reward_scale(num)} if config.normalize_rewards else {}),
+        **({"own_episodes": _own_episodes(num)} if config.self_imitation_steps else {}),
         **{name: replace(kind, optional=True) for name, kind in _PROVENANCE.items()},
     }
 
@@ -133,6 +135,36 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
 def _reward_scale(num_envs: int) -> dict[str, _Value]:
     largest = _Value("a finite number from 0", lambda v: _is_finite(v) and v >= 0)
     return {"largest": largest, "sums": _list_of(num_envs, _is_finite, "finite numbers")}
+
+
+def _own_episodes(num_envs: int) -> dict[str, Any]:
+    running = _Value(
+        f"a list of {num_envs} lists of decisions, or an empty one",
+        lambda v: isinstance(v, list) and len(v) in (0, num_envs) and all(map(_is_path, v)),
+    )
+    kept = _Value("a list of lists of decisions", lambda v: isinstance(v, list) and all(map(_is_path, v)))
+    return {"decisions": [_Value("a prompt and its actions", _is_decision)], "running": running, "kept": kept}
+
+
+def _is_path(value: Any) -> bool:
+    """Whether this is what `OwnEpisodes.state` writes of an episode; numbers of decisions are looked at elsewhere."""
+    return isinstance(value, list) and all(
+        isinstance(deed, list)
+        and len(deed) == 4
+        and all(_COUNT.test(deed[k]) for k in (0, 1, 3))
+        and _is_finite(deed[2])
+        for deed in value
+    )
+
+
+def _is_decision(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[1], list)
+        and not text_faults(value[0], tuple(value[1]))
+        and any(value[1])
+    )
 
 
 def _is_counts(value: Any) -> bool:
@@ -169,6 +201,16 @@ def _mismatch(value: Any, expected: Any, place: str) -> str:
     return next((found for part in parts if (found := _mismatch(*part))), "")
 
 
+def _pointless(own: Mapping[str, Any] | None) -> str:
+    """The first deed of an own episode that names a decision or an action which is not there; empty without any."""
+    decisions = own["decisions"] if own is not None else []
+    for path in [] if own is None else [*own["running"], *own["kept"]]:
+        for number, action, *_ in path:
+            if number >= len(decisions) or action >= len(decisions[number][1]) or not decisions[number][1][action]:
+                return f"own_episodes has the action {action} of the decision {number}, which is not there"
+    return ""
+
+
 def _contradiction(state: Mapping[str, Any], name: str, config: TrainConfig) -> str:
     """Entries that are well by themselves and cannot be true together, in words; empty without any."""
     if RunDirectory.checkpoint_name(state["update"] * config.batch_size) != name:
@@ -177,6 +219,8 @@ def _contradiction(state: Mapping[str, Any], name: str, config: TrainConfig) -> 
         return "only one of best_return and best_checkpoint is null"
     if len(state["recent"]) != min(state["num_episodes"], WINDOW):
         return f"recent has {len(state['recent'])} episodes of {state['num_episodes']}; expected the last {WINDOW}"
+    if problem := _pointless(state.get("own_episodes")):
+        return problem
     if 0 < len(present := state.keys() & _PROVENANCE.keys()) < len(_PROVENANCE):
         return f"there is {', '.join(sorted(present))} without the others of {', '.join(_PROVENANCE)}"
     return ""

@@ -51,6 +51,7 @@ _DEFAULT: dict[str, Any] = {
     "advantage_std_floor": 0.1,
     "critic_warmup_steps": 0,
     "reward_wait_steps": 0,
+    "self_imitation_steps": 0,
     "critic_features": "plain",
 }
 
@@ -73,6 +74,7 @@ _PRETRAINED: dict[str, Any] = {
     "actor_lr": 3e-4,
     "policy_minibatches": 1,
     "reward_wait_steps": 4_096,
+    "self_imitation_steps": 2,
     "critic_features": "centered",
     "value_minibatches": 16,
 }
@@ -129,7 +131,7 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
     return {**common, **by_env.get(environment, {})}
 
 
-_BEFORE: dict[str, Any] = {"reward_wait_steps": 0, "critic_features": "plain"}
+_BEFORE: dict[str, Any] = {"reward_wait_steps": 0, "critic_features": "plain", "self_imitation_steps": 0}
 """What runs did that are older than these settings, whatever their preset says of them now."""
 
 _FROM_PRESET: Any = None
@@ -228,6 +230,9 @@ class TrainConfig:
     reward_wait_steps: Decisions = _FROM_PRESET
     """Leave the policy as it is after a rollout without any reward, until so many decisions have passed without one:
     what moves it there is the critic's noise and the entropy bonus, away from what the model knows. 0: never."""
+    self_imitation_steps: Annotated[int, Range(0, 10_000)] = _FROM_PRESET
+    """Steps in each update towards what the latest rewarded episodes did and the critic did not expect (Oh et al.,
+    2018), until half of the episodes are rewarded: for rewards that are rare. 0: none."""
     warm_start_episodes: Annotated[int, Range(0, 10**7)] = 0
     """Episodes of the environment's planner to imitate before the first update; with --total-steps 0 that is all."""
 
@@ -284,7 +289,10 @@ class TrainConfig:
         }.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        for name, value in preset(self.env, self.preset).items():
+        given = preset(self.env, self.preset)
+        if not has_critic(self.algorithm):
+            given["self_imitation_steps"] = 0  # it is the critic that says what went well
+        for name, value in given.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         self._require("env", len(self.env.encode()) <= _LONGEST_ENV, f"a name of at most {_LONGEST_ENV} bytes")
@@ -326,6 +334,8 @@ class TrainConfig:
         self._require("critic_warmup_steps", ok, "less than --total-steps, or no policy is learned")
         ok = self.critic_warmup_steps == 0 or has_critic(self.algorithm)
         self._require("critic_warmup_steps", ok, f"0, since --algorithm {self.algorithm} has no critic")
+        ok = self.self_imitation_steps == 0 or has_critic(self.algorithm)
+        self._require("self_imitation_steps", ok, f"0, since --algorithm {self.algorithm} has no critic")
 
     def _check_weights(self) -> None:
         """Settings that need the model's own weights, or weights that stay."""

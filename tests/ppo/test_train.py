@@ -211,7 +211,7 @@ def test_an_environment_that_cannot_restore_its_state_is_named_when_a_run_is_res
     "setting",
     [
         {"critic_warmup_steps": 64},
-        {"critic_features": "centered", "reward_wait_steps": 64},
+        {"critic_features": "centered", "reward_wait_steps": 64, "self_imitation_steps": 1},
         {"normalization": "pmi"},
         {"normalization": "learned"},
         {"algorithm": "poad"},

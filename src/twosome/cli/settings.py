@@ -38,6 +38,7 @@ GROUPS = {
         "warm_start_episodes",
         "critic_warmup_steps",
         "reward_wait_steps",
+        "self_imitation_steps",
     ),
     "PPO": (
         "actor_lr",

@@ -23,6 +23,7 @@ from twosome.ppo.build import Parts
 from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, save_critic, save_optimizers
 from twosome.ppo.interrupt import BrokenOff
 from twosome.ppo.reward_scale import RewardScale
+from twosome.ppo.self_imitation import OwnEpisodes
 from twosome.rollout import Episode, Rollout, episode_means, merge_states
 from twosome.run_files import write_json
 from twosome.runs import STATE, RunDirectory
@@ -52,10 +53,13 @@ class RunState:
     metrics_bytes: int = 0  # length of metrics.jsonl
     model_files: dict[str, str] | None = None  # hashes of the model's files, once they are known
     reward_scale: RewardScale = field(default_factory=RewardScale)  # what rewards are divided by, if they are
+    own_episodes: OwnEpisodes = field(default_factory=OwnEpisodes)  # those that may be imitated, if any are
 
-    def note_rewards(self, rollout: Rollout) -> None:
-        """Count for how long nothing has been rewarded."""
+    def note(self, rollout: Rollout, config: TrainConfig) -> None:
+        """Count for how long nothing has been rewarded, and keep what was."""
         self.unrewarded = 0 if rollout.rewards.any() else self.unrewarded + rollout.actions.size
+        if config.self_imitation_steps:
+            self.own_episodes.take_in(rollout)
 
     def count(self, rollout: Rollout) -> dict[str, Any]:
         """Count an update with its rollout, and say how far the run is, as metrics do."""
@@ -212,6 +216,7 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs:
             "settings": config.to_json(),
             "model_files": state.model_files,
             **({"reward_scale": asdict(state.reward_scale)} if config.normalize_rewards else {}),
+            **({"own_episodes": state.own_episodes.state()} if config.self_imitation_steps else {}),
         },
     )
 
@@ -231,6 +236,7 @@ def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
         restored = _restore_envs(folder, envs, parts, (parts.config.seed, state.update + 1, *lost))
         if not restored:
             state.reward_scale.sums = []
+            state.own_episodes.running = []
     except BaseException:
         parts.collector.close()
         raise
@@ -268,6 +274,8 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     parts.rng.bit_generator.state = saved["rng"]
     if config.normalize_rewards:
         state.reward_scale = RewardScale(**saved["reward_scale"])
+    if config.self_imitation_steps:
+        state.own_episodes.restore(saved["own_episodes"])
     envs: dict[str, Any] = saved["worlds"]
     return envs
 

@@ -25,12 +25,13 @@ from twosome.config import TrainConfig
 from twosome.distributed import OneProcess, Ranks, process_group
 from twosome.errors import DivergedError
 from twosome.ppo import build, state
-from twosome.ppo.credit.algorithm import Credit, no_values, require_credit
+from twosome.ppo.credit.algorithm import Credit, loss_of_credit, no_values, require_credit
 from twosome.ppo.gradient import PolicyGradient
 from twosome.ppo.interrupt import Interrupted, interruptible
 from twosome.ppo.loss import value_loss
 from twosome.ppo.microbatch import IntArray
 from twosome.ppo.record import Callbacks, Clock, Metrics, Record
+from twosome.ppo.self_imitation import Imitation
 from twosome.rollout import Rollout, merge, variety
 from twosome.runs import RunDirectory
 from twosome.trust import Consent, granted, is_finished, read_settings
@@ -190,7 +191,7 @@ class Trainer:
         self._anneal()
         with clock("rollout_s"):
             rollout = self.rollout = merge(self.ranks.gather(self._collect))
-            self.state.note_rewards(rollout)
+            self.state.note(rollout, self.config)
         with clock("estimate_s"):
             if self.config.critic_features == "centered" and self.state.update == 0:
                 self.critic.center([decision.prompt for row in rollout.decisions for decision in row])
@@ -203,6 +204,8 @@ class Trainer:
         with clock("policy_s"):
             if not self._waits():
                 losses |= self.improve_policy(rollout, credit)
+            if not self._critic_first:
+                losses |= self.imitate_itself()
         # Also where the model has not changed: what is remembered was computed in the company of other decisions, so
         # its last bits depend on history that a resumed run does not have.
         self.actor.clear_cache()
@@ -219,8 +222,11 @@ class Trainer:
 
     def _waits(self) -> bool:
         """Whether the policy stays as it is: the critic comes first, or there is nothing to learn from."""
-        critic_first = self.state.update * self.config.batch_size < self.config.critic_warmup_steps
-        return critic_first or 0 < self.state.unrewarded <= self.config.reward_wait_steps
+        return self._critic_first or 0 < self.state.unrewarded <= self.config.reward_wait_steps
+
+    @property
+    def _critic_first(self) -> bool:
+        return self.state.update * self.config.batch_size < self.config.critic_warmup_steps
 
     def _collect(self) -> Rollout:
         """This rank's environments' part of the rollout."""
@@ -261,11 +267,13 @@ class Trainer:
 
     def improve_policy(self, rollout: Rollout, credit: Credit) -> dict[str, float]:
         """Clipped policy-gradient steps, until the policy has moved far enough."""
-        gradient = PolicyGradient(self.parts, self.ranks, rollout, credit, self._entropy_coef)
+        decisions = [decision for row in rollout.decisions for decision in row]
+        loss = loss_of_credit(self.algorithm, credit, self.scorer.device, self._entropy_coef)
+        gradient = PolicyGradient(self.parts, self.ranks, decisions, loss)
         seen: list[dict[str, float]] = []
         steps = 0
         for index in self._minibatches(self.config.policy_minibatches):
-            means = gradient.add(index)
+            means = gradient.add(index, self.config.gradient_accumulation)
             self._check_finite("policy loss", torch.tensor(means["policy_loss"]))
             seen.append(means)
             if 0 < self.config.target_kl < means["approx_kl"]:
@@ -275,6 +283,24 @@ class Trainer:
             steps += 1
         means = {name: float(np.mean([means[name] for means in seen])) for name in seen[0]}
         return {**means, "policy_steps": steps}
+
+    def imitate_itself(self) -> dict[str, float]:
+        """Steps towards what earned rewards, as long as these are rare."""
+        own = self.state.own_episodes
+        if self.config.self_imitation_steps == 0 or not own.worth_imitating(self.state.recent):
+            return {}
+        divisor = self.state.reward_scale.divisor if self.config.normalize_rewards else 1.0
+        found = Imitation(own.kept, self.collector.gamma, divisor, lambda states: self.critic.values(states).cpu())
+        gradient = PolicyGradient(self.parts, self.ranks, found.decisions, found.loss, learns=("actor",))
+        seen = []
+        for _ in range(self.config.self_imitation_steps):
+            index = found.draw(self.rng)
+            if not len(index):
+                return {}
+            seen.append(gradient.add(index)["policy_loss"])
+            self._check_finite("loss of self-imitation", torch.tensor(seen[-1]))
+            gradient.step(self._check_finite)
+        return {"self_imitation_loss": float(np.mean(seen))}
 
     # -- schedules -------------------------------------------------------------------------------------
 

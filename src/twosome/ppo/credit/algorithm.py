@@ -4,14 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.policy.critic import State
-from twosome.ppo.credit.choices import Choices
+from twosome.ppo.credit.choices import Choices, choice_log_probs
 from twosome.ppo.loss import PolicyLoss, path_policy_loss
 from twosome.rollout import Rollout
 from twosome.scoring import ActionScorer
@@ -66,6 +67,20 @@ class Algorithm(ABC):
         """The loss of a minibatch of the policy, by default PPO's clipped surrogate; see `path_policy_loss`."""
         rest = (new_logp, old_logp, advantages)
         return path_policy_loss(log_policy, *rest, clip=self.config.clip, entropy_coef=entropy_coef)
+
+
+def loss_of_credit(
+    algorithm: Algorithm, credit: Credit, device: torch.device, entropy_coef: float
+) -> Callable[[Float[Tensor, "B A"], Int[np.ndarray, " B"]], PolicyLoss]:
+    """The algorithm's loss of some of a rollout's decisions, from log pi(action | prompt) and their positions."""
+    remaining, old_logp = credit.choices.remaining.to(device), credit.choices.old_logp.to(device)
+    advantages = credit.choices.padded(credit.advantages).to(device)
+
+    def loss(log_policy: Float[Tensor, "B A"], index: Int[np.ndarray, " B"]) -> PolicyLoss:
+        given = (log_policy, choice_log_probs(log_policy, remaining[index]), old_logp[index], advantages[index])
+        return algorithm.loss(*given, entropy_coef=entropy_coef)
+
+    return loss
 
 
 def rollout_tensors(rollout: Rollout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
