@@ -56,6 +56,12 @@ def test_what_a_frozen_copy_reads_counts_as_what_the_model_itself_reads_with_its
 
 
 @pytest.mark.usefixtures("hurried")
+def test_what_self_imitation_adds_is_told_apart():
+    assert dry_run(SMALL).self_imitation_s == 0
+    assert dry_run(replace(SMALL, self_imitation_steps=2)).self_imitation_s > 0
+
+
+@pytest.mark.usefixtures("hurried")
 def test_without_a_critic_the_value_head_is_not_trained():
     config = replace(SMALL, algorithm="grpo")
     plan, trainer = dry_run(config), Trainer(config)

@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from tests.environments import counting_run
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import CheckpointError, ConfigError
+from twosome.policy.critic import State
 from twosome.policy.tuning import trainable
 from twosome.ppo import self_imitation
 from twosome.ppo.self_imitation import EPISODES, Deed, Imitation, OwnEpisodes, returns_of
 from twosome.ppo.train import Trainer, train
 from twosome.rollout import Episode, Rollout
 from twosome.runs import STATE, RunDirectory
+
+
+def valued(**values: float) -> Callable[[Sequence[State]], torch.Tensor]:
+    """A critic that knows the prompts by what they begin with."""
+    return lambda states: torch.tensor([values[str(state)[0]] for state in states])
 
 
 def deed(name: str, reward: float = 0.0, duration: int = 1, action: int = 0) -> Deed:
@@ -83,19 +90,18 @@ def test_returns_are_discounted_by_primitive_steps():
 
 def test_what_went_better_than_expected_weighs_as_much_as_it_was_better():
     paths = [[deed("a"), deed("b", 4.0)], [deed("c", 1.0)]]
-    expected = {"a you": 1.0, "b you": 2.0, "c you": 3.0}
-    found = Imitation(paths, 0.5, 1.0, lambda states: torch.tensor([expected[state] for state in states]))
+    found = Imitation(paths, 0.5, 1.0, valued(a=1.0, b=2.0, c=3.0))
     assert found.weights.tolist() == [0.25, 0.5, 0.0]
     drawn = np.bincount(np.concatenate([found.draw(np.random.default_rng(seed)) for seed in range(50)]), minlength=3)
     assert drawn[2] == 0
     assert drawn[1] / drawn[0] == pytest.approx(2, rel=0.15)
-    in_other_units = Imitation(paths, 0.5, 4.0, lambda states: torch.tensor([expected[s] / 4 for s in states]))
+    in_other_units = Imitation(paths, 0.5, 4.0, valued(a=0.25, b=0.5, c=0.75))
     assert in_other_units.weights.tolist() == found.weights.tolist()
 
 
 def test_the_loss_of_what_is_drawn_is_on_average_that_of_all_by_weight():
     paths = [[deed("a"), deed("b", 4.0, action=1)], [deed("c", 1.0)]]
-    found = Imitation(paths, 0.5, 1.0, lambda states: torch.tensor([1.0, 2.0, 0.0]))
+    found = Imitation(paths, 0.5, 1.0, valued(a=1.0, b=2.0, c=0.0))
     log_policy = torch.log(torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.5, 0.5]]))
     plain = -(log_policy[[0, 1, 2], [0, 1, 0]] * torch.tensor(found.weights)).mean().item()
     rng = np.random.default_rng(0)
@@ -105,7 +111,7 @@ def test_the_loss_of_what_is_drawn_is_on_average_that_of_all_by_weight():
 
 
 def test_where_all_went_as_expected_nothing_is_drawn():
-    found = Imitation([[deed("a", 1.0)]], 0.5, 1.0, lambda states: torch.tensor([2.0]))
+    found = Imitation([[deed("a", 1.0)]], 0.5, 1.0, valued(a=2.0))
     assert len(found.draw(np.random.default_rng(0))) == 0
 
 

@@ -38,6 +38,11 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
         f"{plan.micro_batches} micro-batches of at most {plan.max_tokens_per_forward:,}.\n"
         f"Measured here: {plan.update_s:.2f} s for an update, so {_duration(plan.run_s)} for {plan.updates:,}"
         + (f", {_duration(plan.warm_start_s)} of them for the warm start." if plan.warm_start_s else ".")
+        + (
+            f"\nSelf-imitation, as long as rewards are rare: {plan.self_imitation_s:.2f} s more in an update."
+            if plan.self_imitation_s
+            else ""
+        )
     )
 
 

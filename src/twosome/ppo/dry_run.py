@@ -30,6 +30,7 @@ from twosome.policy.tuning import trainable
 from twosome.ppo.cloning import BATCH, PASSES, Demonstrations, clone, demonstrate
 from twosome.ppo.microbatch import IntArray, micro_batches
 from twosome.ppo.train import Trainer
+from twosome.rollout import Rollout
 
 _TIMED_UPDATES = 3
 _SHOWN_EPISODES = 16
@@ -68,13 +69,14 @@ class Plan:
     rollout_tokens: int  # that one rollout puts through the model, for the policy and for the critic's features
     policy_tokens: int  # that one update's passes over the minibatches put through it, with gradients
     micro_batches: int  # backward passes of one pass over a rollout
-    update_s: float  # seconds of one update
+    update_s: float  # seconds of one update, while nothing is imitated
+    self_imitation_s: float  # seconds that self-imitation adds to an update, for as long as it lasts
     updates: int  # of the whole run
     warm_start_s: float  # seconds of imitation before the first
 
     @property
     def run_s(self) -> float:
-        """Seconds of the whole run, without loading the model and writing checkpoints."""
+        """Seconds of the whole run, without self-imitation, loading the model and writing checkpoints."""
         return self.warm_start_s + self.update_s * self.updates
 
     def to_json(self) -> dict[str, Any]:
@@ -138,6 +140,7 @@ def _planned(trainer: Trainer, config: TrainConfig) -> Plan:
         micro_batches=len(calls),
         # The first update warms up; a median, for a busy machine.
         update_s=statistics.median(seconds[1:]),
+        self_imitation_s=_self_imitation_s(trainer, rollout),
         updates=config.num_updates,
         warm_start_s=_warm_start_s(trainer, shown),
     )
@@ -184,6 +187,19 @@ def _warm_start_s(trainer: Trainer, shown: _TimedDemonstrations | None) -> float
     step_s = (time.perf_counter() - began) / PASSES
     steps = PASSES * math.ceil(len(shown.found.actions) * shown.scale / BATCH)
     return shown.seconds * shown.scale + step_s * steps
+
+
+def _self_imitation_s(trainer: Trainer, rollout: Rollout) -> float:
+    """Seconds of the steps towards a rollout's decisions, as if all of them had been rewarded."""
+    if not trainer.config.self_imitation_steps:
+        return 0.0
+    ends = np.zeros_like(rollout.truncated)
+    ends[-1] = True
+    trainer.state.own_episodes.take_in(replace(rollout, rewards=np.ones_like(rollout.rewards), truncated=ends))
+    trainer.state.recent.clear()
+    began = time.perf_counter()
+    trainer.imitate_itself()
+    return time.perf_counter() - began
 
 
 def _memory(trainer: Trainer, calls: list[list[Forward]], reading: list[Forward]) -> Memory:
