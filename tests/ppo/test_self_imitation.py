@@ -71,16 +71,30 @@ def test_an_episode_that_was_lost_is_not_kept_nor_taken_for_the_beginning_of_the
     assert names(own) == ["q", "c", "r"]
 
 
-def test_the_latest_episodes_are_kept_and_of_a_long_one_its_end():
+def test_the_latest_episodes_are_kept_and_of_a_long_one_its_end(monkeypatch):
+    size = deed("a").size
+    monkeypatch.setattr(self_imitation, "TEXT", 30 * EPISODES * size)
     own = OwnEpisodes()
     for name in "abcdefghijklmnopqrst":
         own.take_in(rollout([[(name, 1, True)]]))
     assert "".join(names(own)) == "abcdefghijklmnopqrst"[-EPISODES:]
-    for _ in range(self_imitation.LONGEST):
-        own.take_in(rollout([[("x", 0, False)]]))
+    for _ in range(2):
+        own.take_in(rollout([[("x", 0, False)] for _ in range(20)]))
     own.take_in(rollout([[("y", 1, True)]]))
-    assert len(own.kept[-1]) == self_imitation.LONGEST
+    assert len(own.kept[-1]) == 30
     assert own.kept[-1][-1].decision.prompt == "y you"
+
+
+def test_of_episodes_under_way_no_more_is_kept_than_a_checkpoint_can_tell(monkeypatch):
+    monkeypatch.setattr(self_imitation, "TEXT", 2 * 10 * deed("a").size + 1)
+    own = OwnEpisodes()
+    for _ in range(3):
+        own.take_in(rollout([[("a", 1, False), ("b", 0, False)] for _ in range(8)]))
+    assert [len(path) for path in own.running] == [10, 10]
+    # What is larger than its share leaves nothing, also of an episode that was rewarded.
+    monkeypatch.setattr(self_imitation, "TEXT", 0)
+    own.take_in(rollout([[("a", 1, True), ("b", 0, False)]]))
+    assert (own.running, list(own.kept)) == ([[], []], [])
 
 
 def test_returns_are_discounted_by_primitive_steps():

@@ -28,8 +28,11 @@ from twosome.rollout import Episode, Rollout
 
 EPISODES = 16
 """How many rewarded episodes are kept."""
-LONGEST = 1_000
-"""Decisions that are kept of an episode, its last ones."""
+TEXT = 2**21
+"""Characters that are kept of all of them, and as many of the episodes under way, in equal shares; of a longer one its
+last decisions. A checkpoint tells them all, and has to stay readable."""
+_DEED = 100
+"""Characters that count for a decision beside its text."""
 BATCH = 64
 """Decisions in a step."""
 ENOUGH = 0.5
@@ -45,19 +48,23 @@ class Deed:
     reward: float
     duration: int
 
+    @property
+    def size(self) -> int:
+        """Characters that it takes, nearly."""
+        return _DEED + len(self.decision.prompt) + sum(map(len, self.decision.actions))
+
 
 @dataclass
 class OwnEpisodes:
     """The latest episodes that were rewarded, and the episodes under way."""
 
-    running: list[deque[Deed]] = field(default_factory=list)  # one for each environment; empty before the first rollout
+    running: list[list[Deed]] = field(default_factory=list)  # one for each environment; empty before the first rollout
     kept: deque[list[Deed]] = field(default_factory=lambda: deque(maxlen=EPISODES))
 
     def take_in(self, rollout: Rollout) -> None:
         """Follow the episodes of a rollout of all environments; rollouts come in order."""
         T, E = rollout.actions.shape
-        if not self.running:
-            self.forget_running(E)
+        self.running = self.running or [[] for _ in range(E)]
         lost = set(rollout.cut)
         for i in range(E):
             if (-1, i) in lost:
@@ -67,9 +74,11 @@ class OwnEpisodes:
                 done = (rollout.actions[t, i], rollout.rewards[t, i], rollout.durations[t, i])
                 path.append(Deed(rollout.decisions[t][i], *(value.item() for value in done)))
                 if rollout.terminated[t, i] or rollout.truncated[t, i]:
-                    if (t, i) not in lost and any(deed.reward > 0 for deed in path):
-                        self.kept.append(list(path))
+                    end = last_of(path, TEXT // EPISODES)
+                    if (t, i) not in lost and any(deed.reward > 0 for deed in end):
+                        self.kept.append(end)
                     path.clear()
+        self.running = [last_of(path, TEXT // E) for path in self.running]
 
     def worth_imitating(self, latest: Collection[Episode]) -> bool:
         """Whether there is something to imitate, and rewards are still rare.
@@ -79,10 +88,6 @@ class OwnEpisodes:
         """
         rewarded = sum(episode.success or episode.discounted_return > 0 for episode in latest)
         return bool(self.kept) and rewarded < ENOUGH * max(1, len(latest))
-
-    def forget_running(self, num_envs: int) -> None:
-        """Begin anew with the episodes under way."""
-        self.running = [deque(maxlen=LONGEST) for _ in range(num_envs)]
 
     def state(self) -> dict[str, Any]:
         """All of it as plain JSON, each decision written once."""
@@ -104,7 +109,7 @@ class OwnEpisodes:
         def read(path: list[list[Any]]) -> list[Deed]:
             return [Deed(decisions[number], *rest) for number, *rest in path]
 
-        self.running = [deque(read(path), maxlen=LONGEST) for path in state["running"]]
+        self.running = list(map(read, state["running"]))
         self.kept = deque(map(read, state["kept"]), maxlen=EPISODES)
 
 
@@ -150,6 +155,14 @@ class Imitation:
         likelihood = log_policy.gather(1, actions[:, None]).mean()
         nothing = torch.zeros(())
         return PolicyLoss(-likelihood * float(self.weights.mean()), nothing, nothing, nothing)
+
+
+def last_of(path: list[Deed], characters: int) -> list[Deed]:
+    """The last decisions of an episode, as many as take no more than so many characters."""
+    start = len(path)
+    while start > 0 and (characters := characters - path[start - 1].size) >= 0:
+        start -= 1
+    return path[start:]
 
 
 def returns_of(path: Sequence[Deed], gamma: float) -> Float[np.ndarray, " T"]:
