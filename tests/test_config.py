@@ -159,6 +159,7 @@ def test_updates_are_the_whole_rollouts_that_the_budget_pays_for():
         ("normalization='wrod'", "none, token, word"),
         ("algorithm='pop'", "Did you mean 'ppo'"),
         ("lora_targets='q_proj'", "('q_proj',)"),
+        ("more_envs='Cheese'", "('Cheese',)"),
     ],
 )
 def test_a_misspelt_choice_is_refused_without_any_type_checker(setting, allowed):

@@ -101,14 +101,15 @@ _COUNTER = {"discounted_return": _FINITE, "discount": _FINITE, "length": _COUNT,
 
 def _entries(config: TrainConfig) -> dict[str, Any]:
     """What state.json holds, entry by entry: a `_Value`, an object of such, or a list of one kind."""
-    num = config.num_envs
+    num, several = config.num_envs, len(config.envs)
+    episode = _EPISODE if several == 1 else {**_EPISODE, "world": _whole(several)}
     return {
         "update": _whole(config.num_updates + 1),
         "env_steps": _COUNT,
         "num_episodes": _COUNT,
         "episodes_lost": replace(_COUNT, optional=True),
         "unrewarded": replace(_COUNT, optional=True),
-        "recent": [_EPISODE],
+        "recent": [episode],
         "best_return": _or_null(_FINITE),
         "best_checkpoint": _or_null(_text(r"step-\d{10}", "the name of a checkpoint")),
         "metrics_bytes": _COUNT,
@@ -126,10 +127,22 @@ def _entries(config: TrainConfig) -> dict[str, Any]:
             ),
             "counters": _list_of(num, lambda v: _mismatch(v, _COUNTER, "") == "", "running episodes"),
         },
-        **({"reward_scale": _reward_scale(num)} if config.normalize_rewards else {}),
-        **({"own_episodes": _own_episodes(num)} if config.self_imitation_steps else {}),
+        **({"reward_scale": _for_each(_reward_scale(num // several), several)} if config.normalize_rewards else {}),
+        **({"episodes_by_world": _counts_of(several), "best_success": _FINITE} if several > 1 else {}),
+        **({"own_episodes": _for_each(_own_episodes(num // several), several)} if config.self_imitation_steps else {}),
         **{name: replace(kind, optional=True) for name, kind in _PROVENANCE.items()},
     }
+
+
+def _counts_of(num: int) -> _Value:
+    return _list_of(num, _COUNT.test, "whole numbers")
+
+
+def _for_each(entries: dict[str, Any], num_worlds: int) -> Any:
+    """Of a single environment an object, of several a list of them."""
+    if num_worlds == 1:
+        return entries
+    return _list_of(num_worlds, lambda v: _mismatch(v, entries, "") == "", "objects with what is kept of environments")
 
 
 def _reward_scale(num_envs: int) -> dict[str, _Value]:
@@ -217,9 +230,15 @@ def _contradiction(state: Mapping[str, Any], name: str, config: TrainConfig) -> 
         return f"update is {state['update']}, which is not the one of {name}"
     if (state["best_return"] is None) != (state["best_checkpoint"] is None):
         return "only one of best_return and best_checkpoint is null"
-    if len(state["recent"]) != min(state["num_episodes"], WINDOW):
-        return f"recent has {len(state['recent'])} episodes of {state['num_episodes']}; expected the last {WINDOW}"
-    if problem := _pointless(state.get("own_episodes")):
+    counts = state.get("episodes_by_world", [state["num_episodes"]])
+    if sum(counts) != state["num_episodes"]:
+        return f"episodes_by_world adds up to {sum(counts)}, and num_episodes is {state['num_episodes']}"
+    for world, count in enumerate(counts):
+        recent = sum(episode.get("world", 0) == world for episode in state["recent"])
+        if recent != min(count, WINDOW):
+            return f"recent has {recent} episodes of {count}; expected the last {WINDOW}"
+    own = state.get("own_episodes")
+    if problem := next(filter(None, map(_pointless, own if isinstance(own, list) else [own])), ""):
         return problem
     if 0 < len(present := state.keys() & _PROVENANCE.keys()) < len(_PROVENANCE):
         return f"there is {', '.join(sorted(present))} without the others of {', '.join(_PROVENANCE)}"

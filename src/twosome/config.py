@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -113,8 +114,16 @@ _LONGEST_ENV = 150
 """The run's folder is named after it."""
 
 
-def preset(env: str, name: str = "default") -> dict[str, Any]:
+def preset(env: str, name: str = "default", more_envs: Sequence[str] = ()) -> dict[str, Any]:
     """The settings that a preset gives for an environment, by name of the field.
+
+    For several, the budget is the sum of their own, and `num_envs` is rounded up to a multiple of how many they are;
+    where their own settings differ otherwise, the one for environments in general stands.
+
+    Args:
+        env: the environment.
+        name: of the preset.
+        more_envs: further environments of the same run.
 
     Raises:
         ConfigError: there is no such preset.
@@ -127,8 +136,51 @@ def preset(env: str, name: str = "default") -> dict[str, Any]:
     if name not in presets:
         raise ConfigError(f"--preset: there is no preset {quote(name)}; there are {', '.join(presets)}.")
     common, by_env = presets[name]
-    environment = env.removeprefix("twosome/").rsplit("-v", 1)[0]
-    return {**common, **by_env.get(environment, {})}
+    own = [{**common, **by_env.get(world_name(each).rsplit("-v", 1)[0], {})} for each in (env, *more_envs)]
+    if not more_envs:
+        return own[0]
+    agreed = {
+        key: value if all(one[key] == own[0][key] for one in own) else common[key] for key, value in own[0].items()
+    }
+    side_by_side = -(-common["num_envs"] // len(own)) * len(own)
+    return {**agreed, "total_steps": sum(one["total_steps"] for one in own), "num_envs": side_by_side}
+
+
+def world_name(env: str) -> str:
+    """What metrics and pictures call an environment: its id, without the module that registers it.
+
+    >>> world_name("twosome/TomatoSalad-v0"), world_name("my_package:mine/Env-v0")
+    ('TomatoSalad-v0', 'mine/Env-v0')
+    """
+    return env.rpartition(":")[2].removeprefix("twosome/")
+
+
+def shown_envs(told: Mapping[str, Any]) -> str:
+    """The environments of a run for headings, as `TrainConfig.told_envs` tells them.
+
+    >>> shown_envs({"env": "twosome/TomatoSalad-v0", "more_envs": ["mine/Env-v0"]})
+    'TomatoSalad-v0 + mine/Env-v0'
+    """
+    return " + ".join(env.removeprefix("twosome/") for env in (told["env"], *told.get("more_envs", ())))
+
+
+def worlds_in(metrics: Mapping[str, Any]) -> list[str]:
+    """The environments of which a row of metrics has numbers of their own; none of a run with a single one.
+
+    >>> worlds_in({"return_mean": 0.5, "A-v0/return_mean": 0.4, "my/B-v0/return_mean": 0.6})
+    ['A-v0', 'my/B-v0']
+    """
+    return [name.removesuffix("/return_mean") for name in metrics if name.endswith("/return_mean")]
+
+
+def of_world(metrics: Mapping[str, Any], world: str) -> dict[str, Any]:
+    """A row of metrics with the numbers of one environment in place of those of all.
+
+    >>> of_world({"decisions": 256, "return_mean": 0.5, "A-v0/return_mean": 0.4, "B-v0/return_mean": 0.6}, "A-v0")
+    {'decisions': 256, 'return_mean': 0.4}
+    """
+    common = {name: value for name, value in metrics.items() if "/" not in name}
+    return common | {n.removeprefix(f"{world}/"): v for n, v in metrics.items() if n.startswith(f"{world}/")}
 
 
 _BEFORE: dict[str, Any] = {"reward_wait_steps": 0, "critic_features": "plain", "self_imitation_steps": 0}
@@ -148,9 +200,12 @@ class TrainConfig:
     """
 
     env: str = "TomatoSalad"
-    """Environment to act in: a name that `twosome envs` lists, or any Gymnasium id that keeps its contract."""
+    """Environment to act in: a name that `twosome envs` lists, or any Gymnasium id that keeps its contract. On the
+    command line it may be given several times: one policy is trained in all of them at once."""
+    more_envs: tuple[str, ...] = ()
+    """Further environments of the same run; --env given again says the same."""
     env_kwargs: JsonObject = field(default_factory=dict)
-    """Keyword arguments of the environment as a JSON object, such as '{"task": "onion salad"}'."""
+    """Keyword arguments of the environment as a JSON object, such as '{"task": "onion salad"}'; of a single one."""
     model: str = "hearth"
     """Language model: the embedded "hearth", a Hugging Face id, a folder, or a GGUF file."""
     preset: Literal["default", "pretrained", "paper"] = _FROM_MODEL
@@ -179,7 +234,7 @@ class TrainConfig:
     """Folder of the run, new or empty; when not given, the first of runs/ENV-SEED, runs/ENV-SEED.2 ... that is free."""
 
     num_envs: SmallCount = _FROM_PRESET
-    """Environments that are stepped side by side (E)."""
+    """Environments that are stepped side by side (E); those of --env have equal shares of them."""
     env_workers: Annotated[int, Range(0, 10_000)] = 0
     """Step environments in processes of their own, so many at a time, with the same results; 0: in this process, one
     after the other. See docs/slow-environments.md."""
@@ -216,7 +271,7 @@ class TrainConfig:
     max_grad_norm: Positive = _FROM_PRESET
     """Gradients longer than this are scaled down, adapters and value head apart."""
     gamma: Share | None = None
-    """Discount per primitive step; by default the environment's own, or 0.99 where it has none."""
+    """Discount per primitive step; by default each environment's own, or 0.99 where it has none."""
     gae_lambda: Share = _FROM_PRESET
     """Weight of later errors in an advantage, per decision."""
     target_kl: NotNegative = _FROM_PRESET
@@ -224,7 +279,7 @@ class TrainConfig:
     advantage_std_floor: NotNegative = _FROM_PRESET
     """Advantages are divided by their spread over the rollout, but by no less than this."""
     normalize_rewards: bool = False
-    """Divide rewards by the largest return so far before learning from them; reports keep the environment's units."""
+    """Divide rewards by the environment's largest return so far before learning from them; reports keep its units."""
     critic_warmup_steps: Decisions = _FROM_PRESET
     """Decisions during which only the value head learns."""
     reward_wait_steps: Decisions = _FROM_PRESET
@@ -234,7 +289,7 @@ class TrainConfig:
     """Steps in each update towards what the latest rewarded episodes did and the critic did not expect (Oh et al.,
     2018), until half of the episodes are rewarded: for rewards that are rare. 0: none."""
     warm_start_episodes: Annotated[int, Range(0, 10**7)] = 0
-    """Episodes of the environment's planner to imitate before the first update; with --total-steps 0 that is all."""
+    """Episodes of each environment's planner to imitate before the first update; with --total-steps 0 that is all."""
 
     tuning: Literal["lora", "full"] = "lora"
     """What is trained: low-rank adapters on the frozen model, or all its weights, in float32."""
@@ -289,19 +344,44 @@ class TrainConfig:
         }.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        given = preset(self.env, self.preset)
+        given = preset(self.env, self.preset, self.more_envs)
         if not has_critic(self.algorithm):
             given["self_imitation_steps"] = 0  # it is the critic that says what went well
         for name, value in given.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        self._require("env", len(self.env.encode()) <= _LONGEST_ENV, f"a name of at most {_LONGEST_ENV} bytes")
+        self._check_envs()
         ok = self.step_timeout is None or self.env_workers > 0
         self._require("step_timeout", ok, "none without --env-workers: only another process can be given up")
         self._check_sharding()
         self._check_divisions()
         self._check_algorithm()
         self._check_weights()
+
+    def _check_envs(self) -> None:
+        for name, envs in {"env": (self.env,), "more_envs": self.more_envs}.items():
+            ok = all(len(env.encode()) <= _LONGEST_ENV for env in envs)
+            self._require(name, ok, f"a name of at most {_LONGEST_ENV} bytes")
+        if not self.more_envs:
+            return
+        count = len(self.worlds)
+        if twice := next((world for world in self.worlds if self.worlds.count(world) > 1), None):
+            raise ConfigError(
+                f"--env names {quote(twice)} twice; expected different environments, which share --num-envs equally. "
+                "Name it once, or register it under another id for a version of its own."
+            )
+        if self.env_kwargs:
+            raise ConfigError(
+                f"--env-kwargs is {quote(self.env_kwargs)} for {count} environments; expected none, since each would "
+                "have arguments of its own. Register an environment with its arguments under an id of its own, and "
+                "name that with --env."
+            )
+        if self.num_envs % count:
+            nearest = max(1, self.num_envs // count) * count
+            raise ConfigError(
+                f"--num-envs is {self.num_envs} for {count} environments; expected a multiple of {count}, so that "
+                f"each has as many side by side as the others. Take {nearest}, or leave it out."
+            )
 
     def _check_sharding(self) -> None:
         if self.shard_model and self.memory_budget_gib is not None:
@@ -354,12 +434,32 @@ class TrainConfig:
             raise refusal(f"--{name.replace('_', '-')}", getattr(self, name), expected)
 
     @property
+    def envs(self) -> tuple[str, ...]:
+        """All environments of the run; number i of those that are stepped side by side is of the kind i modulo them."""
+        return (self.env, *self.more_envs)
+
+    @property
+    def worlds(self) -> tuple[str, ...]:
+        """What metrics call them."""
+        return tuple(map(world_name, self.envs))
+
+    @property
+    def shown_envs(self) -> str:
+        """All of them, for headings."""
+        return shown_envs(self.told_envs)
+
+    @property
+    def told_envs(self) -> dict[str, Any]:
+        """All of them, as documents tell them."""
+        return {"env": self.env, **({"more_envs": list(self.more_envs)} if self.more_envs else {})}
+
+    @property
     def folder(self) -> Path:
         """Where the run goes: ``output``, or the first free folder of the default name."""
         if self.output is not None:
             return self.output
-        env = self.env.removeprefix("twosome/").replace("/", "-").replace(":", "-")
-        name = f"{env}-{self.seed}"
+        names = (env.removeprefix("twosome/").replace("/", "-").replace(":", "-") for env in self.envs)
+        name = f"{'+'.join(names)[:_LONGEST_ENV]}-{self.seed}"
         candidates = (Path("runs") / (name if i == 1 else f"{name}.{i}") for i in itertools.count(1))
         return next(path for path in candidates if not path.exists())
 
@@ -389,8 +489,10 @@ class TrainConfig:
         return self.total_steps // self.batch_size
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as plain JSON; `from_json` gives an equal config back."""
+        """The settings as plain JSON; `from_json` gives an equal config back. One environment is no list."""
         content = dataclasses.asdict(self)
+        if not self.more_envs:
+            del content["more_envs"]
         content["output"] = None if self.output is None else str(self.output)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
 

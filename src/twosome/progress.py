@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from twosome.config import TrainConfig
+from twosome.config import TrainConfig, worlds_in
 from twosome.console import measured_row, plain_console, shortened
 from twosome.errors import visible
 
@@ -41,9 +41,8 @@ class Progress:
     def __enter__(self) -> "Progress":
         if not self._quiet:
             # Half a line for each name, whatever else stands there.
-            names = (
-                shortened(visible(n), self._console.width // 2 - 8) for n in (self._config.model, self._config.env)
-            )
+            envs = " + ".join(self._config.envs)
+            names = (shortened(visible(n), self._console.width // 2 - 8) for n in (self._config.model, envs))
             model, env = (Text(name, "bold") for name in names)
             self._console.print(
                 Text.assemble("Training ", model, " on ", env, ":"),
@@ -87,10 +86,19 @@ class Progress:
             "primitive steps": f"{metrics['env_steps']:,}",
             "return": _number(metrics["return_mean"], "{:+.3f}"),
             "success": _number(metrics["success_rate"], "{:.0%}"),
+            **self._by_world(metrics),
             "KL": _number(metrics.get("approx_kl"), "{:.4f}"),
             "entropy": _number(metrics.get("entropy"), "{:.2f}"),
             "decisions/s": _number(rate, "{:,.0f}"),
             "time left": "-" if rate is None else f"{left / rate / 60:.0f}:{left / rate % 60:02.0f}",
+        }
+
+    def _by_world(self, metrics: dict[str, Any]) -> dict[str, str]:
+        """Return and success in each environment of several."""
+        return {
+            visible(world): f"{_number(metrics[f'{world}/return_mean'], '{:+.3f}')} "
+            f"{_number(metrics[f'{world}/success_rate'], '{:.0%}')}"
+            for world in worlds_in(metrics)
         }
 
     def _panel(self, metrics: dict[str, Any], row: dict[str, str]) -> Group:
@@ -98,7 +106,12 @@ class Progress:
         bar = Table.grid()
         bar.add_row(ProgressBar(total=self._config.num_updates, completed=metrics["update"], width=72))
         tables = measured_row(row, self._console.width)
-        means = Text(f"means over the last {min(100, metrics['episodes'])} episodes", style="dim")
+        over = (
+            "100 episodes of each environment"
+            if self._config.more_envs
+            else f"{min(100, metrics['episodes'])} episodes"
+        )
+        means = Text(f"means over the last {over}", style="dim")
         warned = [Text(f"warnings: {', '.join(self._warnings)}", style="yellow")] if self._warnings else []
         return Group(bar, *tables, means, *warned)
 

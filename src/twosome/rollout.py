@@ -48,12 +48,14 @@ class Episode:
         length: primitive steps.
         decisions: decisions.
         success: whether the task was done.
+        world: number of the environment among those of a run.
     """
 
     discounted_return: float
     length: int
     decisions: int
     success: bool
+    world: int = 0
 
 
 def episode_means(episodes: Collection[Episode]) -> dict[str, float | None]:
@@ -87,9 +89,9 @@ class EpisodeCounter:
         self.length += primitive_steps
         self.decisions += 1
 
-    def finish(self, success: bool) -> Episode:
+    def finish(self, success: bool, world: int = 0) -> Episode:
         """The episode counted so far."""
-        return Episode(self.discounted_return, self.length, self.decisions, success)
+        return Episode(self.discounted_return, self.length, self.decisions, success, world)
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,9 @@ class Collector:
     Environments in processes of their own work side by side; what is collected is the same.
 
     Args:
-        make: makes or opens one environment.
+        make: makes or opens one environment. Of several, number i of the environments is made by number i modulo them.
         num_envs: how many there are in all.
-        gamma: discount per primitive step for the episodes' returns.
+        gamma: discount per primitive step for the episodes' returns; as many as there are makers.
         seed: each environment is reset with one derived from it.
         own: which of them are stepped here; the others belong to other processes. None: all.
         keep_vectors: keep in rollouts what the environments say in numbers.
@@ -158,9 +160,9 @@ class Collector:
 
     def __init__(
         self,
-        make: EnvSource,
+        make: EnvSource | Sequence[EnvSource],
         num_envs: int,
-        gamma: float,
+        gamma: float | Sequence[float],
         seed: int | Sequence[int],
         own: range | None = None,
         *,
@@ -170,15 +172,18 @@ class Collector:
         self.keep_vectors = keep_vectors
         self.num_envs = num_envs
         self.own = slice(0, num_envs) if own is None else slice(own.start, own.stop)
-        self.gamma = gamma
+        sources = make if isinstance(make, Sequence) else [make]
+        self.worlds = [i % len(sources) for i in range(num_envs)[self.own]]
+        self._gammas = gamma if isinstance(gamma, Sequence) else [gamma]
         self.losses = losses
         self._losses_counted = 0
         self._asked_at: float | None = None
         self.envs: list[CheckedEnv | RemoteEnv] = []
-        self._pool = make if isinstance(make, EnvPool) else None
+        # Pools that share workers close together.
+        self._pool = next((source for source in sources if isinstance(source, EnvPool)), None)
         try:
-            for _ in range(num_envs)[self.own]:
-                self.envs.append(make.open() if isinstance(make, EnvPool) else CheckedEnv.made_by(make))
+            for source in (sources[world] for world in self.worlds):
+                self.envs.append(source.open() if isinstance(source, EnvPool) else CheckedEnv.made_by(source))
             for env in self.envs:
                 env.wait_made()
             self._begin(seed)
@@ -241,7 +246,7 @@ class Collector:
         while True:
             if self.losses is None:
                 raise error
-            self.losses.note(self.envs[i], error)
+            self.losses.note(self.envs[i], error, self.worlds[i])
             self.counters[i] = EpisodeCounter()
             try:
                 return self._wait_for(partial(self._restart, self.envs[i]))
@@ -318,10 +323,10 @@ class Collector:
         rollout.durations[t, i] = step.primitive_steps
         rollout.terminated[t, i] = step.terminated
         rollout.truncated[t, i] = step.truncated
-        self.counters[i].add(step.reward, step.primitive_steps, self.gamma)
+        self.counters[i].add(step.reward, step.primitive_steps, self._gammas[self.worlds[i]])
         if step.decision is not None:
             return step.decision
-        rollout.episodes.append(self.counters[i].finish(step.success))
+        rollout.episodes.append(self.counters[i].finish(step.success, self.worlds[i]))
         self.counters[i] = EpisodeCounter()
         return self._begun(i, self.envs[i].reset)
 
@@ -422,11 +427,25 @@ def random_play(
         return collector.collect(Uniform(), count, np.random.default_rng(apart))
 
 
+_ARRAYS = ("actions", "logp", "rewards", "durations", "terminated", "truncated")
+"""What a rollout has for each decision, in arrays."""
+_ROWS = ("decisions", "next_prompts", "probabilities")
+"""The same in lists."""
+
+
+def of_world(rollout: Rollout, world: int, num_worlds: int) -> Rollout:
+    """What was decided and done in one kind of environment alone."""
+    columns = slice(world, None, num_worlds)
+    arrays: dict[str, Any] = {name: getattr(rollout, name)[:, columns] for name in _ARRAYS}
+    rows: dict[str, Any] = {name: [row[columns] for row in getattr(rollout, name)] for name in _ROWS}
+    cut = [(t, i // num_worlds) for t, i in rollout.cut if i % num_worlds == world]
+    return replace(rollout, **arrays, **rows, cut=cut)
+
+
 def merge(rollouts: Sequence[Rollout]) -> Rollout:
     """One rollout out of those of several processes, in the order of their environments."""
     arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=1)
-        for name in ("actions", "logp", "rewards", "durations", "terminated", "truncated")
+        name: np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=1) for name in _ARRAYS
     }
     # Each process lists the episodes that ended with it by step, then environment; so does the whole.
     owner = np.repeat(np.arange(len(rollouts)), [rollout.actions.shape[1] for rollout in rollouts])
@@ -439,7 +458,7 @@ def merge(rollouts: Sequence[Rollout]) -> Rollout:
             ends[t, i] = False
     rows: dict[str, Any] = {
         name: [list(chain(*parts)) for parts in zip(*(getattr(rollout, name) for rollout in rollouts), strict=True)]
-        for name in ("decisions", "next_prompts", "probabilities")
+        for name in _ROWS
     }
     return Rollout(
         **rows,

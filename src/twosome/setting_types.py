@@ -74,7 +74,7 @@ def check_settings(settings: Any, *, flags: bool = False, unset: Collection[str]
         expected = misfit(value, hint)
         if get_origin(hint) is tuple and not isinstance(value, tuple):
             # A text would be taken letter by letter.
-            words = words_of(hint) or ["q_proj"]
+            words = words_of(hint) or [value if isinstance(value, str) else "q_proj"]
             expected = f"a tuple of texts, such as {(words[0],)!r}"
         if expected is None and name in ranges and value is not None and value not in ranges[name]:
             expected = str(ranges[name])

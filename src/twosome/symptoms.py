@@ -95,16 +95,21 @@ class Symptom:
         return f"{self.reason} {self.remedy} ({self.code}: {PAGE}#{self.code})"
 
 
-def random_return(returns: Sequence[float]) -> dict[str, Any]:
+def random_return(*worlds: Sequence[float]) -> dict[str, Any]:
     """Mean return of episodes of random play and the lower end of its 95 % interval; nothing for too few.
+
+    Of several environments it is the mean of their means.
+
+    Args:
+        worlds: returns in each environment.
 
     >>> random_return([0.0, 1.0] * 8)  # doctest: +ELLIPSIS
     {'random_return_mean': 0.5, 'random_return_low': 0.246...}
     """
-    if len(returns) < RANDOM_EPISODES:
+    if min(map(len, worlds)) < RANDOM_EPISODES:
         return {}
-    mean = statistics.fmean(returns)
-    half = 1.96 * statistics.stdev(returns) / math.sqrt(len(returns))
+    mean = statistics.fmean(map(statistics.fmean, worlds))
+    half = math.hypot(*(1.96 * statistics.stdev(found) / math.sqrt(len(found)) for found in worlds)) / len(worlds)
     return {"random_return_mean": mean, "random_return_low": mean - half}
 
 

@@ -165,6 +165,8 @@ def _known_as(path: Path) -> str:
 
 
 def _group(name: str) -> str:
+    if "/" in name:
+        return name  # of one environment of several, which it begins with
     if name.endswith("_s"):
         return f"seconds/{name[:-2]}"
     if name in {"return_mean", "success_rate", "length_mean"}:

@@ -109,7 +109,8 @@ def read_settings(
     if loads:
         require_code_consent(config, consent.trust_remote_code, f"the run in {run.path}")
     if plays:
-        require_consent(config.env, consent.trust_env_module, f"the run in {run.path}")
+        for env in config.envs:
+            require_consent(env, consent.trust_env_module, f"the run in {run.path}")
     if trains:
         require_consent(config.algorithm, consent.trust_env_module, f"the run in {run.path}", "algorithm")
     return config
@@ -140,7 +141,7 @@ def require_consent(env: str, consented: bool, whose: str, what: str = "environm
 
 def consent_needed(config: TrainConfig) -> str:
     """The flags, each after a blank, without which a run of these settings cannot be opened by another command."""
-    imports = ":" in config.env or ":" in config.algorithm
+    imports = any(":" in name for name in (*config.envs, config.algorithm))
     needed = Consent(trust_env_module=imports, trust_remote_code=config.trust_remote_code)
     return "".join(f" {flag}" for flag in needed.flags())
 
@@ -216,8 +217,8 @@ def _require_same_settings(run: RunDirectory, folder: Path, then: dict[str, Any]
     except (RunError, ValueError, TypeError) as error:
         raise CheckpointError(f"the checkpoint {folder} is damaged: its settings are none. {error}") from error
     now = config.to_json()
-    changed = [name for name in now if json.dumps(now[name]) != json.dumps(then.get(name))]
-    words = {name: f"{name} is {quote(now[name])} and was {quote(then.get(name))}" for name in changed}
+    changed = [name for name in {**now, **then} if json.dumps(now.get(name)) != json.dumps(then.get(name))]
+    words = {name: f"{name} is {quote(now.get(name))} and was {quote(then.get(name))}" for name in changed}
     if fixed := [words[name] for name in changed if name not in CHANGEABLE]:
         raise RunError(
             f"{run.path / CONFIG} was changed: {'; '.join(fixed)} when {folder.name} was written. Put it back, or "

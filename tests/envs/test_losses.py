@@ -24,7 +24,7 @@ SEED = env_seeds(1, 2)[1]
 
 def collected(kwargs: dict, workers: int, limit: int, folder: Path, steps: int = 12) -> tuple[Rollout, Collector]:
     source = EnvPool(NAME, kwargs, None, workers, 2.0) if workers else lambda: text.make(NAME, **kwargs)
-    losses = Losses(NAME, kwargs, limit, folder)
+    losses = Losses((NAME,), kwargs, limit, folder)
     with Collector(source, 2, 0.9, seed=1, losses=losses, keep_vectors=True) as collector:
         return collector.collect(Uniform(), steps, np.random.default_rng(0)), collector
 
@@ -82,7 +82,7 @@ def test_an_environment_whose_process_dies_or_hangs_begins_anew_with_its_seed(fa
     once = str(tmp_path / "failed")
     kwargs = {"fault": fault, "method": method, "at": at, "once": once, "only_seed": SEED}
     source = EnvPool(NAME, kwargs, None, 2, 2.0)
-    losses = Losses(NAME, kwargs, 1, tmp_path)
+    losses = Losses((NAME,), kwargs, 1, tmp_path)
     with Collector(source, 2, 0.9, seed=1, losses=losses) as collector:
         with pytest.warns(EpisodeLostWarning, match=says):
             rollout, state = collector.collect(Uniform(), 8, np.random.default_rng(0)), collector.state()

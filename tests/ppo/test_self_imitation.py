@@ -152,7 +152,7 @@ def test_imitated_actions_become_more_probable_and_the_temperature_stays(config)
         trainer.state.count(trainer.rollout)
         # In place of what was met: the action that nothing else would teach.
         decision = tests.environments.decision("You have decided 0 times. Now you", 0)
-        trainer.state.own_episodes.kept = deque([[Deed(decision, 1, 5.0, 1)]])
+        trainer.state.own_episodes[0].kept = deque([[Deed(decision, 1, 5.0, 1)]])
         before = trainer.actor.probabilities([decision])[0]
         weights = [parameter.clone() for parameter in trainable(trainer.scorer.model)]
         calibration = [parameter.clone() for parameter in trainer.actor.calibration.parameters()]
@@ -177,7 +177,7 @@ def test_a_checkpoint_keeps_the_episodes_and_a_damaged_one_is_refused(config, tm
     path = train(replace(config, checkpoint_every=32))
     folder = RunDirectory.open(path).checkpoint("last")
     with Trainer(config, folder) as trainer:
-        own = trainer.state.own_episodes
+        (own,) = trainer.state.own_episodes
         assert len(own.kept) == EPISODES
         assert len(own.running) == config.num_envs
         written = json.loads((folder / STATE).read_text())

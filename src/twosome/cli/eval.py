@@ -35,7 +35,7 @@ class Eval:
     run: Annotated[Path | None, tyro.conf.Positional] = None
     """Run directory to evaluate; leave it out with --model or another --policy."""
     env: str | None = None
-    """Environment to play in; by default the one the run was trained on."""
+    """Environment to play in; by default the one the run was trained on, or each of them."""
     env_kwargs: JsonObject = field(default_factory=dict)
     """Keyword arguments of the environment as a JSON object."""
     split: Literal["train", "test"] | None = None
@@ -101,11 +101,12 @@ def main(arguments: Sequence[str]) -> int:
     from twosome.evaluate.evaluator import evaluator_for
 
     evaluator = evaluator_for(**vars(request))
-    result = evaluator.measure(options.episodes, options.seed)
+    result = evaluator.measure_all(request.environments(), options.episodes, options.seed)
     if options.json:
         print(json.dumps(result))  # noqa: T201 - the document is the output
-    else:
-        plain_console().print(comparison([(evaluator.name, result)]))
+        return 0
+    for of_world in result.get("worlds", [result]):
+        plain_console().print(comparison([(evaluator.name, of_world)]))
     return 0
 
 

@@ -135,7 +135,7 @@ def _export(run: RunDirectory, options: Export) -> TrainConfig:
     from twosome.policy.fingerprint import model_files
     from twosome.policy.loading import load_run, name_base, save_policy
     from twosome.report.card import model_card
-    from twosome.report.checks import checked_result
+    from twosome.report.checks import checked_results
 
     actor, config, checkpoint = load_run(run.path, options.checkpoint)
     with explain_write_errors(options.folder):
@@ -155,7 +155,7 @@ def _export(run: RunDirectory, options: Export) -> TrainConfig:
             **(actor.calibration.numbers() if config.normalization == "learned" else {}),
             "context_free_prompt": config.context_free_prompt if config.normalization in ("pmi", "learned") else None,
             "prompt_format": config.prompt_format,
-            "env": config.env,
+            **config.told_envs,
             "checkpoint": checkpoint.name,
             "decisions": int(checkpoint.name.removeprefix("step-")),
             "base_files": model_files(config),
@@ -165,10 +165,9 @@ def _export(run: RunDirectory, options: Export) -> TrainConfig:
         if curve.is_file() and not curve.is_symlink():
             shutil.copyfile(curve, options.folder / curve.name)
         measured = run.path / EVALUATION
-        result = checked_result(measured) if os.path.lexists(measured) else None
-        if result is not None and result.get("checkpoint") != checkpoint.name:
-            result = None  # of another checkpoint
+        results = checked_results(measured) if os.path.lexists(measured) else []
+        results = [result for result in results if result.get("checkpoint") == checkpoint.name]  # of no other one
         versions = read_json(run.path / VERSIONS) if os.path.lexists(run.path / VERSIONS) else {}
-        card = model_card(config, acting, result, versions, curve=(options.folder / curve.name).is_file())
+        card = model_card(config, acting, results, versions, curve=(options.folder / curve.name).is_file())
         (options.folder / "README.md").write_text(card, encoding="utf-8")
     return config

@@ -10,6 +10,7 @@ import tyro
 from rich.table import Table
 
 from twosome.cli.parse import parse
+from twosome.config import shown_envs
 from twosome.console import announce, plain_console
 from twosome.errors import ConfigError, RunError
 from twosome.evaluate.panel import ALL, SEED, Panel, rows
@@ -153,8 +154,9 @@ def _cell(summary: Mapping[str, Any], who: str) -> str:
 
 
 def _title(result: Mapping[str, Any]) -> str:
-    trained_on = result["trained_on"]["env"].removeprefix("twosome/")
-    return f"{result['players']['trained']['model']} trained on {trained_on}, on tasks it never met"
+    return (
+        f"{result['players']['trained']['model']} trained on {shown_envs(result['trained_on'])}, on tasks it never met"
+    )
 
 
 def _note(result: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 
 from rich.table import Table
 
+from twosome.config import TrainConfig
 from twosome.console import plain_console
 from twosome.ppo.dry_run import Plan
 
@@ -19,9 +20,15 @@ _PARTS = {
 }
 
 
-def print_plan(plan: Plan, *, as_json: bool) -> None:
-    """The plan as a table, or as one JSON document."""
-    content = plan.to_json()
+def print_plan(plan: Plan, config: TrainConfig, *, as_json: bool) -> None:
+    """The plan as a table, or as one JSON document.
+
+    Args:
+        plan: what a run is expected to take.
+        config: its settings.
+        as_json: print a document.
+    """
+    content = {"envs": list(config.envs), **plan.to_json()}
     if as_json:
         print(json.dumps(content))  # noqa: T201 - the document is the output
         return
@@ -31,6 +38,9 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
     for name, label in _PARTS.items():
         table.add_row(label, f"{content['memory'][name] / 2**20:,.1f}", end_section=name == "reading")
     console = plain_console()
+    if config.more_envs:
+        share = config.num_envs // len(config.envs)
+        console.print(f"One policy in {config.shown_envs}, {share} of each side by side.\n", soft_wrap=True)
     console.print(table)
     console.print(
         f"{plan.parameters:,} parameters of the model. Trained, the value head's among them: {plan.trainable:,}.\n"

@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from twosome.cli.parse import parse
+from twosome.config import shown_envs
 from twosome.console import announce, plain_console
 from twosome.errors import RunError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
@@ -92,8 +93,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def table(result: Mapping[str, Any]) -> Table:
     """A row for each task, and one for the mean over those with an accuracy; changes of accuracy are in points."""
-    env = result["trained_on"]["env"].removeprefix("twosome/")
-    title = f"{result['model']} trained on {env}, language tasks"
+    title = f"{result['model']} trained on {shown_envs(result['trained_on'])}, language tasks"
     made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     made.add_column("task")
     for name in ("items", "before", "after", "change (95%)", "lost/won", "p"):

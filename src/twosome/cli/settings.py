@@ -11,7 +11,7 @@ import tyro
 from twosome.config import TrainConfig
 
 GROUPS = {
-    "environment": ("env", "env_kwargs"),
+    "environment": ("env", "more_envs", "env_kwargs"),
     "model": (
         "model",
         "normalization",

@@ -53,13 +53,14 @@ def main(arguments: Sequence[str]) -> int:
     from twosome.cli.showing import measure, save_measurements, show
 
     if options.json:
-        results = [result for _, result in measure(options.run, options.episodes, options.seed)]
+        worlds = measure(options.run, options.episodes, options.seed)
+        results = [result for rows in worlds.values() for _, result in rows]
         decisions = metrics[-1]["decisions"] if metrics else 0
         print(json.dumps({"run": str(options.run), "decisions": decisions, "rows": results}))  # noqa: T201 - the output
     else:
-        rows = show(options.run, options.episodes, options.seed)
+        worlds = show(options.run, options.episodes, options.seed)
         if finished:
-            save_measurements(options.run, rows)
+            save_measurements(options.run, worlds)
     return 0
 
 

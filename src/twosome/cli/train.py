@@ -38,6 +38,7 @@ class Train:
         twosome train --env TomatoSalad
         twosome train --env TomatoLettuceSalad --env-kwargs '{"task": "onion salad"}' --total-steps 40000
         twosome train --env TomatoSalad --model ./my-model --preset paper --gradient-accumulation 8
+        twosome train --env FoodPreparation --env Entertainment
         twosome train --model ./my-model --dtype bfloat16 --memory-budget-gib 20 --dry-run
         twosome train --resume runs/TomatoSalad-1
         torchrun --nproc-per-node 4 -m twosome train --env TomatoSalad --num-envs 16
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
         from twosome.cli.plan import print_plan
         from twosome.ppo.dry_run import dry_run
 
-        print_plan(dry_run(config), as_json=options.json)
+        print_plan(dry_run(config), config, as_json=options.json)
         return 0
 
     if options.ray_workers:
@@ -122,8 +123,36 @@ def parse_train(arguments: Sequence[str]) -> Train:
     Raises:
         ConfigError: settings are out of range or contradict each other.
     """
-    train: Train = command_from(parse(with_settings(Train, _defaults(arguments)), "train", arguments), Train)
+    words = _one_env(arguments)
+    train: Train = command_from(parse(with_settings(Train, _defaults(words)), "train", words), Train)
     return train
+
+
+def _one_env(arguments: Sequence[str]) -> list[str]:
+    """The arguments with every --env after the first one among --more-envs.
+
+    >>> _one_env(["--env", "A", "--seed", "1", "--env=B", "--env", "C"])
+    ['--env', 'A', '--seed', '1', '--more-envs', 'B', 'C']
+    """
+    rest: list[str] = []
+    envs: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, _, value = word.partition("=")
+        if flag != "--env" or not envs:
+            rest.append(word)
+            if flag == "--env":
+                envs.append(value)
+        else:
+            envs.append(value or next(words, ""))
+    if len(envs) < 2:
+        return rest
+    if any(word.partition("=")[0] == "--more-envs" for word in rest):
+        raise ConfigError(
+            f"--more-envs is given, and --env {len(envs)} times; expected one of the two. Give --env for each "
+            "environment."
+        )
+    return [*rest, "--more-envs", *envs[1:]]
 
 
 def _check(config: TrainConfig, options: Train) -> None:
@@ -139,7 +168,8 @@ def _check(config: TrainConfig, options: Train) -> None:
         RunDirectory.require_free(config.folder)
     from twosome.envs.named import NamedEnv
 
-    NamedEnv(config.env, config.env_kwargs, config.env_workers, config.step_timeout).require_made()
+    for env in config.envs:
+        NamedEnv(env, config.env_kwargs, config.env_workers, config.step_timeout).require_made()
 
 
 def _run(config: TrainConfig, resumed: Path | None, *, quiet: bool) -> Path:
@@ -182,9 +212,12 @@ def _defaults(arguments: Sequence[str]) -> TrainConfig:
     """The preset's settings for the environment and model on the command line, so that --help shows them."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--env", default=TrainConfig.env)
+    first.add_argument("--more-envs", nargs="*", type=str)
     first.add_argument("--model", default=TrainConfig.model)
     first.add_argument("--preset")
     known, _ = first.parse_known_args([word for word in arguments if word not in {"-h", "--help"}])
+    if known.more_envs is not None:
+        known.more_envs = tuple(known.more_envs)
     return TrainConfig(**{name: value for name, value in vars(known).items() if value is not None})
 
 

@@ -32,6 +32,7 @@ class Watch:
         twosome watch runs/TomatoSalad-1
         twosome watch runs/TomatoSalad-1 --against step-0000002560 --episodes 4
         twosome watch runs/FoodPreparation-1 --against planner --html food.html
+        twosome watch runs/kitchen --env Entertainment
         twosome watch runs/TomatoSalad-1 --serve
     """
 
@@ -39,6 +40,8 @@ class Watch:
     """Run directory."""
     against: str = "untrained"
     """Who is shown beside it: untrained, random, planner, or another checkpoint of the run."""
+    env: str | None = None
+    """Environment to play in; by default the one that the run was trained on, of several the first."""
     checkpoint: str = "last"
     """Which checkpoint of the run: last, best, or a folder's name."""
     episodes: int = 2
@@ -80,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     from twosome.evaluate.watch import players_of, watched
     from twosome.report.watch import save_watch_page
 
-    players = players_of(options.run, options.against, options.checkpoint)
+    players = players_of(options.run, options.against, options.checkpoint, options.env)
     document = watched(
         options.run, players, checkpoint=options.checkpoint, episodes=options.episodes, seed=options.seed
     )
@@ -106,6 +109,7 @@ def _check_flags(options: Watch) -> None:
     recording = {
         "--html": options.html,
         "--json": options.json or None,
+        "--env": options.env,
         "--episodes": None if options.episodes == Watch.episodes else options.episodes,
     }
     meaningless = [flag for flag, value in (recording if options.serve else serving).items() if value is not None]

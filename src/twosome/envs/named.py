@@ -28,16 +28,17 @@ class NamedEnv:
     workers: int = 0
     timeout_s: float | None = None
 
-    def pool(self, fits: Fits | None = None) -> EnvPool:
+    def pool(self, fits: Fits | None = None, beside: EnvPool | None = None) -> EnvPool:
         """What opens it in processes of their own, with workers.
 
         Args:
             fits: whether the model's context holds what an environment tells; None: no model is to read it.
+            beside: of other environments, with which it shares the workers.
 
         Raises:
             EnvError: it cannot be handed to another process.
         """
-        return EnvPool(self.name, self.kwargs, fits, self.workers, self.timeout_s)
+        return EnvPool(self.name, self.kwargs, fits, self.workers, self.timeout_s, beside)
 
     def source(self, fits: Fits | None = None) -> Callable[[], gymnasium.Env[Any, Any]] | EnvPool:
         """What makes it here or opens it in a process; as `pool`."""

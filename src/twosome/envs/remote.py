@@ -60,13 +60,20 @@ class EnvPool:
         fits: whether a model's context holds what an environment tells; None: no model is to read it.
         workers: how many of the processes work at a time.
         timeout_s: how long a step or a reset may take; None: as long as it likes.
+        beside: of environments of another kind, with which these share the workers.
 
     Raises:
         EnvError: the environment cannot be handed to another process.
     """
 
     def __init__(
-        self, name: str, kwargs: Mapping[str, Any], fits: Fits | None, workers: int, timeout_s: float | None = None
+        self,
+        name: str,
+        kwargs: Mapping[str, Any],
+        fits: Fits | None,
+        workers: int,
+        timeout_s: float | None = None,
+        beside: "EnvPool | None" = None,
     ) -> None:
         if os.name != "posix":
             raise EnvError("environments in processes of their own need Linux or macOS: leave out --env-workers.")
@@ -74,7 +81,7 @@ class EnvPool:
         self.fits = fits
         self.workers = workers
         self.timeout_s = math.inf if timeout_s is None else timeout_s
-        self.envs: list[RemoteEnv] = []
+        self.envs: list[RemoteEnv] = [] if beside is None else beside.envs
 
     def __enter__(self) -> "EnvPool":
         return self

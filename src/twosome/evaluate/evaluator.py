@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 
 from twosome import models
@@ -48,6 +50,10 @@ class Evaluator:
     workers: int = 0  # how many of the environment's processes work at a time; 0: it is stepped in this one
     timeout_s: float | None = None  # with workers, how long a step or a reset may take; None: as long as it likes
 
+    def measure_all(self, envs: Sequence[tuple[str, dict[str, Any]]], episodes: int, seed: int) -> dict[str, Any]:
+        """Play fresh episodes in each of several environments; see `over_worlds`."""
+        return over_worlds([self.in_env(*env).measure(episodes, seed) for env in envs])
+
     def in_env(self, env: str, env_kwargs: dict[str, Any]) -> "Evaluator":
         """The same policy in another environment; a language model is not loaded again."""
         return replace(self, env=env, env_kwargs=env_kwargs)
@@ -77,6 +83,18 @@ class Evaluator:
 
     def _named(self) -> NamedEnv:
         return NamedEnv(self.env, self.env_kwargs, self.workers, self.timeout_s)
+
+
+def over_worlds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One document of a policy's results in several environments; of a single one the result itself.
+
+    It has the results, ``worlds``, and means over them, each environment counting as much as the others.
+    """
+    if len(results) == 1:
+        return results[0]
+    means = {name: float(np.mean([result[name] for result in results])) for name in ("success_rate", "return_mean")}
+    asked = {name: results[0][name] for name in ("episodes", "seed")}
+    return {**asked, **means, "worlds": list(results)}
 
 
 def evaluator_for(**options: Any) -> Evaluator:
@@ -188,7 +206,12 @@ def _untrained(request: Request) -> LanguageModelPolicy:
         scorer, request.normalization or config.normalization, config.context_free_prompt, calibration
     )
     if actor.normalization == "learned":
-        actor.calibrate(random_decisions(named.source(scorer.fits), config.seed), config.target_entropy)
+        sources = (
+            replace(named, name=env, kwargs=env_kwargs).source(scorer.fits)
+            for env, env_kwargs in request.environments()
+        )
+        met = chain(*(random_decisions(source, config.seed) for source in sources))
+        actor.calibrate(list(dict.fromkeys(met)), config.target_entropy)
     return actor
 
 

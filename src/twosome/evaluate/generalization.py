@@ -74,7 +74,12 @@ def generalize(
         played.append({who: player.play(task.seeds) for who, player in players.items()})
     return {
         "run": str(run),
-        "trained_on": {"env": text.resolve(config.env), "env_kwargs": config.env_kwargs, "seed": config.seed},
+        "trained_on": {
+            **config.told_envs,
+            "env": text.resolve(config.env),
+            "env_kwargs": config.env_kwargs,
+            "seed": config.seed,
+        },
         **suite.told,
         "episodes_per_task": suite.episodes,
         "players": {who: evaluator.identity for who, evaluator in evaluators.items()},

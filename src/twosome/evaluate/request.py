@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -77,7 +77,13 @@ class Request:
         check_settings(self, flags=True)
         self._check_flags()
         config = self.config()
-        self.named_env().require_made()
+        for env, env_kwargs in self.environments():
+            replace(self.named_env(), name=env, kwargs=env_kwargs).require_made()
+        if self.policy == "saycan" and len(self.environments()) > 1:
+            raise ConfigError(
+                f"--policy saycan learns what it can do in one environment, and {self.run} was trained in "
+                f"{len(self.environments())}. Name one of them with --env."
+            )
         if self.policy in _WITHOUT_MODEL or self.is_own_policy:
             return
         if config is None and self.policy == "model" and self.model is None:
@@ -114,17 +120,20 @@ class Request:
         """Whether the policy is a class of the user's."""
         return ":" in self.policy
 
+    def environments(self) -> list[tuple[str, dict[str, Any]]]:
+        """The environments to play in, and their keyword arguments; by default all that the run was trained in."""
+        config, env_kwargs = self.config(), self.env_kwargs
+        envs = [self.env or "TomatoSalad"]
+        if self.env is None and config is not None:
+            envs, env_kwargs = list(config.envs), self.env_kwargs or config.env_kwargs
+        return [(env, env_kwargs if self.split is None else {**env_kwargs, "split": self.split}) for env in envs]
+
     def environment(self) -> tuple[str, dict[str, Any]]:
-        """The environment to play in and its keyword arguments; by default those that the run was trained in."""
-        config = self.config()
-        if self.env is not None or config is None:
-            env, env_kwargs = self.env or "TomatoSalad", self.env_kwargs
-        else:
-            env, env_kwargs = config.env, self.env_kwargs or config.env_kwargs
-        return env, env_kwargs if self.split is None else {**env_kwargs, "split": self.split}
+        """The first of them."""
+        return self.environments()[0]
 
     def named_env(self) -> NamedEnv:
-        """The environment to play in, in the processes that the options name, or else the run's settings.
+        """The first environment to play in, in the processes that the options name, or else the run's settings.
 
         A planner looks into the environment, and SayCan learns in it: these play in this process.
         """

@@ -100,7 +100,7 @@ def retain(
     choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
     return {
         "run": str(run),
-        "trained_on": {"env": config.env, "env_kwargs": config.env_kwargs, "seed": config.seed},
+        "trained_on": {**config.told_envs, "env_kwargs": config.env_kwargs, "seed": config.seed},
         "model": config.model,
         "checkpoint": folder.name,
         "adapter": sha256(folder / "adapter_model.safetensors"),

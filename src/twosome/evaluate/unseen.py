@@ -55,7 +55,7 @@ def unseen_tasks(panel: Panel, config: TrainConfig) -> tuple[PanelTask, ...]:
     Raises:
         ConfigError: it was trained on all of them.
     """
-    seen = set(_goals(config.env, config.env_kwargs))
+    seen = {goal for env in config.envs for goal in _goals(env, config.env_kwargs)}
     tasks = tuple(task for task in panel_tasks(panel) if not seen.intersection(_goals(task.env, task.env_kwargs)))
     if not tasks:
         others = " or ".join(name for name in EPISODES if name != panel)

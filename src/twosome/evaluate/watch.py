@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from twosome.algorithms import has_critic
-from twosome.config import TrainConfig
+from twosome.config import TrainConfig, of_world, world_name
 from twosome.decision import Decision
 from twosome.envs import text
 from twosome.evaluate.evaluator import Evaluator, evaluator_for
@@ -40,13 +40,14 @@ CURVES = ("return_mean", "success_rate", "entropy_share", "approx_kl", "explaine
 _POINTS = 400
 
 
-def players_of(run: Path, against: str, checkpoint: str) -> dict[str, Evaluator]:
+def players_of(run: Path, against: str, checkpoint: str, env: str | None = None) -> dict[str, Evaluator]:
     """The policy of a run and the one that is shown beside it, by their names on the page.
 
     Args:
         run: the run's directory.
         against: one of `OTHERS`, or another checkpoint of the run.
         checkpoint: of the run.
+        env: where they play; None: in the run's environment, of several the first.
 
     Raises:
         RunError: there is no such run.
@@ -54,12 +55,12 @@ def players_of(run: Path, against: str, checkpoint: str) -> dict[str, Evaluator]
         EnvError: the environment has no planner.
     """
     if against == "untrained":
-        other = evaluator_for(run=run, model=read_settings(RunDirectory.open(run)).model)
+        other = evaluator_for(run=run, env=env, model=read_settings(RunDirectory.open(run)).model)
     elif against in OTHERS:
-        other = evaluator_for(run=run, policy=against)
+        other = evaluator_for(run=run, env=env, policy=against)
     else:
-        other = evaluator_for(run=run, checkpoint=against)
-    trained = evaluator_for(run=run, checkpoint=checkpoint)
+        other = evaluator_for(run=run, env=env, checkpoint=against)
+    trained = evaluator_for(run=run, env=env, checkpoint=checkpoint)
     return {"trained": trained, against if against in OTHERS else f"checkpoint {against}": other}
 
 
@@ -86,6 +87,8 @@ def watched(
     config = read_settings(directory)
     metrics = checked_metrics(directory)
     trained, other = players.values()
+    if config.more_envs and (world := world_name(text.resolve(trained.env))) in config.worlds:
+        metrics = [of_world(row, world) for row in metrics]
     critic = critic_of(config, directory.checkpoint(checkpoint), trained)
     recorder = _Recorder(trained.env, trained.env_kwargs, [trained, other], critic)
     made = [recorder.episode(player, seed + i) for i in range(episodes) for player in (0, 1)]

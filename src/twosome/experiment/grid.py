@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+from twosome.config import TrainConfig
 from twosome.documents import read_toml, why_not_json, why_unusable
 from twosome.envs import text
 from twosome.errors import ConfigError, TwosomeError, quote
@@ -220,8 +221,10 @@ class _Reader:
             raise ConfigError(
                 f"the grid has {number:,} runs; expected at most {_MOST_RUNS:,}. Make several files of it."
             )
-        environments = {env: self._environment(env) for env in self.envs}
         cells = [self._cell(env, method, seed) for seed in self.seeds for env in self.envs for method in self.methods]
+        beside = {env for cell in cells if isinstance(cell.config, TrainConfig) for env in cell.config.more_envs}
+        played = [*self.envs, *sorted(beside - set(map(text.resolve, self.envs)))]
+        environments = {env: self._environment(env) for env in played}
         references = [
             Reference(env, policy, kwargs, self._folder(env) / f"{policy}.json", self.evaluation)
             for env, (kwargs, policies) in environments.items()
@@ -303,6 +306,8 @@ class _Reader:
         kind = self.methods[method].kind
         given = {**self._given(env, kind), **self.methods[method].given, **self.methods[method].by_env.get(env, {})}
         path = self._folder(env) / method / f"seed-{seed}"
+        for other in given.get("more_envs", ()):
+            require_consent(other, granted().trust_env_module, "the file")
         try:
             config = configure(kind, env, seed, given, path)
             if self.quick:

@@ -80,6 +80,8 @@ def configure(kind: str, env: str, seed: int, given: Mapping[str, Any], output: 
         budget = preset(env)["total_steps"]
         return config_class(kind)(**{"env": text.resolve(env), "seed": seed, "total_steps": budget, **given})
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    if "more_envs" in values:
+        values["more_envs"] = tuple(map(text.resolve, values["more_envs"]))
     return TrainConfig(env=text.resolve(env), seed=seed, output=output, **values)
 
 

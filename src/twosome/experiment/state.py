@@ -135,5 +135,7 @@ def first_difference(path: Path, config: Config) -> tuple[str, Any, Any] | None:
     asked = recorded(config)
     if "model" in asked and models.is_same_model(str(found.get("model")), asked["model"]):
         del asked["model"]
+    # A run in a single environment says nothing of more.
+    asked.setdefault("more_envs", None)
     differences = ((name, found.get(name), now) for name, now in asked.items() if found.get(name) != now)
     return next(differences, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ from twosome.policy.tuning import (
 )
 from twosome.ppo.cloning import imitate
 from twosome.ppo.credit import Algorithm
-from twosome.ppo.environments import env_of, gamma_of, losses_of
+from twosome.ppo.environments import envs_of, gammas_of, losses_of, sources_of
+from twosome.ppo.gae import Gamma
 from twosome.ppo.microbatch import fit_to_memory
 from twosome.rollout import Collector, random_decisions
 from twosome.runs import RunDirectory
@@ -51,7 +53,8 @@ class Parts:
     """Everything that a training run works with.
 
     Attributes:
-        config: the settings, with the discount that applies.
+        config: the settings; with a single environment, with the discount that applies.
+        gammas: the discount of each environment.
         scorer: the model that is trained.
         frozen: the model as it was before training.
         actor: the policy.
@@ -63,6 +66,7 @@ class Parts:
     """
 
     config: TrainConfig
+    gammas: tuple[float, ...]
     scorer: ActionScorer
     frozen: ActionScorer
     actor: LanguageModelPolicy
@@ -89,12 +93,18 @@ def resolve_config(config: TrainConfig, env: MakeEnv | None, ranks: Ranks) -> Tr
     Raises:
         TwosomeError: what would keep the run from starting.
     """
+    if env is not None and config.more_envs:
+        raise ConfigError(
+            f"env is given, and the settings name {quote(list(config.more_envs))} beside it; expected one of the two. "
+            "Register what makes an environment with Gymnasium, and name it in TrainConfig."
+        )
     folder = ranks.on_main(lambda: config.folder)
     require_extras(track=config.track, quantization=config.quantization)
     ranks.on_main(lambda: RunDirectory.require_free(folder))
     return replace(
         config,
         env=text.resolve(config.env) if env is None else callables.register(env),
+        more_envs=tuple(map(text.resolve, config.more_envs)),
         model=models.absolute_path(config.model),
         algorithm=qualified(config.algorithm),
         output=folder,
@@ -131,19 +141,20 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
     require_equal_shares(config.num_envs, ranks.size)
     keep_freed_memory()
     torch.set_num_threads(config.threads)
-    gamma = gamma_of(config)
-    config = replace(config, gamma=gamma)
+    gammas = gammas_of(config)
+    if not config.more_envs:
+        config = replace(config, gamma=gammas[0])
     algorithm = algorithm_class(config.algorithm)
     scorer, frozen = _models(config, checkpoint, ranks)
     calibration = Calibration(config.prior_weight)
     actor = LanguageModelPolicy(scorer, config.normalization, config.context_free_prompt, calibration, frozen)
     collector = Collector(
-        env_of(config).source(scorer.fits),
+        sources_of(config, scorer.fits),
         config.num_envs,
-        gamma,
+        gammas,
         config.seed,
         ranks.share(config.num_envs),
-        losses=losses_of(config),
+        losses=losses_of(config, config.envs),
     )
     try:
         critic = _critic(config, frozen, collector, ranks)
@@ -155,12 +166,17 @@ def build(config: TrainConfig, checkpoint: Path | None, ranks: Ranks) -> Parts:
         elif checkpoint is None and any(env.is_limitable for env in collector.envs):
             # A prompt that is too long for the model, though no history is told, is to be an error before the run.
             _random_decisions(config, scorer)
-        gives_credit: Algorithm = algorithm(config, gamma, scorer)
+        gives_credit: Algorithm = algorithm(config, _gamma(gammas, config.num_envs), scorer)
     except BaseException:
         collector.close()
         raise
     rng = np.random.default_rng(config.seed)
-    return Parts(config, scorer, frozen, actor, critic, collector, gives_credit, optimizers, rng)
+    return Parts(config, gammas, scorer, frozen, actor, critic, collector, gives_credit, optimizers, rng)
+
+
+def _gamma(gammas: tuple[float, ...], num_envs: int) -> Gamma:
+    """The discount, for each of the environments that are stepped side by side where it is not the same for all."""
+    return gammas[0] if len(set(gammas)) == 1 else torch.tensor(gammas).repeat(num_envs // len(gammas))
 
 
 def new_optimizers(config: TrainConfig, actor: LanguageModelPolicy, critic: Critic) -> dict[str, torch.optim.Optimizer]:
@@ -229,5 +245,9 @@ def _calibrate(config: TrainConfig, actor: LanguageModelPolicy, ranks: Ranks) ->
 
 
 def _random_decisions(config: TrainConfig, scorer: ActionScorer) -> list[Decision]:
-    """What random play meets where the model reads, in an environment of its own."""
-    return random_decisions(env_of(config).source(scorer.fits), config.seed, losses=losses_of(config))
+    """What random play meets where the model reads, in environments of its own."""
+    met = (
+        random_decisions(env.source(scorer.fits), config.seed, losses=losses_of(config, (env.name,)))
+        for env in envs_of(config)
+    )
+    return list(dict.fromkeys(chain(*met)))

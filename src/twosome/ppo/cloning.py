@@ -1,4 +1,4 @@
-"""Behavior cloning: learn to say what the environment's own planner does, before the first update or in place of all.
+"""Behavior cloning: learn to say what an environment's own planner does, before the first update or in place of all.
 
 The loss is the negative log-likelihood of the planner's actions under the policy that PPO trains: a softmax over the
 scores of the valid actions. Most of our environments begin alike each time and their planners do not draw, so all
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.envs import text
-from twosome.envs.checked import env_seeds
+from twosome.envs.checked import Fits, env_seeds
 from twosome.errors import DivergedError
 from twosome.observation import Observation
 from twosome.play import play
@@ -43,15 +43,28 @@ class Demonstrations:
 
 
 def imitate(actor: LanguageModelPolicy, config: TrainConfig) -> None:
-    """Let the environment's planner show as many episodes as the settings say, and clone what it does.
+    """Let each environment's planner show as many episodes as the settings say, and clone what they do.
 
     Raises:
-        EnvError: the environment has no planner.
+        EnvError: an environment has no planner.
         DivergedError: the loss is no number any more.
     """
-    make = text.maker(config.env, config.env_kwargs, actor.fits)
-    shown = demonstrate(make, config.warm_start_episodes, seed=config.seed)
+    shown = demonstrate_all(config, actor.fits, config.warm_start_episodes)
     clone(actor, shown, learning_rate=config.actor_lr, max_grad_norm=config.max_grad_norm, seed=config.seed)
+
+
+def demonstrate_all(config: TrainConfig, fits: Fits, episodes: int) -> Demonstrations:
+    """What the planners of a run's environments do in so many episodes of each, one environment after the other.
+
+    Raises:
+        EnvError: an environment has no planner.
+    """
+    shown = Demonstrations()
+    for env in config.envs:
+        found = demonstrate(text.maker(env, config.env_kwargs, fits), episodes, seed=config.seed)
+        shown.decisions += found.decisions
+        shown.actions += found.actions
+    return shown
 
 
 def demonstrate(make: Callable[[], gymnasium.Env[Any, Any]], episodes: int, seed: int) -> Demonstrations:

@@ -27,7 +27,7 @@ from twosome.estimate import (
     tensor_bytes,
 )
 from twosome.policy.tuning import trainable
-from twosome.ppo.cloning import BATCH, PASSES, Demonstrations, clone, demonstrate
+from twosome.ppo.cloning import BATCH, PASSES, Demonstrations, clone, demonstrate_all
 from twosome.ppo.microbatch import IntArray, micro_batches
 from twosome.ppo.train import Trainer
 from twosome.rollout import Rollout
@@ -109,7 +109,8 @@ def dry_run(config: TrainConfig) -> Plan:
         TwosomeError: whatever would keep the run from starting, a budget that is too small among it.
     """
     # The policy's updates are what takes long: not to be put off until the value head has learned.
-    config = replace(config, env=text.resolve(config.env), critic_warmup_steps=0, reward_wait_steps=0)
+    env, *more_envs = map(text.resolve, config.envs)
+    config = replace(config, env=env, more_envs=tuple(more_envs), critic_warmup_steps=0, reward_wait_steps=0)
     # Here more updates are timed than a short run has; its schedules would end below zero.
     total_steps = max(config.total_steps, (1 + _TIMED_UPDATES) * config.batch_size)
     with Trainer(replace(config, total_steps=total_steps)) as trainer:
@@ -170,7 +171,7 @@ def _demonstrations(trainer: Trainer) -> tuple[_TimedDemonstrations | None, list
     if not episodes:
         return None, []
     began = time.perf_counter()
-    found = demonstrate(text.maker(config.env, config.env_kwargs, trainer.actor.fits), episodes, seed=config.seed)
+    found = demonstrate_all(config, trainer.actor.fits, episodes)
     shown = _TimedDemonstrations(found, config.warm_start_episodes / episodes, time.perf_counter() - began)
     return shown, _calls(trainer, found.decisions, shown.minibatches(config.seed))
 

@@ -16,6 +16,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+Gamma = float | Float[Tensor, " E"]
+"""Discount per primitive step, in [0, 1]: of all environments, or of each."""
+
 
 @dataclass(frozen=True)
 class Estimates:
@@ -33,7 +36,7 @@ def estimate_advantages(
     terminated: Bool[Tensor, "T E"],
     truncated: Bool[Tensor, "T E"],
     *,
-    gamma: float,
+    gamma: Gamma,
     gae_lambda: float,
 ) -> Estimates:
     """Advantages and value targets of a rollout of T decisions in E environments.
@@ -46,7 +49,7 @@ def estimate_advantages(
             the last state of *that* episode, not the first of the next. Ignored where terminated.
         terminated: True where the episode truly ended: nothing follows.
         truncated: True where a time limit cut the episode: a future exists, but the rollout does not show it.
-        gamma: discount per primitive step, in [0, 1].
+        gamma: discount per primitive step.
         gae_lambda: weight of later errors per decision, in [0, 1]: 0 is one-step, 1 is Monte Carlo.
 
     Returns:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from twosome.config import TrainConfig
-from twosome.ppo.environments import env_of, losses_of
+from twosome.ppo.environments import envs_of, gammas_of, losses_of
 from twosome.progress import Progress
 from twosome.rollout import Rollout, random_episodes
 from twosome.runs import RunDirectory
@@ -50,7 +50,7 @@ class Record:
 
     Args:
         run: where to.
-        config: the settings, with the discount that applies.
+        config: the settings.
         update: updates made so far.
         callbacks: of the caller.
     """
@@ -102,9 +102,12 @@ class Record:
         if not decisions:
             return {}
         config = self._config
-        assert config.gamma is not None
-        played = random_episodes(env_of(config).source(), config.gamma, config.seed, decisions, losses_of(config))
-        return random_return([episode.discounted_return for episode in played])
+        share = decisions // len(config.envs)
+        returns = []
+        for env, gamma in zip(envs_of(config), gammas_of(config), strict=True):
+            played = random_episodes(env.source(), gamma, config.seed, share, losses_of(config, (env.name,)))
+            returns.append([episode.discounted_return for episode in played])
+        return random_return(*returns)
 
 
 def acted(rollout: Rollout) -> Acted:

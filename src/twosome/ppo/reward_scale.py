@@ -8,12 +8,13 @@ What is measured is the discounted sum of the rewards up to each decision, as in
 for one reward at the end of an episode depends on how seldom it comes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twosome.rollout import Rollout
+from twosome.rollout import Rollout, of_world
 
 
 @dataclass
@@ -46,3 +47,17 @@ class RewardScale:
             sums = sums * discounts[t]
         self.sums = sums.tolist()
         return replace(rollout, rewards=rollout.rewards / np.float32(self.divisor))
+
+
+def scaled_by_world(scales: Sequence[RewardScale], rollout: Rollout, gammas: Sequence[float]) -> Rollout:
+    """A rollout with the rewards of each environment divided by its own scale.
+
+    Args:
+        scales: of each environment; they take the rollout in.
+        rollout: number i of those that are stepped side by side is of the kind i modulo how many there are.
+        gammas: the discount of each environment.
+    """
+    W, rewards = len(scales), np.empty_like(rollout.rewards)
+    for world, (scale, gamma) in enumerate(zip(scales, gammas, strict=True)):
+        rewards[:, world::W] = scale.scaled(of_world(rollout, world, W), gamma).rewards
+    return replace(rollout, rewards=rewards)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -24,7 +24,7 @@ from twosome.ppo.checkpoint import load_critic, load_optimizers, num_moments, sa
 from twosome.ppo.interrupt import BrokenOff
 from twosome.ppo.reward_scale import RewardScale
 from twosome.ppo.self_imitation import OwnEpisodes
-from twosome.rollout import Episode, Rollout, episode_means, merge_states
+from twosome.rollout import Episode, Rollout, episode_means, merge_states, of_world
 from twosome.run_files import write_json
 from twosome.runs import STATE, RunDirectory
 from twosome.trust import Consent, consent_needed, open_checkpoint
@@ -38,61 +38,122 @@ class RestartedEpisodesWarning(UserWarning):
     """A resumed run could not take up its episodes where they stood."""
 
 
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """The mean; None where one is missing."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
+@dataclass
+class Window:
+    """The finished episodes of one environment: how many, and the latest of them."""
+
+    num_episodes: int = 0
+    recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
+
+
 @dataclass
 class RunState:
-    """What a run has counted so far."""
+    """What a run has counted so far.
 
+    Means over several environments count each of these as much as the others, and are none until each has finished an
+    episode. Their returns may be of any scale: the best checkpoint is that with the highest success rate, and among
+    those with the highest return.
+    """
+
+    windows: dict[str, Window]  # the finished episodes of each environment, by what metrics call it
+    reward_scales: list[RewardScale]  # what the rewards of each are divided by, if they are
     update: int = 0  # updates made
     env_steps: int = 0  # primitive steps
-    num_episodes: int = 0  # finished episodes
     episodes_lost: int = 0  # those that ended since their environment crashed or hung
     unrewarded: int = 0  # latest decisions in whose rollouts nothing was rewarded
-    recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))  # the latest of them
-    best_return: float = -np.inf  # the highest mean return of the recent episodes at a checkpoint
+    best_success: float = 0.0  # of several environments, the highest mean success rate at a checkpoint
+    best_return: float = -np.inf  # the highest mean return of the recent episodes there
     best_checkpoint: str | None = None  # its name
     metrics_bytes: int = 0  # length of metrics.jsonl
     model_files: dict[str, str] | None = None  # hashes of the model's files, once they are known
-    reward_scale: RewardScale = field(default_factory=RewardScale)  # what rewards are divided by, if they are
-    own_episodes: OwnEpisodes = field(default_factory=OwnEpisodes)  # those that may be imitated, if any are
+    own_episodes: list[OwnEpisodes] = field(default_factory=list)  # those of each that may be imitated, if any are
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> "RunState":
+        """Of a run that begins."""
+        worlds = config.worlds
+        scales, own = [RewardScale() for _ in worlds], [OwnEpisodes() for _ in worlds]
+        return cls({world: Window() for world in worlds}, scales, own_episodes=own)
+
+    @property
+    def num_episodes(self) -> int:
+        """Finished episodes."""
+        return sum(window.num_episodes for window in self.windows.values())
+
+    @property
+    def recent(self) -> list[Episode]:
+        """The latest episodes, environment by environment."""
+        return [episode for window in self.windows.values() for episode in window.recent]
 
     def note(self, rollout: Rollout, config: TrainConfig) -> None:
         """Count for how long nothing has been rewarded, and keep what was."""
         self.unrewarded = 0 if rollout.rewards.any() else self.unrewarded + rollout.actions.size
         if config.self_imitation_steps:
-            self.own_episodes.take_in(rollout)
+            for world, own in enumerate(self.own_episodes):
+                own.take_in(of_world(rollout, world, len(self.own_episodes)))
 
     def count(self, rollout: Rollout) -> dict[str, Any]:
         """Count an update with its rollout, and say how far the run is, as metrics do."""
         self.update += 1
         self.env_steps += int(rollout.durations.sum())
-        self.num_episodes += len(rollout.episodes)
         self.episodes_lost += rollout.num_lost
-        self.recent.extend(rollout.episodes)
+        windows = list(self.windows.values())
+        for episode in rollout.episodes:
+            windows[episode.world].num_episodes += 1
+            windows[episode.world].recent.append(episode)
         return {
             "update": self.update,
             "decisions": self.update * rollout.actions.size,
             "env_steps": self.env_steps,
             "episodes": self.num_episodes,
             "episodes_lost": self.episodes_lost,
-            **episode_means(self.recent),
+            **self._means(),
+            **self._by_world(lambda window: {"episodes": window.num_episodes, **episode_means(window.recent)}),
         }
+
+    def _means(self) -> dict[str, float | None]:
+        """Means over the latest episodes, as metrics name them."""
+        rows = [episode_means(window.recent) for window in self.windows.values()]
+        return {name: mean_of([row[name] for row in rows]) for name in rows[0]}
+
+    def _by_world(self, numbers_of: Callable[[Window], dict[str, Any]]) -> dict[str, Any]:
+        """Numbers of each environment, as metrics name them; nothing for a single one, of which all numbers are."""
+        if len(self.windows) == 1:
+            return {}
+        return {f"{w}/{name}": value for w, own in self.windows.items() for name, value in numbers_of(own).items()}
+
+    def scales_by_world(self) -> dict[str, float]:
+        """What rewards are divided by, as metrics name it."""
+        divisors = [scale.divisor for scale in self.reward_scales]
+        if len(divisors) == 1:
+            return {"reward_scale": divisors[0]}
+        return {f"{world}/reward_scale": divisor for world, divisor in zip(self.windows, divisors, strict=True)}
 
     def is_best(self, name: str) -> bool:
         """Whether a checkpoint of this name, made now, is the best so far; it is noted as such.
 
-        It is if the latest episodes, once there are enough, say so.
+        It is if the latest episodes, once there are enough in each environment, say so.
         """
-        returns = [episode.discounted_return for episode in self.recent]
-        mean = float(np.mean(returns)) if len(returns) == WINDOW else -np.inf
-        if mean > self.best_return:
-            self.best_return, self.best_checkpoint = mean, name
+        if all(len(window.recent) == WINDOW for window in self.windows.values()):
+            means = self._means()
+            success = means["success_rate"] if len(self.windows) > 1 else 0.0
+            assert success is not None
+            assert means["return_mean"] is not None
+            if (success, means["return_mean"]) > (self.best_success, self.best_return):
+                self.best_success, self.best_return, self.best_checkpoint = success, means["return_mean"], name
         return self.best_checkpoint == name
 
 
 def create_run(config: TrainConfig) -> RunDirectory:
     """The directory of a run that begins."""
     assert config.output is not None
-    return RunDirectory.create(config.output, config.to_json(), versions(config.env))
+    return RunDirectory.create(config.output, config.to_json(), versions(", ".join(config.envs)))
 
 
 def last_checkpoint(
@@ -117,7 +178,7 @@ def rewind_files(run: RunDirectory, state: RunState) -> None:
 
 def resume_hint(run: RunDirectory, state: RunState, config: TrainConfig, saved: str = "everything is saved") -> str:
     """What to say of a run that was interrupted."""
-    if callables.is_callable(config.env):
+    if any(map(callables.is_callable, config.envs)):
         command = f"twosome.resume({str(run.path)!r}, env=...) in Python, with what made its environment"
     else:
         command = f"twosome train --resume {run.path}{consent_needed(config)}"
@@ -192,6 +253,8 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs:
     config = parts.config
     if state.model_files is None:
         state.model_files = model_files(config)
+    several, scales = bool(config.more_envs), [asdict(scale) for scale in state.reward_scales]
+    own = [own.state() for own in state.own_episodes]
     models.save(parts.scorer.model, parts.scorer.tokenizer, parts.scorer.name, folder)
     if config.learns_normalization:
         save_calibration(parts.actor.calibration, folder)
@@ -205,7 +268,7 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs:
             "num_episodes": state.num_episodes,
             "episodes_lost": state.episodes_lost,
             "unrewarded": state.unrewarded,
-            "recent": [asdict(episode) for episode in state.recent],
+            "recent": [_plain(episode, several) for episode in state.recent],
             "best_return": None if state.best_return == -np.inf else state.best_return,
             "best_checkpoint": state.best_checkpoint,
             "metrics_bytes": state.metrics_bytes,
@@ -215,10 +278,22 @@ def _write(run: RunDirectory, state: RunState, parts: Parts, folder: Path, envs:
             "metrics_sha256": run.metrics_hash(state.metrics_bytes),
             "settings": config.to_json(),
             "model_files": state.model_files,
-            **({"reward_scale": asdict(state.reward_scale)} if config.normalize_rewards else {}),
-            **({"own_episodes": state.own_episodes.state()} if config.self_imitation_steps else {}),
+            **({"reward_scale": scales if several else scales[0]} if config.normalize_rewards else {}),
+            **({"own_episodes": own if several else own[0]} if config.self_imitation_steps else {}),
+            **(_of_several(state) if several else {}),
         },
     )
+
+
+def _plain(episode: Episode, several: bool) -> dict[str, Any]:
+    """An episode as plain JSON, which names the environment where there are several."""
+    return {name: value for name, value in asdict(episode).items() if several or name != "world"}
+
+
+def _of_several(state: RunState) -> dict[str, Any]:
+    """What a checkpoint says only of several environments."""
+    counts = [window.num_episodes for window in state.windows.values()]
+    return {"episodes_by_world": counts, "best_success": state.best_success}
 
 
 def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
@@ -235,8 +310,10 @@ def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
         lost = (state.episodes_lost,) if state.episodes_lost else ()
         restored = _restore_envs(folder, envs, parts, (parts.config.seed, state.update + 1, *lost))
         if not restored:
-            state.reward_scale.sums = []
-            state.own_episodes.running = []
+            for scale in state.reward_scales:
+                scale.sums = []
+            for own in state.own_episodes:
+                own.running = []
     except BaseException:
         parts.collector.close()
         raise
@@ -247,11 +324,15 @@ def restore(folder: Path, state: RunState, parts: Parts, ranks: Ranks) -> None:
             else "cannot restore its state (it has no get_state and set_state)"
         )
         warnings.warn(
-            f"{parts.config.env} {why}, so its episodes begin anew: the run goes on, but not exactly as it would have "
+            f"{_names(parts)} {why}, so its episodes begin anew: the run goes on, but not exactly as it would have "
             "without the interruption.",
             RestartedEpisodesWarning,
             stacklevel=4,
         )
+
+
+def _names(parts: Parts) -> str:
+    return " or ".join(parts.config.envs)
 
 
 def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
@@ -264,18 +345,24 @@ def _read(folder: Path, state: RunState, parts: Parts) -> dict[str, Any]:
     load_optimizers(parts.optimizers, folder, saved.get("moments"))
     state.update = saved["update"]
     state.env_steps = saved["env_steps"]
-    state.num_episodes = saved["num_episodes"]
+    counts = saved.get("episodes_by_world", [saved["num_episodes"]])
+    for world, (window, count) in enumerate(zip(state.windows.values(), counts, strict=True)):
+        window.num_episodes = count
+        window.recent.extend(Episode(**episode) for episode in saved["recent"] if episode.get("world", 0) == world)
     state.episodes_lost = saved.get("episodes_lost", 0)
     state.unrewarded = saved.get("unrewarded", 0)
-    state.recent.extend(Episode(**episode) for episode in saved["recent"])
+    state.best_success = saved.get("best_success", 0.0)
     state.best_return = -np.inf if saved["best_return"] is None else saved["best_return"]
     state.best_checkpoint = saved["best_checkpoint"]
     state.metrics_bytes = saved["metrics_bytes"]
     parts.rng.bit_generator.state = saved["rng"]
     if config.normalize_rewards:
-        state.reward_scale = RewardScale(**saved["reward_scale"])
+        scales = saved["reward_scale"] if config.more_envs else [saved["reward_scale"]]
+        state.reward_scales = [RewardScale(**scale) for scale in scales]
     if config.self_imitation_steps:
-        state.own_episodes.restore(saved["own_episodes"])
+        own_episodes = saved["own_episodes"] if config.more_envs else [saved["own_episodes"]]
+        for own, content in zip(state.own_episodes, own_episodes, strict=True):
+            own.restore(content)
     envs: dict[str, Any] = saved["worlds"]
     return envs
 
@@ -285,6 +372,6 @@ def _restore_envs(folder: Path, envs: dict[str, Any], parts: Parts, fresh_seed: 
         return parts.collector.restore(envs, fresh_seed=fresh_seed)
     except Exception as error:  # an environment may answer with any error to a state that is not its own
         raise CheckpointError(
-            f"the checkpoint {folder} is damaged: {parts.config.env} cannot go back to what its {STATE} says of the "
+            f"the checkpoint {folder} is damaged: {_names(parts)} cannot go back to what its {STATE} says of the "
             f"environments: {type(error).__name__} {quote(str(error))}. Delete the folder to go on from the one before."
         ) from error

@@ -31,6 +31,7 @@ from twosome.ppo.interrupt import Interrupted, interruptible
 from twosome.ppo.loss import value_loss
 from twosome.ppo.microbatch import IntArray
 from twosome.ppo.record import Callbacks, Clock, Metrics, Record
+from twosome.ppo.reward_scale import scaled_by_world
 from twosome.ppo.self_imitation import Imitation
 from twosome.rollout import Rollout, merge, variety
 from twosome.runs import RunDirectory
@@ -148,7 +149,7 @@ class Trainer:
         self.config, self.rng, self.algorithm = parts.config, parts.rng, parts.algorithm
         self.scorer, self.frozen, self.actor, self.critic = parts.scorer, parts.frozen, parts.actor, parts.critic
         self.collector, self.optimizers = parts.collector, parts.optimizers
-        self.state = state.RunState()
+        self.state = state.RunState.of(self.config)
         if checkpoint is not None:
             state.restore(checkpoint, self.state, parts, self.ranks)
 
@@ -159,7 +160,7 @@ class Trainer:
         self.collector.close()
 
     def warm_start(self) -> None:
-        """Before the first update: imitate the environment's planner, if the settings ask for it."""
+        """Before the first update: imitate the environments' planners, if the settings ask for it."""
         build.warm_start(self.parts, self.ranks)
 
     # -- the loop --------------------------------------------------------------------------------------
@@ -195,8 +196,8 @@ class Trainer:
         with clock("estimate_s"):
             if self.config.critic_features == "centered" and self.state.update == 0:
                 self.critic.center([decision.prompt for row in rollout.decisions for decision in row])
-            scale, scales = self.state.reward_scale, self.config.normalize_rewards
-            credit = self.estimate(scale.scaled(rollout, self.collector.gamma) if scales else rollout)
+            scales = self.state.reward_scales if self.config.normalize_rewards else None
+            credit = self.estimate(scaled_by_world(scales, rollout, self.parts.gammas) if scales else rollout)
         losses: Metrics = {}
         if self.parts.has_critic:
             with clock("value_s"):
@@ -214,7 +215,7 @@ class Trainer:
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
             **(self.actor.calibration.numbers() if self.config.learns_normalization else {}),
             **variety(rollout),
-            **({"reward_scale": self.state.reward_scale.divisor} if self.config.normalize_rewards else {}),
+            **(self.state.scales_by_world() if self.config.normalize_rewards else {}),
             "distinct_prompts": sum(isinstance(known, str) for known in self.critic.known),
             **losses,
             **clock.seconds,
@@ -285,22 +286,29 @@ class Trainer:
         return {**means, "policy_steps": steps}
 
     def imitate_itself(self) -> dict[str, float]:
-        """Steps towards what earned rewards, as long as these are rare."""
-        own = self.state.own_episodes
-        if self.config.self_imitation_steps == 0 or not own.worth_imitating(self.state.recent):
+        """Steps towards what earned rewards, in each environment as long as these are rare there."""
+        if self.config.self_imitation_steps == 0:
             return {}
-        divisor = self.state.reward_scale.divisor if self.config.normalize_rewards else 1.0
-        found = Imitation(own.kept, self.collector.gamma, divisor, lambda states: self.critic.values(states).cpu())
+        seen = [loss for world in range(len(self.config.envs)) for loss in self._imitated_in(world)]
+        return {"self_imitation_loss": float(np.mean(seen))} if seen else {}
+
+    def _imitated_in(self, world: int) -> list[float]:
+        """The losses of the steps towards what earned rewards in one environment."""
+        own, window = self.state.own_episodes[world], list(self.state.windows.values())[world]
+        if not own.worth_imitating(window.recent):
+            return []
+        divisor = self.state.reward_scales[world].divisor if self.config.normalize_rewards else 1.0
+        found = Imitation(own.kept, self.parts.gammas[world], divisor, lambda states: self.critic.values(states).cpu())
         gradient = PolicyGradient(self.parts, self.ranks, found.decisions, found.loss, learns=("actor",))
-        seen = []
+        seen: list[float] = []
         for _ in range(self.config.self_imitation_steps):
             index = found.draw(self.rng)
             if not len(index):
-                return {}
+                break
             seen.append(gradient.add(index)["policy_loss"])
             self._check_finite("loss of self-imitation", torch.tensor(seen[-1]))
             gradient.step(self._check_finite)
-        return {"self_imitation_loss": float(np.mean(seen))}
+        return seen
 
     # -- schedules -------------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 """The card of an exported model: what it acts in, how well, what it was made from, and what it takes to act with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twosome.config import TrainConfig
+from twosome.config import TrainConfig, world_name
 from twosome.report.checks import shown
 
 _CARD = """---
@@ -66,7 +66,7 @@ both by switching its adapters off."""
 def model_card(
     config: TrainConfig,
     acting: Mapping[str, Any],
-    result: Mapping[str, Any] | None,
+    results: Sequence[Mapping[str, Any]],
     versions: Mapping[str, Any],
     *,
     curve: bool,
@@ -76,7 +76,7 @@ def model_card(
     Args:
         config: of the run.
         acting: what `acting.json` holds.
-        result: an evaluation of the run; None if it was not measured.
+        results: evaluations of the run, in each of its environments; none if it was not measured.
         versions: of the libraries that the run was trained with.
         curve: whether ``learning_curve.png`` lies beside the card.
     """
@@ -85,9 +85,9 @@ def model_card(
         base_line=f"base_model: {shown(config.model)}\n" if on_hub else "",
         # Where the model lay on this machine is nobody's business.
         base=shown(config.model if on_hub else Path(config.model).name),
-        env=shown(config.env.removeprefix("twosome/")),
+        env=shown(config.shown_envs),
         env_id=shown(config.env),
-        results=_results(result),
+        results=_results(results),
         curve="\n![Learning curve](learning_curve.png)\n" if curve else "",
         formula=_FORMULAS[config.normalization],
         prior=_BOTH if config.normalization in ("pmi", "learned") else "",
@@ -100,19 +100,25 @@ def model_card(
     )
 
 
-def _results(result: Mapping[str, Any] | None) -> str:
-    if result is None:
+def _results(results: Sequence[Mapping[str, Any]]) -> str:
+    if not results:
         return "Not measured. `twosome eval RUN --episodes 500` measures the run."
-    row = [
-        f"{result['episodes']}",
-        f"{result['return_mean']:.3f}",
-        _interval(result["return_ci95"], "{:.3f}"),
-        f"{result['success_rate']:.1%}",
-        _interval(result["success_ci95"], "{:.1%}"),
+    rows = [
+        [
+            f"`{shown(world_name(result['env']))}`",
+            f"{result['episodes']}",
+            f"{result['return_mean']:.3f}",
+            _interval(result["return_ci95"], "{:.3f}"),
+            f"{result['success_rate']:.1%}",
+            _interval(result["success_ci95"], "{:.1%}"),
+        ]
+        for result in results
     ]
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     return (
-        "| episodes | return | 95 % interval | success | 95 % interval |\n|---:|---:|---:|---:|---:|\n"
-        f"| {' | '.join(row)} |\n\nFresh episodes, actions drawn from the policy; returns discounted per step."
+        "| environment | episodes | return | 95 % interval | success | 95 % interval |\n"
+        f"|---|---:|---:|---:|---:|---:|\n{table}\n"
+        "Fresh episodes, actions drawn from the policy; returns discounted per step."
     )
 
 

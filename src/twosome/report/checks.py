@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from twosome.config import TrainConfig
+from twosome.config import TrainConfig, world_name, worlds_in
 from twosome.errors import RunError, quote
 from twosome.report.numbers import Number
 from twosome.run_files import read_json
@@ -80,12 +80,13 @@ def checked_metrics(run: RunDirectory) -> list[dict[str, Any]]:
     before = 0
     for number, row in enumerate(rows, start=1):
         where = run.path / f"{METRICS}, line {number},"
-        for name in ("decisions", "episodes"):
-            _require(where, row, name, _is_count)
-        for name in ("return_mean", "success_rate"):
-            if name not in row:
-                raise RunError(f"{where} has no {name}.")
-            _require(where, row, name, _is_number, optional=True)
+        _require(where, row, "decisions", _is_count)
+        for prefix in ("", *(f"{world}/" for world in worlds_in(row))):
+            _require(where, row, f"{prefix}episodes", _is_count)
+            for name in (f"{prefix}return_mean", f"{prefix}success_rate"):
+                if name not in row:
+                    raise RunError(f"{where} has no {name}.")
+                _require(where, row, name, _is_number, optional=True)
         for name in row:
             if name.endswith("_s"):
                 _require(where, row, name, _is_number)
@@ -120,8 +121,17 @@ def checked_config(run: RunDirectory) -> dict[str, Any]:
     return config
 
 
-def checked_result(path: Path, *, of_a_model: bool = False) -> dict[str, Any]:
-    """A document of `twosome eval`.
+def checked_result(path: Path) -> dict[str, Any]:
+    """A document of `twosome eval` in one environment.
+
+    Raises:
+        RunError: it lacks something that a report needs.
+    """
+    return _checked(path, read_json(path), of_a_model=False)
+
+
+def checked_results(path: Path, *, of_a_model: bool = False) -> list[dict[str, Any]]:
+    """What a document of `twosome eval` says of each environment.
 
     Args:
         path: the file.
@@ -131,6 +141,13 @@ def checked_result(path: Path, *, of_a_model: bool = False) -> dict[str, Any]:
         RunError: it lacks something that a report needs.
     """
     document = read_json(path)
+    parts = document.get("worlds", [document])
+    if not isinstance(parts, list) or not all(map(_is_object, parts)):
+        raise RunError(f"{path} is damaged: its worlds are {quote(parts)}; expected a list of objects.")
+    return [_checked(path, part, of_a_model=of_a_model) for part in parts]
+
+
+def _checked(path: Path, document: dict[str, Any], *, of_a_model: bool) -> dict[str, Any]:
     _require(path, document, "env", _is_text)
     _require(path, document, "env_kwargs", _is_object, optional=True)
     _require(path, document, "episodes", _is_count)
@@ -214,7 +231,7 @@ def reason_of(error: Exception) -> str:
 def world_of(content: Mapping[str, Any]) -> str:
     """An environment's id and arguments, as one text; the module that registers it is no part of its name."""
     kwargs = content.get("env_kwargs") or {}
-    world = content["env"].rpartition(":")[2].removeprefix("twosome/")
+    world = world_name(content["env"])
     return shown(f"{world} {json.dumps(kwargs, sort_keys=True)}" if kwargs else world)
 
 

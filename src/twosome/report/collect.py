@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from twosome.config import TrainConfig
+from twosome.config import TrainConfig, of_world, world_name, worlds_in
 from twosome.errors import RunError, TwosomeError, quote
 from twosome.report.checks import (
     checked_config,
@@ -15,6 +15,7 @@ from twosome.report.checks import (
     checked_names,
     checked_numbers,
     checked_result,
+    checked_results,
     furthest,
     reason_of,
     shown,
@@ -28,13 +29,15 @@ from twosome.trust import require_unchanged
 _REFERENCES = ("planner.json", "random.json")
 _DEEPEST = 50
 _LONGEST_PATH = 300
-NOT_OF_A_METHOD = ("env", "env_kwargs", "seed", "output")
+_ALSO_TRAINED = "trained with"
+"""In what a report knows of settings: the other environments of the same run."""
+NOT_OF_A_METHOD = ("env", "more_envs", "env_kwargs", "seed", "output")
 """Settings in which the runs of one method in one environment may differ."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run directory says."""
+    """What a run directory says of one environment; one that was trained in several at once is as many runs."""
 
     path: Path  # the run directory
     world: str  # id and arguments of its environment, as one text
@@ -104,10 +107,10 @@ def collect(folder: Path) -> Collection:
     names, unreadable = _names(folder, places.experiments)
     unreadable |= places.closed
     order = {path: i for i, path in enumerate(names)}
-    found: dict[Path, Run] = {}
+    found: list[Run] = []
     for path in sorted(places.runs, key=lambda path: (order.get(_absolute(path), len(order)), path)):
         try:
-            found[path] = _read(path, names.get(_absolute(path)))
+            found += _read(path, names.get(_absolute(path)))
         except (TwosomeError, OSError) as error:
             unreadable[_below(folder, path)] = reason_of(error)
     results = defaultdict[tuple[str, str], list[dict[str, Any]]](list)
@@ -124,7 +127,7 @@ def collect(folder: Path) -> Collection:
         raise RunError(
             f"there is no run below {quote(str(folder))}. Expected a folder that `twosome experiment` or `train` wrote."
         )
-    runs, repeated = _without_repetitions(_disambiguate(_named(list(found.values()))))
+    runs, repeated = _without_repetitions(_disambiguate(_named(found)))
     unreadable |= {_below(folder, run.path): _repeats(_below(folder, kept.path)) for run, kept in repeated}
     return Collection(runs, dict(references), unreadable)
 
@@ -188,18 +191,37 @@ def _names(folder: Path, files: list[Path]) -> tuple[dict[Path, str], dict[str, 
     return names, damaged
 
 
-def _read(path: Path, name: str | None) -> Run:
+def _read(path: Path, name: str | None) -> list[Run]:
     run = RunDirectory.open(path)
     config, metrics = checked_config(run), checked_metrics(run)
     if "kind" not in config:
         require_unchanged(run, TrainConfig.from_json(run.read_config()))
-    evaluation, untrained = (
-        checked_result(path / file, of_a_model=file == UNTRAINED) if os.path.lexists(path / file) else None
+    evaluations, untrained = (
+        {world_of(found): found for found in checked_results(path / file, of_a_model=file == UNTRAINED)}
+        if os.path.lexists(path / file)
+        else {}
         for file in (EVALUATION, UNTRAINED)
     )
     versions = read_json(path / VERSIONS) if os.path.lexists(path / VERSIONS) else {}
     also = tuple(number for file in sorted(path.glob("also-*.json")) for number in checked_numbers(file))
-    return Run(path, world_of(config), name or "", config, metrics, evaluation, untrained, versions, also)
+    envs = [config["env"], *config.get("more_envs", [])]
+    if len(envs) == 1:
+        # Also where a run was measured elsewhere than it was trained.
+        evaluation, before = (next(iter(found.values()), None) for found in (evaluations, untrained))
+        return [Run(path, world_of(config), name or "", config, metrics, evaluation, before, versions, also)]
+    runs = []
+    for env in envs:
+        others = ", ".join(world_name(other) for other in envs if other != env)
+        own, world = {**config, "env": env, _ALSO_TRAINED: others}, world_name(env)
+        if own["gamma"] is None:  # each environment's own, as of all other runs
+            del own["gamma"]
+        if any(world not in worlds_in(row) for row in metrics):
+            raise RunError(f"{path / METRICS} is damaged: a line has no numbers of {quote(world)}.")
+        rows = [of_world(row, world) for row in metrics]
+        evaluation, before = evaluations.get(world), untrained.get(world)
+        numbers = also if env == envs[0] else ()
+        runs.append(Run(path, world, name or "", own, rows, evaluation, before, versions, numbers))
+    return runs
 
 
 def _named(runs: list[Run]) -> list[Run]:
@@ -213,9 +235,14 @@ def _named(runs: list[Run]) -> list[Run]:
         different = differing([run.config for run in group])
         for run in group:
             who = shown(run.config.get("kind") or run.config.get("model"))
-            others = [f"{name} {shown(run.config.get(name))}" for name in different if name not in ("kind", "model")]
-            names[run.path] = ", ".join([who, *others])
-    return [replace(run, method=run.method or names[run.path]) for run in runs]
+            others = _told(run.config, [name for name in different if name not in ("kind", "model")])
+            names[run.path, run.world] = ", ".join([who, *others])
+    return [replace(run, method=run.method or names[run.path, run.world]) for run in runs]
+
+
+def _told(config: Mapping[str, Any], names: list[str]) -> list[str]:
+    """Some settings in words; of a run in a single environment not what it was trained with."""
+    return [f"{name} {shown(config.get(name))}" for name in names if name != _ALSO_TRAINED or name in config]
 
 
 def _disambiguate(runs: list[Run]) -> list[Run]:
@@ -225,7 +252,7 @@ def _disambiguate(runs: list[Run]) -> list[Run]:
         groups[run.world, run.method].append(run)
     different = {key: differing([run.config for run in group]) for key, group in groups.items()}
     return [
-        replace(run, method=", ".join([run.method, *(f"{name} {shown(run.config.get(name))}" for name in names)]))
+        replace(run, method=", ".join([run.method, *_told(run.config, names)]))
         for run in runs
         for names in [different[run.world, run.method]]
     ]
@@ -251,9 +278,11 @@ def _repeats(path: str) -> str:
 def differing(configs: list[Mapping[str, Any]]) -> list[str]:
     """Names of the settings that are not the same in all configs that have them.
 
-    Left out are those that make no method, and those that no other kind of method has, but for the kind itself.
+    Left out are those that make no method, and those that no other kind of method has, but for the kind itself and the
+    other environments of a run in several.
     """
     known = {name: None for config in configs for name in config if name not in NOT_OF_A_METHOD}
     values = {name: [config[name] for config in configs if name in config] for name in known}
-    missing = [name for name in ("kind",) if 0 < len(values.get(name, [])) < len(configs)]
-    return missing + [name for name in known if any(value != values[name][0] for value in values[name])]
+    missing = [name for name in ("kind", _ALSO_TRAINED) if 0 < len(values.get(name, [])) < len(configs)]
+    different = [name for name in known if any(value != values[name][0] for value in values[name])]
+    return list(dict.fromkeys(missing + different))

@@ -112,7 +112,7 @@ def _seed(run: Run, optimum: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _reached(run: Run, optimum: Mapping[str, Any] | None) -> int | None:
     """None also where the optimum is unknown, or the run discounts its returns otherwise than the environment."""
-    if optimum is None or run.config.get("gamma") != optimum["gamma"]:
+    if optimum is None or run.config.get("gamma") not in (None, optimum["gamma"]):
         return None
     decisions, returns, _ = points(run.metrics)
     return decisions_to(list(zip(decisions, returns, strict=True)), SHARE_OF_OPTIMUM * optimum["return_mean"])

@@ -118,8 +118,8 @@ class _Server:
             {
                 "run": self.run.path.name,
                 "model": self.config.model,
-                "env": self._own_env,
-                "envs": list(dict.fromkeys([self._own_env, *text.env_ids()])),
+                "env": self._own_envs[0],
+                "envs": list(dict.fromkeys([*self._own_envs, *text.env_ids()])),
                 "names": self._names(),
                 "normalizations": list(get_args(Normalization)),
                 "players": self._first,
@@ -153,9 +153,9 @@ class _Server:
     # -- in the thread ---------------------------------------------------------------------------------
 
     def _restart(self, question: RestartQuestion) -> dict[str, Any]:
-        if question.env not in (self._own_env, *text.env_ids()):
+        if question.env not in (*self._own_envs, *text.env_ids()):
             raise ConfigError(f"the environment is {quote(question.env)}; expected one of /choices. Choose one.")
-        kwargs = self.config.env_kwargs if question.env == self._own_env else {}
+        kwargs = self.config.env_kwargs if question.env in self._own_envs else {}
         players = [
             self._player(player.name, player.normalization).in_env(question.env, kwargs) for player in question.players
         ]
@@ -210,8 +210,8 @@ class _Server:
         return [*self.run.checkpoints(), *OTHERS, *self.models]
 
     @property
-    def _own_env(self) -> str:
-        return text.resolve(self.config.env)
+    def _own_envs(self) -> list[str]:
+        return [*map(text.resolve, self.config.envs)]
 
 
 def _called(player: PlayerQuestion) -> str:

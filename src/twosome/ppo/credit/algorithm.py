@@ -13,6 +13,7 @@ from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.policy.critic import State
 from twosome.ppo.credit.choices import Choices, choice_log_probs
+from twosome.ppo.gae import Gamma
 from twosome.ppo.loss import PolicyLoss, path_policy_loss
 from twosome.rollout import Rollout
 from twosome.scoring import ActionScorer
@@ -36,11 +37,11 @@ class Algorithm(ABC):
 
     Args:
         config: the settings of the run.
-        gamma: discount per primitive step.
+        gamma: discount per primitive step; where a run has several environments whose discounts differ, a tensor of E.
         scorer: knows the tokens of a decision.
     """
 
-    def __init__(self, config: TrainConfig, gamma: float, scorer: ActionScorer) -> None:
+    def __init__(self, config: TrainConfig, gamma: Gamma, scorer: ActionScorer) -> None:
         self.config = config
         self.gamma = gamma
         self.scorer = scorer

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from twosome.decision import Decision
 from twosome.policy.critic import State
-from twosome.ppo.gae import Estimates, estimate_advantages
+from twosome.ppo.gae import Estimates, Gamma, estimate_advantages
 from twosome.rollout import Rollout
 
 Path = Sequence[tuple[State, Sequence[int]]]
@@ -89,7 +89,7 @@ def estimate_choices(
     terminated: Bool[Tensor, "T E"],
     truncated: Bool[Tensor, "T E"],
     *,
-    gamma: float,
+    gamma: Gamma,
     gae_lambda: float,
 ) -> Estimates:
     """Advantages and value targets of the N choices of a rollout; lambda counts choices.

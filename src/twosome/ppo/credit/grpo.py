@@ -28,7 +28,7 @@ from torch import Tensor
 
 from twosome.ppo.credit.algorithm import Algorithm, Credit, ValuesOf, rollout_tensors
 from twosome.ppo.credit.choices import whole_actions
-from twosome.ppo.gae import estimate_advantages
+from twosome.ppo.gae import Gamma, estimate_advantages
 from twosome.rollout import Rollout
 
 
@@ -42,7 +42,7 @@ class Grpo(Algorithm):
         return Credit(whole_actions(rollout), relative_to_group(returns, decisions, self.config.advantage_std_floor))
 
 
-def returns_to_go(rollout: Rollout, gamma: float) -> Float[Tensor, "T E"]:
+def returns_to_go(rollout: Rollout, gamma: Gamma) -> Float[Tensor, "T E"]:
     """Discounted rewards from each decision on, to the end of its episode or of the rollout."""
     rewards, durations, terminated, truncated = rollout_tensors(rollout)
     nothing = torch.zeros(rewards.shape)

@@ -6,7 +6,7 @@ The paper's algorithm, and the default. What it computes is `twosome.minimal.adv
 from twosome.config import TrainConfig
 from twosome.ppo.credit.algorithm import Algorithm, Credit, ValuesOf, rollout_tensors
 from twosome.ppo.credit.choices import Choices, estimate_choices, whole_actions
-from twosome.ppo.gae import normalize_advantages
+from twosome.ppo.gae import Gamma, normalize_advantages
 from twosome.rollout import Rollout
 
 
@@ -19,7 +19,7 @@ class Ppo(Algorithm):
 
 
 def judged_by_critic(
-    choices: Choices, rollout: Rollout, values_of: ValuesOf, config: TrainConfig, gamma: float
+    choices: Choices, rollout: Rollout, values_of: ValuesOf, config: TrainConfig, gamma: Gamma
 ) -> Credit:
     """Generalized advantage estimates of a rollout's choices, normalized over all of them.
 
