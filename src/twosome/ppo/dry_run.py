@@ -196,8 +196,9 @@ def _self_imitation_s(trainer: Trainer, rollout: Rollout) -> float:
         return 0.0
     ends = np.zeros_like(rollout.truncated)
     ends[-1] = True
-    trainer.state.own_episodes.take_in(replace(rollout, rewards=np.ones_like(rollout.rewards), truncated=ends))
-    trainer.state.recent.clear()
+    trainer.state.note(replace(rollout, rewards=np.ones_like(rollout.rewards), truncated=ends), trainer.config)
+    for window in trainer.state.windows.values():
+        window.recent.clear()
     began = time.perf_counter()
     trainer.imitate_itself()
     return time.perf_counter() - began
