@@ -51,6 +51,7 @@ ALLOWED = {
     "observation": set(),
     "trust": {"config", "checkpoint_schema", "runs"},
     "on_ray": set(),
+    "opponent": {"config", "policy", "runs"},
     "progress": {"config"},
     "run_files": set(),
     "runs": set(),
@@ -59,7 +60,7 @@ ALLOWED = {
     "symptoms": set(),
     "versions": set(),
     "tracking": {"config", "runs"},
-    "envs": {"envs"},
+    "envs": {"envs", "trust"},
     "scoring": {"scoring"},
     "play": {"envs", "policy", "rollout"},
     "policy": {

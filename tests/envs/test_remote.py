@@ -9,12 +9,13 @@ import pytest
 
 import twosome
 from tests.environments import Counting
-from twosome.envs import callables, text
+from twosome.envs import callables, text, worker
 from twosome.envs.checked import CheckedEnv
 from twosome.envs.remote import EnvPool
 from twosome.errors import ConfigError, EnvError
 from twosome.policy.uniform import Uniform
 from twosome.rollout import Collector, EnvSource
+from twosome.trust import Consent, grant, granted
 
 
 class Diary(twosome.TextEnv):
@@ -120,3 +121,12 @@ def test_a_module_registers_its_environment_once_in_each_process(tmp_path, monke
     with EnvPool("once:Once-v0", {}, None, 1) as pool:
         pool.open().reset(0)
     assert capfd.readouterr().err == ""
+
+
+def test_what_the_command_line_consents_to_holds_in_the_process_of_an_environment(monkeypatch):
+    monkeypatch.setattr("twosome.trust._granted", [Consent()])
+    grant(Consent(trust_remote_code=True))
+    start = EnvPool("twosome-tests/Diary-v0", {}, fits, 1).start
+    grant(Consent())
+    worker._make(None, start).close()
+    assert granted() == Consent(trust_remote_code=True)

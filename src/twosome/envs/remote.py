@@ -38,6 +38,7 @@ from twosome.envs.history import EpisodePosition, History
 from twosome.envs.worker import About, Posed, Question, RemoteTraceback, Start
 from twosome.errors import EnvCrashError, EnvError, TwosomeError, quote
 from twosome.observation import Observation
+from twosome.trust import granted
 
 _CLOSING_S = 5.0
 """How long environments may take to close before their processes are ended."""
@@ -77,7 +78,7 @@ class EnvPool:
     ) -> None:
         if os.name != "posix":
             raise EnvError("environments in processes of their own need Linux or macOS: leave out --env-workers.")
-        self.start = Start(name, dict(kwargs), _registered(name), fits is not None)
+        self.start = Start(name, dict(kwargs), _registered(name), fits is not None, granted())
         self.fits = fits
         self.workers = workers
         self.timeout_s = math.inf if timeout_s is None else timeout_s

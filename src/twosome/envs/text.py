@@ -285,6 +285,22 @@ def resolve(name: str) -> str:
     return module + colon + _registered(bare, (None, NAMESPACE) if colon else (NAMESPACE, None))
 
 
+def resolve_arguments(name: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an environment that mean the same wherever they are read, where its class says how.
+
+    Args:
+        name: of the environment, as `resolve` returns it.
+        kwargs: its arguments.
+
+    Raises:
+        EnvError: what is registered under the name cannot be loaded.
+    """
+    spec = gymnasium.registry.get(name.rpartition(":")[2])
+    resolved = None if spec is None else getattr(_creator(spec), "resolve_arguments", None)
+    arguments: dict[str, Any] = dict(kwargs) if resolved is None else resolved(kwargs)
+    return arguments
+
+
 def _registered(name: str, namespaces: Sequence[str | None]) -> str:
     """The registered id that a name stands for; the name itself if there is none.
 

@@ -74,6 +74,11 @@ class Turn:
 _NUMBERS = (int, float, np.integer, np.floating)
 
 
+def prompt_of(*parts: str) -> str:
+    """A prompt of these parts, one blank between each; those that say nothing are left out."""
+    return " ".join(part for part in map(str.strip, parts) if part)
+
+
 class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
     """An environment of text: a subclass says how an episode begins and what an action does.
 
@@ -222,8 +227,7 @@ class TextEnv(gymnasium.Env[dict[str, Any], int], ABC):
         past = () if turn.done else self._past
 
         def prompt_from(first: int) -> str:
-            parts = (self.goal, *past[first:], turn.observation, self.cue)
-            return " ".join(part for part in map(str.strip, parts) if part)
+            return prompt_of(self.goal, *past[first:], turn.observation, self.cue)
 
         def holds(first: int) -> bool:
             return turn.done or self.fits is None or self.fits(prompt_from(first), phrases)

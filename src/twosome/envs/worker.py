@@ -1,8 +1,9 @@
 """The process in which one environment lives; `twosome.envs.remote` is its other side.
 
-It is a fresh interpreter, which loads neither PyTorch nor the caller's script, in a session of its own: Ctrl-C in a
-terminal reaches the trainer alone, and whoever ends the process ends what the environment has started with it. When
-the trainer is gone, however that came, the process ends, even in the middle of a step.
+It is a fresh interpreter, which loads neither the caller's script nor, unless its environment does, PyTorch, in a
+session of its own: Ctrl-C in a terminal reaches the trainer alone, and whoever ends the process ends what the
+environment has started with it. When the trainer is gone, however that came, the process ends, even in the middle of
+a step.
 
 What passes between the two are values of this package and plain ones, since the environment's answers have been read
 here, by the same `CheckedEnv` as everywhere.
@@ -31,6 +32,7 @@ from twosome.decision import Decision
 from twosome.envs import callables, text
 from twosome.envs.checked import CheckedEnv, EnvCloseWarning, Step, limit_prompts, raised
 from twosome.errors import EnvError, TwosomeError, quote
+from twosome.trust import Consent, grant
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux's prctl."""
@@ -45,12 +47,14 @@ class Start:
         kwargs: its arguments.
         registered: pickled: how the name is registered with Gymnasium in the trainer's process, if it is.
         limits_prompts: whether the trainer knows what a model's context holds, and can be asked.
+        consent: what the trainer's command line consents to, for an environment that opens a run.
     """
 
     name: str
     kwargs: dict[str, Any]
     registered: bytes
     limits_prompts: bool
+    consent: Consent
 
 
 class About(NamedTuple):
@@ -112,6 +116,7 @@ def _serve(connection: Any) -> None:
 
 def _make(connection: Any, start: Start) -> CheckedEnv:
     _register(start)
+    grant(start.consent)
 
     def fits(prompt: str, phrases: Sequence[str]) -> bool:
         connection.send(Question(prompt, tuple(phrases)))

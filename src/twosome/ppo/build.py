@@ -101,10 +101,12 @@ def resolve_config(config: TrainConfig, env: MakeEnv | None, ranks: Ranks) -> Tr
     folder = ranks.on_main(lambda: config.folder)
     require_extras(track=config.track, quantization=config.quantization)
     ranks.on_main(lambda: RunDirectory.require_free(folder))
+    name = text.resolve(config.env) if env is None else callables.register(env)
     return replace(
         config,
-        env=text.resolve(config.env) if env is None else callables.register(env),
+        env=name,
         more_envs=tuple(map(text.resolve, config.more_envs)),
+        env_kwargs=text.resolve_arguments(name, config.env_kwargs),
         model=models.absolute_path(config.model),
         algorithm=qualified(config.algorithm),
         output=folder,
