@@ -21,6 +21,19 @@ def test_those_that_come_along_are_found_by_their_files():
     assert {name for name, _ in MEASUREMENTS} >= names
 
 
+def test_of_greedy_play_in_several_environments_the_return_and_success_in_each():
+    result = {"model": "hearth", "normalization": "word", "episodes": 9, "return_mean": 0.5, "success_rate": 0.8}
+    result |= {"return_ci95": [0.4, 0.6], "success_ci95": [0.7, 0.9]}
+    worlds = [{**result, "env": "twosome/Cheese-v0"}, {**result, "env": "mine/Env-v0", "return_mean": 7.0}]
+    assert taken("greedy", {**result, "env": "twosome/Cheese-v0"}) == {
+        ("greedy return", "", ""): 0.5,
+        ("greedy success", "", ""): 0.8,
+    }
+    found = taken("greedy", {"worlds": worlds, "return_mean": 3.75})
+    assert found["greedy return", "Cheese-v0", ""] == 0.5
+    assert found["greedy return", "mine/Env-v0", ""] == 7.0
+
+
 def test_of_retain_the_drop_and_every_task_before_and_after():
     task = {"items": 20, "base": 0.9, "trained": 0.8, "drop": 0.1, "drop_ci95": [0.0, 0.2], "lost": 3, "won": 1}
     ratio = {"items": 5, "base": 2.0, "trained": 2.5, "ratio": 1.25}

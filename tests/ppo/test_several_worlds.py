@@ -21,6 +21,8 @@ from twosome.envs.checked import env_seeds
 from twosome.envs.losses import Losses
 from twosome.envs.remote import EnvPool
 from twosome.errors import ConfigError, EnvError, RunError
+from twosome.experiment.grid import read_grid
+from twosome.experiment.settings import flags
 from twosome.policy.uniform import Uniform
 from twosome.ppo.gae import estimate_advantages
 from twosome.ppo.reward_scale import RewardScale, scaled_by_world
@@ -284,3 +286,21 @@ def test_the_module_of_each_environment_needs_consent(finished, tmp_path, capsys
     config.write_text(config.read_text().replace(f'"{OTHER}"', '"somebodys.module:Env-v0"'))
     assert main(["train", "--resume", str(path)]) == 1
     assert "wants to import the Python module 'somebodys.module'" in capsys.readouterr().err
+
+
+def test_a_method_of_an_experiment_may_be_trained_in_several_environments(tmp_path):
+    file = tmp_path / "file.toml"
+    file.write_text(f'envs = ["{ONE}"]\nseeds = [1]\n[methods.joint]\nmore_envs = ["Cheese"]\ntotal_steps = 256')
+    grid = read_grid(file)
+    (cell,) = grid.cells
+    assert isinstance(cell.config, TrainConfig)
+    assert cell.config.envs == (ONE, "twosome/Cheese-v0")
+    assert flags(cell.given) == ["--more-envs", "Cheese", "--total-steps=256"]
+    assert {(reference.env, reference.policy) for reference in grid.references} == {
+        (ONE, "random"),
+        ("twosome/Cheese-v0", "random"),
+        ("twosome/Cheese-v0", "planner"),
+    }
+    file.write_text(file.read_text().replace('"Cheese"', '"somebodys.module:Env-v0"'))
+    with pytest.raises(RunError, match=r"somebodys\.module"):
+        read_grid(file)

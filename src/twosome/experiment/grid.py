@@ -337,6 +337,7 @@ def _with_untrained(cells: list[Cell]) -> list[Cell]:
     """The same cells; the first of each environment and way of asking a model measures it untrained too."""
     asks = (
         "env",
+        "more_envs",
         "model",
         "normalization",
         "context_free_prompt",

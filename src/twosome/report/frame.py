@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def load_runs(folder: str | Path) -> "pandas.DataFrame":
-    """The metrics of all runs below a folder: a row for each update of each run.
+    """The metrics of all runs below a folder: a row for each update of each run, in each of its environments.
 
     Beside the metrics, which docs/metrics.md explains, each row says which run it is of: `environment`, `method`,
     `seed`, `run` (its folder), whether it is `finished`; and what its final policy was measured to be over fresh

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from twosome.config import world_name
 from twosome.experiment.measurement import Measurement, MeasurementRequest, register
 from twosome.report.numbers import Number
 
@@ -15,10 +16,13 @@ def _command(request: MeasurementRequest, *, untrained: bool) -> list[str]:
 
 
 def _numbers(document: Mapping[str, Any], *, untrained: bool) -> Iterator[Number]:
-    method = f"{document['model']}, untrained, {document['normalization']}" if untrained else ""
-    for name, mean in (("return", "return_mean"), ("success", "success_rate")):
-        low, high = document[f"{name}_ci95"]
-        yield Number(f"greedy {name}", "", method, None, document[mean], (low, high), document["episodes"])
+    """Of a run in several environments, in each of them."""
+    for found in document.get("worlds", [document]):
+        method = f"{found['model']}, untrained, {found['normalization']}" if untrained else ""
+        world = "" if found is document else world_name(found["env"])
+        for name, mean in (("return", "return_mean"), ("success", "success_rate")):
+            low, high = found[f"{name}_ci95"]
+            yield Number(f"greedy {name}", world, method, None, found[mean], (low, high), found["episodes"])
 
 
 for _name, _untrained in (("greedy", False), ("greedy:untrained", True)):
