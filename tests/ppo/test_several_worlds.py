@@ -265,6 +265,7 @@ def test_a_report_has_the_run_in_each_of_its_environments(finished, tmp_path, ca
         assert joint.evaluation is not None
         assert joint.evaluation["env"] == world
     assert f"trained with {OTHER}" in runs[ONE, "joint"].method
+    assert runs[OTHER, "joint"].method == f"hearth, trained with {ONE}"
     assert "trained with" not in runs[ONE, "alone"].method
 
 

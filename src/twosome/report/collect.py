@@ -232,7 +232,7 @@ def _named(runs: list[Run]) -> list[Run]:
         groups[run.world].append(run)
     names = {}
     for group in groups.values():
-        different = differing([run.config for run in group])
+        different = list(dict.fromkeys([_ALSO_TRAINED, *differing([run.config for run in group])]))
         for run in group:
             who = shown(run.config.get("kind") or run.config.get("model"))
             others = _told(run.config, [name for name in different if name not in ("kind", "model")])
