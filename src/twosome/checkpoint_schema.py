@@ -155,7 +155,10 @@ def _own_episodes(num_envs: int) -> dict[str, Any]:
         f"a list of {num_envs} lists of decisions, or an empty one",
         lambda v: isinstance(v, list) and len(v) in (0, num_envs) and all(map(_is_path, v)),
     )
-    kept = _Value("a list of lists of decisions", lambda v: isinstance(v, list) and all(map(_is_path, v)))
+    kept = _Value(
+        "a list of lists of decisions, each with a reward above 0",
+        lambda v: isinstance(v, list) and all(_is_path(path) and any(deed[2] > 0 for deed in path) for path in v),
+    )
     return {"decisions": [_Value("a prompt and its actions", _is_decision)], "running": running, "kept": kept}
 
 

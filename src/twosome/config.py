@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,8 @@ Decisions = Annotated[int, Range(0, _MOST_DECISIONS)]
 _LARGEST_ROLLOUT = 10**7
 _LONGEST_ENV = 150
 """The run's folder is named after it."""
+_MOST_ENVS = 1_000
+"""In one run."""
 
 
 def preset(env: str, name: str = "default", more_envs: Sequence[str] = ()) -> dict[str, Any]:
@@ -344,6 +347,7 @@ class TrainConfig:
         }.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
+        self._require("more_envs", len(self.more_envs) < _MOST_ENVS, f"fewer than {_MOST_ENVS:,} names")
         given = preset(self.env, self.preset, self.more_envs)
         if not has_critic(self.algorithm):
             given["self_imitation_steps"] = 0  # it is the critic that says what went well
@@ -365,7 +369,7 @@ class TrainConfig:
         if not self.more_envs:
             return
         count = len(self.worlds)
-        if twice := next((world for world in self.worlds if self.worlds.count(world) > 1), None):
+        if twice := next((world for world, number in Counter(self.worlds).items() if number > 1), None):
             raise ConfigError(
                 f"--env names {quote(twice)} twice; expected different environments, which share --num-envs equally. "
                 "Name it once, or register it under another id for a version of its own."

@@ -19,6 +19,7 @@ from twosome.policy.critic import State
 from twosome.policy.tuning import trainable
 from twosome.ppo import self_imitation
 from twosome.ppo.self_imitation import EPISODES, Deed, Imitation, OwnEpisodes, returns_of
+from twosome.ppo.state import RunState
 from twosome.ppo.train import Trainer, train
 from twosome.rollout import Episode, Rollout
 from twosome.runs import STATE, RunDirectory
@@ -95,6 +96,18 @@ def test_of_episodes_under_way_no_more_is_kept_than_a_checkpoint_can_tell(monkey
     monkeypatch.setattr(self_imitation, "TEXT", 0)
     own.take_in(rollout([[("a", 1, True), ("b", 0, False)]]))
     assert (own.running, list(own.kept)) == ([[], []], [])
+
+
+def test_a_decision_counts_for_no_less_than_a_checkpoint_writes_of_it(monkeypatch):
+    padded = Deed(Decision("a you", ("go", *[""] * 100)), 0, 1.0, 1)
+    own = OwnEpisodes(kept=deque([[padded]]))
+    assert len(json.dumps({"own_episodes": [own.state()]}, indent=2)) < padded.size + 300
+    # Several environments together have as much as one.
+    monkeypatch.setattr(self_imitation, "TEXT", 2 * 10 * deed("a").size + 1)
+    states = RunState.of(TrainConfig(more_envs=("Cheese",))).own_episodes
+    for own in states:
+        own.take_in(rollout([[("a", 0, False)] for _ in range(30)]))
+    assert [len(own.running[0]) for own in states] == [10, 10]
 
 
 def test_returns_are_discounted_by_primitive_steps():
@@ -190,6 +203,8 @@ def test_a_checkpoint_keeps_the_episodes_and_a_damaged_one_is_refused(config, tm
         {**intact, "running": [[]]},
         {**intact, "kept": [[[0, 99, 1.0, 1]]]},
         {**intact, "kept": [[[0, 0, "1", 1]]]},
+        {**intact, "kept": [[]]},
+        {**intact, "kept": [[[0, 0, 0.0, 1]]]},
         {**intact, "decisions": [["a prompt", ["", ""]]] * len(intact["decisions"])},
     ):
         (folder / STATE).write_text(json.dumps({**written, "own_episodes": damage}))

@@ -71,6 +71,19 @@ def test_the_command_takes_an_environment_for_each_env_and_adds_up_their_budgets
     assert (config.total_steps, config.num_envs, config.seed) == (70_000, 6, 2)
     assert config.entropy_coef_final == 0.01  # their own differ
     assert config.folder.name == "FoodPreparation+Entertainment+TomatoSalad-2"
+    assert parse_train(["--env", "FoodPreparation", "--more_envs", "Entertainment"]).config.total_steps == 60_000
+
+
+@pytest.mark.parametrize("words", [["--env", "B", "--more_envs", "C"], ["--env", "--seed", "1"], ["--env="], ["--env"]])
+def test_no_env_of_several_is_dropped_nor_taken_for_another_flag(words):
+    with pytest.raises(ConfigError, match=r"--more-envs is given, and --env 2 times|without a name after 'A'"):
+        parse_train(["--env", "A", *words])
+
+
+def test_only_training_takes_several_environments(capsys):
+    with pytest.raises(SystemExit):
+        main(["eval", "--env", "TomatoSalad", "--env=Entertainment", "--policy", "random"])
+    assert "a single --env" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -80,8 +93,9 @@ def test_the_command_takes_an_environment_for_each_env_and_adds_up_their_budgets
         ({"more_envs": ("Entertainment",), "num_envs": 5}, "--num-envs is 5 for 2.*multiple of 2.*Take 4"),
         ({"more_envs": ("Entertainment", "Cheese"), "num_envs": 2}, "multiple of 3.*Take 3"),
         ({"more_envs": ("Entertainment",), "env_kwargs": {"a": 1}}, "--env-kwargs.*2 environments.*Register"),
+        ({"more_envs": tuple(map(str, range(1000)))}, "--more-envs.*fewer than 1,000 names"),
     ],
-    ids=["twice", "shares", "too few", "arguments"],
+    ids=["twice", "shares", "too few", "arguments", "too many"],
 )
 def test_environments_that_cannot_be_trained_together_are_refused_with_the_remedy(settings, words):
     with pytest.raises(ConfigError, match=words):
@@ -253,7 +267,8 @@ def test_a_report_has_the_run_in_each_of_its_environments(finished, tmp_path, ca
     shutil.copytree(finished, tmp_path / "joint")
     train(counting_run(tmp_path / "alone"))
     assert main(["eval", str(finished), "--episodes", "5", "--json"]) == 0
-    (tmp_path / "joint" / EVALUATION).write_text(capsys.readouterr().out)
+    document = {**json.loads(capsys.readouterr().out), "hardware": {"cpu": "abacus"}}
+    (tmp_path / "joint" / EVALUATION).write_text(json.dumps(document))
     found = collect(tmp_path)
     assert found.unreadable == {}
     runs = {(run.world, run.path.name): run for run in found.runs}
@@ -263,10 +278,19 @@ def test_a_report_has_the_run_in_each_of_its_environments(finished, tmp_path, ca
         joint = runs[world, "joint"]
         assert joint.metrics[-1]["return_mean"] == last[f"{world}/return_mean"]
         assert joint.evaluation is not None
-        assert joint.evaluation["env"] == world
+        assert (joint.evaluation["env"], joint.evaluation["hardware"]) == (world, {"cpu": "abacus"})
     assert f"trained with {OTHER}" in runs[ONE, "joint"].method
     assert runs[OTHER, "joint"].method == f"hearth, trained with {ONE}"
     assert "trained with" not in runs[ONE, "alone"].method
+
+
+def test_a_report_takes_more_environments_of_no_other_kind_of_method(finished, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(finished, path)
+    config = json.loads((path / "config.json").read_text())
+    kept = {name: config[name] for name in ("env", "seed", "num_envs", "rollout_steps", "total_steps")}
+    (path / "config.json").write_text(json.dumps({**kept, "kind": "mine", "more_envs": 5}))
+    assert [run.world for run in collect(tmp_path).runs] == [ONE]
 
 
 def test_show_draws_each_environment(finished, tmp_path, capsys):
@@ -305,3 +329,26 @@ def test_a_method_of_an_experiment_may_be_trained_in_several_environments(tmp_pa
     file.write_text(file.read_text().replace('"Cheese"', '"somebodys.module:Env-v0"'))
     with pytest.raises(RunError, match=r"somebodys\.module"):
         read_grid(file)
+
+
+class Placed(Counting):
+    """`Counting` with an argument that is a place."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+
+    @staticmethod
+    def resolve_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {"place": str(Path("/somewhere") / kwargs["place"])}
+
+
+def test_the_runs_of_an_experiment_have_the_arguments_that_they_will_have_written(tmp_path):
+    gymnasium.register("twosome-tests/Placed-v0", Placed)
+    file = tmp_path / "file.toml"
+    file.write_text(
+        'envs = ["twosome-tests/Placed-v0"]\nseeds = [1]\n[settings.env_kwargs]\nplace = "there"\n[methods.one]'
+    )
+    grid = read_grid(file)
+    assert isinstance(grid.cells[0].config, TrainConfig)
+    kwargs = [grid.cells[0].config.env_kwargs, *(reference.env_kwargs for reference in grid.references)]
+    assert kwargs == [{"place": "/somewhere/there"}] * 2

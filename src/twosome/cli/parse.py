@@ -23,6 +23,9 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         name: of the command.
         arguments: what follows the command's name.
     """
+    if [word.partition("=")[0] for word in arguments].count("--env") > 1:
+        complain(f"{name} takes a single --env, and it is given several times. Only twosome train takes several.")
+        raise SystemExit(2)
     # tyro repeats words as they are when it refuses them.
     shown = [visible(word) for word in arguments]
     settings: dict[str, Any] = {

@@ -14,7 +14,7 @@ from twosome.cli.parse import parse
 from twosome.cli.settings import command_from, with_settings
 from twosome.config import TrainConfig
 from twosome.console import announce, plain_console
-from twosome.errors import ConfigError
+from twosome.errors import ConfigError, quote
 from twosome.extras import require_extras
 from twosome.launch import is_first, num_processes, require_equal_shares
 from twosome.progress import Progress
@@ -138,13 +138,18 @@ def _one_env(arguments: Sequence[str]) -> list[str]:
     envs: list[str] = []
     words = iter(arguments)
     for word in words:
-        flag, _, value = word.partition("=")
+        flag, equals, value = word.partition("=")
+        if flag.startswith("--"):
+            flag = flag.replace("_", "-")  # tyro takes both
         if flag != "--env" or not envs:
-            rest.append(word)
+            rest.append(f"{flag}{equals}{value}")
             if flag == "--env":
                 envs.append(value)
-        else:
-            envs.append(value or next(words, ""))
+            continue
+        value = value if equals else next(words, "")
+        if not value or value.startswith("--"):
+            raise ConfigError(f"--env is given without a name after {quote(envs[-1] or rest[-1])}; expected one.")
+        envs.append(value)
     if len(envs) < 2:
         return rest
     if any(word.partition("=")[0] == "--more-envs" for word in rest):

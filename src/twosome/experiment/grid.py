@@ -282,6 +282,8 @@ class _Reader:
 
     def _given(self, env: str, kind: str) -> dict[str, Any]:
         shared = {**self.shared, **self.by_env.get(env, {})}
+        if "env_kwargs" in shared:
+            shared["env_kwargs"] = text.resolve_arguments(text.resolve(env), shared["env_kwargs"])
         return {name: value for name, value in shared.items() if name in fields_of(kind)}
 
     def _environment(self, env: str) -> tuple[dict[str, Any], list[str]]:
@@ -289,6 +291,7 @@ class _Reader:
         kwargs = {**self.shared, **self.by_env.get(env, {})}.get("env_kwargs", {})
         if reason := why_not_json(kwargs):
             raise refusal(f"env_kwargs of {env}", kwargs, f"another, since {reason}")
+        kwargs = text.resolve_arguments(text.resolve(env), kwargs)
         with text.make_checked(env, **kwargs) as environment:
             space: Any = environment.env.observation_space
             has_planner = environment.attribute("planner", None) is not None

@@ -33,6 +33,8 @@ TEXT = 2**21
 last decisions. A checkpoint tells them all, and has to stay readable."""
 _DEED = 100
 """Characters that count for a decision beside its text."""
+_PHRASE = 20
+"""Characters that count for an action beside its text, also where it is none."""
 BATCH = 64
 """Decisions in a step."""
 ENOUGH = 0.5
@@ -51,19 +53,27 @@ class Deed:
     @property
     def size(self) -> int:
         """Characters that it takes, nearly."""
-        return _DEED + len(self.decision.prompt) + sum(map(len, self.decision.actions))
+        return _DEED + len(self.decision.prompt) + sum(_PHRASE + len(phrase) for phrase in self.decision.actions)
 
 
 @dataclass
 class OwnEpisodes:
-    """The latest episodes that were rewarded, and the episodes under way."""
+    """The latest episodes that were rewarded, and the episodes under way.
 
-    running: list[list[Deed]] = field(default_factory=list)  # one for each environment; empty before the first rollout
+    Args:
+        running: those under way, one for each environment; empty before the first rollout.
+        kept: those that were rewarded.
+        share: of the characters that a run keeps, which its kinds of environments have in equal parts.
+    """
+
+    running: list[list[Deed]] = field(default_factory=list)
     kept: deque[list[Deed]] = field(default_factory=lambda: deque(maxlen=EPISODES))
+    share: float = 1.0
 
     def take_in(self, rollout: Rollout) -> None:
         """Follow the episodes of a rollout of all environments; rollouts come in order."""
         T, E = rollout.actions.shape
+        characters = int(TEXT * self.share)
         self.running = self.running or [[] for _ in range(E)]
         lost = set(rollout.cut)
         for i in range(E):
@@ -74,11 +84,11 @@ class OwnEpisodes:
                 done = (rollout.actions[t, i], rollout.rewards[t, i], rollout.durations[t, i])
                 path.append(Deed(rollout.decisions[t][i], *(value.item() for value in done)))
                 if rollout.terminated[t, i] or rollout.truncated[t, i]:
-                    end = last_of(path, TEXT // EPISODES)
+                    end = last_of(path, characters // EPISODES)
                     if (t, i) not in lost and any(deed.reward > 0 for deed in end):
                         self.kept.append(end)
                     path.clear()
-        self.running = [last_of(path, TEXT // E) for path in self.running]
+        self.running = [last_of(path, characters // E) for path in self.running]
 
     def worth_imitating(self, latest: Collection[Episode]) -> bool:
         """Whether there is something to imitate, and rewards are still rare.

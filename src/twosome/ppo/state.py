@@ -78,7 +78,7 @@ class RunState:
     def of(cls, config: TrainConfig) -> "RunState":
         """Of a run that begins."""
         worlds = config.worlds
-        scales, own = [RewardScale() for _ in worlds], [OwnEpisodes() for _ in worlds]
+        scales, own = [RewardScale() for _ in worlds], [OwnEpisodes(share=1 / len(worlds)) for _ in worlds]
         return cls({world: Window() for world in worlds}, scales, own_episodes=own)
 
     @property

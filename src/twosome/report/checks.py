@@ -144,7 +144,8 @@ def checked_results(path: Path, *, of_a_model: bool = False) -> list[dict[str, A
     parts = document.get("worlds", [document])
     if not isinstance(parts, list) or not all(map(_is_object, parts)):
         raise RunError(f"{path} is damaged: its worlds are {quote(parts)}; expected a list of objects.")
-    return [_checked(path, part, of_a_model=of_a_model) for part in parts]
+    around = {name: document[name] for name in ("hardware",) if name in document}
+    return [_checked(path, {**around, **part}, of_a_model=of_a_model) for part in parts]
 
 
 def _checked(path: Path, document: dict[str, Any], *, of_a_model: bool) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def _read(path: Path, name: str | None) -> list[Run]:
     )
     versions = read_json(path / VERSIONS) if os.path.lexists(path / VERSIONS) else {}
     also = tuple(number for file in sorted(path.glob("also-*.json")) for number in checked_numbers(file))
-    envs = [config["env"], *config.get("more_envs", [])]
+    envs = [config["env"], *([] if "kind" in config else config.get("more_envs", []))]
     if len(envs) == 1:
         # Also where a run was measured elsewhere than it was trained.
         evaluation, before = (next(iter(found.values()), None) for found in (evaluations, untrained))
