@@ -14,12 +14,14 @@ import tests.environments
 from tests.environments import counting_run
 from twosome.config import TrainConfig
 from twosome.decision import Decision
+from twosome.envs.losses import EpisodeLostWarning
 from twosome.errors import CheckpointError, ConfigError
 from twosome.policy.critic import State
 from twosome.policy.tuning import trainable
+from twosome.policy.uniform import Uniform
 from twosome.ppo import self_imitation
 from twosome.ppo.self_imitation import EPISODES, Deed, Imitation, OwnEpisodes, returns_of
-from twosome.ppo.state import RunState
+from twosome.ppo.state import RunState, create_run, save
 from twosome.ppo.train import Trainer, train
 from twosome.rollout import Episode, Rollout
 from twosome.runs import STATE, RunDirectory
@@ -210,6 +212,26 @@ def test_a_checkpoint_keeps_the_episodes_and_a_damaged_one_is_refused(config, tm
         (folder / STATE).write_text(json.dumps({**written, "own_episodes": damage}))
         with pytest.raises(CheckpointError, match="own_episodes"):
             Trainer(config, folder)
+
+
+def test_an_episode_that_saving_loses_is_not_taken_for_the_beginning_of_the_next(config, tmp_path, monkeypatch):
+    def crash() -> None:
+        raise RuntimeError
+
+    class Waiting(Uniform):
+        def probabilities(self, observations):
+            return [np.array([0.0, 1.0, 0.0]) for _ in observations]
+
+    config = replace(config, rollout_steps=2, policy_minibatches=1, num_envs=4, max_lost=1, normalize_rewards=True)
+    run = create_run(config)
+    with Trainer(config) as trainer:
+        trainer.state.note(trainer.collector.collect(Waiting(), 2, trainer.rng), config)
+        trainer.state.reward_scales[0].sums = [1.0] * 4
+        monkeypatch.setattr(trainer.collector.envs[1].env.unwrapped, "get_state", crash)
+        with pytest.warns(EpisodeLostWarning):
+            save(run, trainer.state, trainer.parts, trainer.ranks)
+        assert [len(path) for path in trainer.state.own_episodes[0].running] == [2, 0, 2, 2]
+        assert trainer.state.reward_scales[0].sums == [1.0, 0.0, 1.0, 1.0]
 
 
 def test_without_a_critic_it_is_refused_and_no_preset_asks_for_it():

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -97,6 +97,15 @@ class RunState:
         if config.self_imitation_steps:
             for world, own in enumerate(self.own_episodes):
                 own.take_in(of_world(rollout, world, len(self.own_episodes)))
+
+    def let_go(self, counters: Sequence[Mapping[str, Any]]) -> None:
+        """Forget what went before in environments whose episode has not begun: it may have been lost by saving it."""
+        num_worlds = len(self.windows)
+        for i in (i for i, counter in enumerate(counters) if counter["decisions"] == 0):
+            if running := self.own_episodes[i % num_worlds].running:
+                running[i // num_worlds] = []
+            if sums := self.reward_scales[i % num_worlds].sums:
+                sums[i // num_worlds] = 0.0
 
     def count(self, rollout: Rollout) -> dict[str, Any]:
         """Count an update with its rollout, and say how far the run is, as metrics do."""
@@ -215,7 +224,9 @@ def save(
     """
     name = RunDirectory.checkpoint_name(state.update * parts.config.batch_size)
     best, keep = state.is_best(name), parts.config.keep_checkpoints
-    write = partial(_write, run, state, parts, envs=merge_states(ranks.gather(parts.collector.state)))
+    envs = merge_states(ranks.gather(parts.collector.state))
+    state.let_go(envs["counters"])
+    write = partial(_write, run, state, parts, envs=envs)
 
     def written() -> Path:
         folder = run.write_checkpoint(name, write, best=best, keep=keep)
