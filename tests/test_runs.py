@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from twosome.errors import CheckpointError, RunError
 from twosome.files import sha256
 from twosome.run_files import file_lock
-from twosome.runs import RunDirectory
+from twosome.runs import RunDirectory, saved_folder
 
 
 @pytest.fixture
@@ -258,3 +258,4 @@ def test_a_path_that_holds_no_run_is_refused_whatever_it_is(name):
     with pytest.raises(RunError, match=r"there is no run directory .* an environment is named with --env") as caught:
         RunDirectory.open(Path(name))
     assert len(str(caught.value)) < 500
+    assert saved_folder(Path(name)) is None

@@ -407,7 +407,7 @@ class RunDirectory:
 
 def saved_folder(path: Path) -> Path | None:
     """The folder of a saved agent that a path leads to: itself, or that in what `twosome export` wrote; else None."""
-    return next((folder for folder in (path, path / EXPORTED) if (folder / AGENT).is_file()), None)
+    return next((folder for folder in (path, path / EXPORTED) if os.path.isfile(folder / AGENT)), None)
 
 
 def _is_leftover(entry: Path) -> bool:
