@@ -463,7 +463,7 @@ class TrainConfig:
         if self.output is not None:
             return self.output
         names = (env.removeprefix("twosome/").replace("/", "-").replace(":", "-") for env in self.envs)
-        name = f"{'+'.join(names)[:_LONGEST_ENV]}-{self.seed}"
+        name = f"{'+'.join(names).encode()[:_LONGEST_ENV].decode(errors='ignore')}-{self.seed}"
         candidates = (Path("runs") / (name if i == 1 else f"{name}.{i}") for i in itertools.count(1))
         return next(path for path in candidates if not path.exists())
 

@@ -71,6 +71,7 @@ def test_the_command_takes_an_environment_for_each_env_and_adds_up_their_budgets
     assert (config.total_steps, config.num_envs, config.seed) == (70_000, 6, 2)
     assert config.entropy_coef_final == 0.01  # their own differ
     assert config.folder.name == "FoodPreparation+Entertainment+TomatoSalad-2"
+    assert len(bytes(TrainConfig(env="茶" * 50, more_envs=("湯" * 50, "飯" * 50)).folder)) < 200
     assert parse_train(["--env", "FoodPreparation", "--more_envs", "Entertainment"]).config.total_steps == 60_000
 
 
