@@ -16,12 +16,15 @@ from tests.environments import Counting, counting_run
 from tests.unchecked import types_unchecked
 from twosome.agent import Agent
 from twosome.baselines import Planner, Uniform
+from twosome.config import TrainConfig
 from twosome.decision import Decision
 from twosome.errors import CheckpointError, ConfigError, RunError
 from twosome.evaluate.evaluator import evaluator_for
 from twosome.observation import Observation
 from twosome.policy import lm_policy
+from twosome.policy.loading import save_policy
 from twosome.ppo.train import train
+from twosome.runs import AGENT
 
 ENV = "twosome-tests/Counting-v0"
 TEA = Decision("You want to make tea. Your hands are empty. Now you", ("take the cup", "", "go to the kitchen"))
@@ -141,6 +144,16 @@ def test_an_untrained_agent_is_saved_with_its_settings_and_without_its_model(set
     again = Agent.load(agent.save(tmp_path / "agent"))
     assert again.probabilities(TEA).tolist() == agent.probabilities(TEA).tolist()
     assert sum(file.stat().st_size for file in (tmp_path / "agent").iterdir()) < 20_000
+
+
+def test_a_saved_agent_does_not_tell_where_things_lay_on_the_machine_of_its_run(tmp_path):
+    opponent = tmp_path / "somebody" / "ttt-1"
+    config = TrainConfig(env="OpenSpiel", env_kwargs={"seat": 1, "opponent": str(opponent)}, output=tmp_path / "run")
+    actor = Agent.from_pretrained("hearth").actor
+    folder = save_policy(actor, config, tmp_path / "agent")
+    written = (folder / AGENT).read_text()
+    assert str(tmp_path) not in written
+    assert json.loads(written)["settings"]["env_kwargs"] == {"seat": 1, "opponent": "ttt-1"}
 
 
 def test_all_weights_are_saved_where_all_were_trained(tmp_path):

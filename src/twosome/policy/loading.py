@@ -132,15 +132,22 @@ def save_policy(actor: LanguageModelPolicy, config: TrainConfig, folder: Path) -
             models.save(actor.scorer.model, actor.scorer.tokenizer, actor.scorer.name, folder)
         if config.normalization == "learned":
             save_calibration(actor.calibration, folder)
+        # Where the run and what its environment reads lie says nothing elsewhere, and may name somebody.
+        places = {"output": None, "model": _as_seen_from(folder, config.model)}
+        env_kwargs = {name: _named_alone(value) for name, value in config.env_kwargs.items()}
         content = {
-            # Where the run lies says nothing elsewhere.
-            "settings": {**config.to_json(), "output": None, "model": _as_seen_from(folder, config.model)},
+            "settings": {**config.to_json(), **places, "env_kwargs": env_kwargs},
             "model_files": model_files(config),
             "trained": trained,
             "files": {file.name: sha256(file) for file in sorted(folder.iterdir())},
         }
         write_json(folder / AGENT, content)  # last, so that what was cut short is no agent
     return folder
+
+
+def _named_alone(value: Any) -> Any:
+    """Of an absolute path its last part; everything else as it is."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _as_seen_from(folder: Path, model: str) -> str:
