@@ -217,10 +217,10 @@ def _mismatch(value: Any, expected: Any, place: str) -> str:
     return next((found for part in parts if (found := _mismatch(*part))), "")
 
 
-def _pointless(own: Mapping[str, Any] | None) -> str:
+def _pointless(own: Mapping[str, Any]) -> str:
     """The first deed of an own episode that names a decision or an action which is not there; empty without any."""
-    decisions = own["decisions"] if own is not None else []
-    for path in [] if own is None else [*own["running"], *own["kept"]]:
+    decisions = own["decisions"]
+    for path in (*own["running"], *own["kept"]):
         for number, action, *_ in path:
             if number >= len(decisions) or action >= len(decisions[number][1]) or not decisions[number][1][action]:
                 return f"own_episodes has the action {action} of the decision {number}, which is not there"
@@ -240,7 +240,7 @@ def _contradiction(state: Mapping[str, Any], name: str, config: TrainConfig) -> 
         recent = sum(episode.get("world", 0) == world for episode in state["recent"])
         if recent != min(count, WINDOW):
             return f"recent has {recent} episodes of {count}; expected the last {WINDOW}"
-    own = state.get("own_episodes")
+    own = state.get("own_episodes", [])
     if problem := next(filter(None, map(_pointless, own if isinstance(own, list) else [own])), ""):
         return problem
     if 0 < len(present := state.keys() & _PROVENANCE.keys()) < len(_PROVENANCE):
