@@ -74,12 +74,29 @@ def test_stepping_without_an_episode_is_refused() -> None:
         ({"panel": "train", "index": -1}, "index"),
         ({"max_steps": 0}, "max_steps"),
         ({"backend": "unity"}, "'own', 'virtualhome'"),
+        ({"offered": "some"}, "'valid', 'all'"),
         ({"render_mode": "human"}, "render_mode"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_is_allowed(arguments: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         HouseholdEnv(**arguments)
+
+
+def test_where_all_is_offered_what_cannot_be_done_costs_its_step() -> None:
+    env = HouseholdEnv("FoodPreparation", max_steps=2, offered="all")
+    observation, info = env.reset()
+    assert info["action_mask"].tolist() == [1] * 10
+    assert all(observation["actions"])
+    assert set(HouseholdEnv("FoodPreparation").observation()["actions"]) - {""} < set(observation["actions"])
+
+    put = env.action_names.index("put pancake in microwave")
+    after, _, terminated, truncated, info = env.step(put)
+    assert (after["prompt"], info["primitive_steps"], terminated, truncated) == (observation["prompt"], 1, False, False)
+    assert info["action_mask"].tolist() == [1] * 10
+    *_, truncated, info = env.step(put)
+    assert truncated
+    assert not info["success"]
 
 
 def test_a_state_of_another_task_or_a_damaged_one_is_refused() -> None:

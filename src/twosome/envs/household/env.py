@@ -32,6 +32,7 @@ from twosome.errors import ConfigError, EnvError, quote
 
 CACHED_STATES = 16_384
 BACKENDS = ("own", "virtualhome")
+OFFERS = ("valid", "all")
 METADATA: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 2}
 MAX_PROMPT, MAX_PHRASE = 2048, 128
 
@@ -59,10 +60,10 @@ class Rules:
         after = carry_out(self.task.scene, state, self.task.actions[action])
         return after, is_success(self.task, after)
 
-    def _observe(self, state: State) -> EnvObservation:
+    def _observe(self, state: State, offered: str) -> EnvObservation:
         seen = perceive(self.task.scene, state)
         phrases = [
-            words if sensible(self.task.scene, seen, action) else ""
+            words if offered == "all" or sensible(self.task.scene, seen, action) else ""
             for words, action in zip(self.phrases, self.task.actions, strict=True)
         ]
         return env_observation(vector(self.task, seen), text.prompt(self.task, seen), phrases)
@@ -91,8 +92,8 @@ class HouseholdEnv(SimulatedEnv):
     `Discrete(n)`; `action_names` says what each id means. Ids 0 to 3 walk to the living room, kitchen,
     bathroom and bedroom. In the tasks with ten actions 4 walks to the item, 5 to the container, 6 grabs the
     item, 7 puts it in, 8 opens and 9 closes the container. The mask offers an action exactly where it can be
-    carried out and changes something; `step` takes every id, and one that cannot be carried out costs its
-    step and changes nothing.
+    carried out and changes something, unless `offered` says otherwise; `step` takes every id, and one that
+    cannot be carried out costs its step and changes nothing.
 
     ## Observation Space
     A `Dict`: `"prompt"`, the view in words, an unfinished sentence; `"actions"`, one phrase per id, `""`
@@ -122,6 +123,7 @@ class HouseholdEnv(SimulatedEnv):
             3})` chooses for one episode.
         max_steps: the episode is cut off after so many steps.
         backend: "own", or "virtualhome" to run on the evolving-graph simulator of that PyPI package.
+        offered: "valid", or "all" to offer every action in every state, so that what can be done has to be learned.
         render_mode: "ansi", "rgb_array" or None.
 
     Raises:
@@ -142,9 +144,10 @@ class HouseholdEnv(SimulatedEnv):
         index: int | None = None,
         max_steps: int = 50,
         backend: str = "own",
+        offered: str = "valid",
         render_mode: str | None = None,
     ) -> None:
-        _check_arguments(task, panel, index, max_steps, backend, render_mode)
+        _check_arguments(task, panel, index, max_steps, backend, offered, render_mode)
         self.max_steps = max_steps
         self.panel = panel
         self.index = index
@@ -152,6 +155,7 @@ class HouseholdEnv(SimulatedEnv):
         self.task = _task(task) if panel is None else panel_task(panel, index or 0)
         self._rules = rules_of(self.task)
         self._backend = backend
+        self._offered = offered
         self._simulator = self._new_simulator()
         self.action_names = self._rules.action_names
         num_actions = len(self.task.actions)
@@ -188,7 +192,7 @@ class HouseholdEnv(SimulatedEnv):
         return StepResult(float(success), 1, success)
 
     def _observe(self) -> EnvObservation:
-        return self._rules.observe(self._state)
+        return self._rules.observe(self._state, self._offered)
 
     def _draw(self, mode: str) -> NDArray[np.uint8] | str:
         return (render.text_plan if mode == "ansi" else render.image)(self.task, self._state)
@@ -270,7 +274,13 @@ def _task(task: str | Task | Mapping[str, Any] | None) -> Task:
 
 
 def _check_arguments(
-    task: object, panel: object, index: object, max_steps: object, backend: object, render_mode: object
+    task: object,
+    panel: object,
+    index: object,
+    max_steps: object,
+    backend: object,
+    offered: object,
+    render_mode: object,
 ) -> None:
     if task is not None and panel is not None:
         raise ConfigError(
@@ -284,5 +294,6 @@ def _check_arguments(
         check_index(index)
     check_whole("max_steps", max_steps, 1, default=50)
     check_choice("backend", backend, BACKENDS)
+    check_choice("offered", offered, OFFERS)
     if render_mode is not None:
         check_choice("render_mode", render_mode, RENDER_MODES)
