@@ -44,6 +44,7 @@ def test_of_retain_the_drop_and_every_task_before_and_after():
         ("language: drop", "", ""): 0.1,
         ("language: lost", "", ""): 3,
         ("language: won", "", ""): 1,
+        ("where is: drop", "", ""): 0.1,
         ("where is: accuracy", "", ""): 0.8,
         ("where is: accuracy", "", "untrained"): 0.9,
         ("perplexity: perplexity", "", ""): 2.5,

@@ -24,6 +24,8 @@ def _numbers(document: Mapping[str, Any]) -> Iterator[Number]:
     for name, task in document["tasks"].items():
         told = name.removeprefix("hearth_").replace("_", " ")
         unit = "perplexity" if "ratio" in task else "accuracy"
+        if unit == "accuracy":
+            yield Number(f"{told}: drop", mean=task["drop"], interval=tuple(task["drop_ci95"]), n=task["items"])
         yield Number(f"{told}: {unit}", mean=task["trained"], n=task["items"])
         yield Number(f"{told}: {unit}", method="untrained", mean=task["base"], n=task["items"])
 

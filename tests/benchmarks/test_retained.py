@@ -1,0 +1,32 @@
+"""What `twosome retain` printed joins a result file."""
+
+import pytest
+
+from benchmarks.retained import merged
+
+
+def document(seed: int, drop: float, *tasks: str, method: str = "learned") -> dict:
+    row = {"items": 20, "base": 0.9, "trained": 0.9 - drop, "drop": drop, "drop_ci95": [0.0, 0.2], "lost": 3, "won": 1}
+    return {
+        "run": f"runs/gemma/TomatoSalad/{method}/seed-{seed}",
+        "trained_on": {"env": "twosome/TomatoSalad-v0", "env_kwargs": {}, "seed": seed},
+        "tasks": dict.fromkeys(tasks or ["blimp", "piqa"], row),
+        "all": row,
+        "versions": {"commit": "abc"},
+    }
+
+
+def test_a_run_that_is_measured_again_replaces_itself_alone():
+    there = merged(merged([], document(2, 0.2)), document(1, 0.1))
+    again = merged(merged(there, document(2, 0.3)), document(2, 0.4, method="word"))
+    drops = [(row.world, row.method, row.seed, row.mean) for row in again if row.what == "language: drop"]
+    assert drops == [
+        ("TomatoSalad", "learned", 1, 0.1),
+        ("TomatoSalad", "learned", 2, 0.3),
+        ("TomatoSalad", "word", 2, 0.4),
+    ]
+
+
+def test_runs_that_were_asked_about_different_tasks_are_not_put_together():
+    with pytest.raises(SystemExit, match="expected"):
+        merged(merged([], document(1, 0.1)), document(2, 0.1, "blimp"))
