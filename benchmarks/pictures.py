@@ -1,4 +1,4 @@
-"""Pictures in docs/images, from the result files: of speed, of what the length of a phrase does, of many methods.
+"""Pictures in docs/images, from the result files: of speed, of what the length of a phrase does, of methods and models.
 
     python -m benchmarks.pictures                  # all
     python -m benchmarks.pictures growth           # some
@@ -9,12 +9,14 @@ can be told apart, their seeds are drawn as points.
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.pages.files import IMAGES, WORLDS
@@ -215,17 +217,19 @@ def seeds(results: Sequence[str], panels: Mapping[str, Mapping[str, tuple[str, s
             panel.set_yticks(range(len(lines)), list(lines) if panel is left else [])
             panel.set_ylim(len(lines) - 0.4, -0.6)
             panel.grid(axis="y", visible=False)
-        for who in ("random", "planner"):
-            for row in numbers.find(what="return", world=next(iter(lines.values()))[0], method=who)[:1]:
-                left.axvline(_mean(row), color="#8a8a8a", linestyle=":")
-                left.annotate(
-                    who, (_mean(row), 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", size=8
-                )
+        _with_levels(left, numbers, next(iter(lines.values()))[0])
         left.set_xlabel("return of the final policy")
         right.set_xlim(left=0)
         right.set_xlabel("decisions to 90 % of the optimum; x: never")
         left.set_title(title, loc="left", fontsize=10, pad=16)
     return figure
+
+
+def _with_levels(panel: Axes, numbers: Selection, world: str) -> None:
+    for who in ("random", "planner"):
+        for row in numbers.find(what="return", world=world, method=who)[:1]:
+            panel.axvline(_mean(row), color="#8a8a8a", linestyle=":")
+            panel.annotate(who, (_mean(row), 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", size=8)
 
 
 def _with_seeds(panel: Axes, y: int, rows: Sequence[Number], budget: float) -> None:
@@ -251,13 +255,105 @@ MISTAKES = (
     "half-precision",
     "all",
 )
-MODELS = {
-    "hearth, 0.15M": "small-learned",
-    "hearth, 0.4M": "middle-learned",
-    "hearth, 0.9M": "hearth-learned",
-    "Gemma 3, 268M": "learned",
-}
 WORDINGS = ("TomatoSalad", "NoOpening", "NoGoal", "NoArticles", "ClosedPrompt", "FixedWording", "AllFour")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model in one environment: where its numbers are, and what its language was tested with."""
+
+    results: tuple[str, ...]
+    method: str
+    untrained: str
+    tests: str
+
+
+SMALL = Candidate(("sizes-learned",), "small-learned", "small, untrained, learned", "household")
+HEARTH = Candidate(("sizes-learned",), "hearth-learned", "hearth, untrained, learned", "household")
+LONGER = Candidate(("learning",), "learned", "hearth, untrained, learned", "household")
+GEMMA = Candidate(("gemma", "gemma-retention"), "learned", "Gemma 3 270M, untrained, learned", "BLiMP, PIQA")
+CANDIDATES = {
+    "TomatoSalad": {"hearth, 0.15M": SMALL, "hearth, 0.9M": HEARTH, "Gemma 3, 270M": GEMMA},
+    "FoodPreparation": {"hearth, 0.15M": SMALL, "hearth, 0.9M": HEARTH, "Gemma 3, 270M": GEMMA},
+    "Entertainment": {"hearth, 0.15M": SMALL, "hearth, 0.9M": LONGER, "Gemma 3, 270M": GEMMA},
+}
+
+
+def which_model() -> Figure:
+    """Returns before and after, decisions to 90 % of the optimum, and points of language lost: a row for each model."""
+    figure, axes = figure_of(3, height=7.4, rows=len(CANDIDATES), width=3.5)
+    returns, decisions, language = axes[::3], axes[1::3], axes[2::3]
+    columns = {
+        "return": _with_returns,
+        "decisions to 90 % of the optimum": _with_decisions,
+        "points of language lost": _with_language,
+    }
+    for (world, candidates), *panels in zip(CANDIDATES.items(), returns, decisions, language, strict=True):
+        for panel, (label, draw) in zip(panels, columns.items(), strict=True):
+            for y, candidate in enumerate(candidates.values()):
+                if not draw(panel, y, Selection(candidate.results), world, candidate):
+                    panel.annotate(
+                        "not measured",
+                        (0.5, y),
+                        xycoords=("axes fraction", "data"),
+                        ha="center",
+                        va="center",
+                        c="#555555",
+                    )
+            panel.set_xlabel(label)
+            panel.set_yticks(range(len(candidates)), list(candidates) if draw is _with_returns else [])
+            panel.set_ylim(len(candidates) - 0.4, -0.6)
+            panel.grid(axis="y", visible=False)
+        panels[0].set_title(world, loc="left", fontsize=10, pad=16)
+        _with_levels(panels[0], Selection(["learning"]), world)
+        panels[2].yaxis.tick_right()
+        panels[2].set_yticks(range(len(candidates)), [candidate.tests for candidate in candidates.values()])
+    for panel in decisions:
+        panel.set_xlim(left=0)
+    limits = [panel.get_xlim() for panel in language]
+    for panel in language:
+        panel.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
+        panel.axvline(0, color="#000000", linewidth=0.8)
+    color = STYLES[0][0]
+    markers = [
+        Line2D([], [], marker="s", ms=6, mfc="none", color="#000000", linestyle="", label="untrained"),
+        Line2D([], [], marker="o", ms=5, mfc="none", color=color, linestyle="", label="a seed, trained"),
+        Line2D([], [], marker="D", ms=5, color=color, linewidth=2.5, label="interquartile mean of the seeds, 95 %"),
+    ]
+    figure.legend(handles=markers, loc="outside upper center", ncols=len(markers), frameon=False)
+    figure.supxlabel(
+        "Language: each seed with its 95 % interval, in the tests named at the right. These differ between hearth and "
+        "Gemma:\ncompare what was lost, not how much is known.",
+        fontsize=9,
+    )
+    return figure
+
+
+def _with_returns(panel: Axes, y: int, numbers: Selection, world: str, candidate: Candidate) -> bool:
+    before = numbers.find(what="return", world=world, method=candidate.untrained)
+    if before:
+        panel.plot([_mean(before[0])], [y], "s", ms=6, mfc="none", color="#000000")
+    after = numbers.find(what="return", world=world, method=candidate.method)
+    _with_seeds(panel, y, after, 0)
+    return bool(before or after)
+
+
+def _with_decisions(panel: Axes, y: int, numbers: Selection, world: str, candidate: Candidate) -> bool:
+    budget = numbers.find(what="decisions", world=world, method=candidate.method)
+    found = numbers.find(what="decisions to 90 %", world=world, method=candidate.method)
+    _with_seeds(panel, y, found, max(map(_mean, budget), default=0))
+    return bool(found)
+
+
+def _with_language(panel: Axes, y: int, numbers: Selection, world: str, candidate: Candidate) -> bool:
+    """Each seed below the other, with the 95 % interval over its items."""
+    found = numbers.find(what="language: drop", world=world, method=candidate.method)
+    for i, number in enumerate(found):
+        low, middle, high = (100 * value for value in _quartiles(number))
+        below = y + 0.14 * (i - (len(found) - 1) / 2)
+        panel.plot([low, high], [below, below], color=STYLES[0][0], linewidth=1.5, alpha=0.5)
+        panel.plot([middle], [below], "o", ms=4, mfc="white", color=STYLES[0][0])
+    return bool(found)
 
 
 def _lines(worlds: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, tuple[str, str]]]:
@@ -272,14 +368,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "claim-methods": partial(seeds, ["methods"], _lines(WORLDS, METHODS)),
     "claim-defects": partial(seeds, ["defects"], _lines(("TomatoSalad", "FoodPreparation", "Entertainment"), MISTAKES)),
     "claim-prompts": partial(seeds, ["prompts"], {"TomatoSalad": {name: (name, "ppo") for name in WORDINGS}}),
-    "claim-which-model": partial(
-        seeds,
-        ["sizes-learned", "gemma"],
-        {
-            world: {label: (world, method) for label, method in MODELS.items()}
-            for world in ("TomatoSalad", "FoodPreparation")
-        },
-    ),
+    "claim-which-model": which_model,
 }
 
 
