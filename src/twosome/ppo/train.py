@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from twosome._malloc import give_back_excess
 from twosome.config import TrainConfig
 from twosome.distributed import OneProcess, Ranks, process_group
 from twosome.errors import DivergedError
@@ -210,6 +211,7 @@ class Trainer:
         # Also where the model has not changed: what is remembered was computed in the company of other decisions, so
         # its last bits depend on history that a resumed run does not have.
         self.actor.clear_cache()
+        give_back_excess()
         return {
             **self.state.count(rollout),
             "actor_lr": self.optimizers["actor"].param_groups[0]["lr"],
