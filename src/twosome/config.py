@@ -83,7 +83,7 @@ _PRETRAINED: dict[str, Any] = {
 
 _PRETRAINED_BY_ENV: dict[str, dict[str, Any]] = {
     "TomatoSalad": {"total_steps": 16_384},
-    "TomatoLettuceSalad": {"total_steps": 61_440, "entropy_coef_final": 0.001},
+    "TomatoLettuceSalad": {"total_steps": 30_720, "entropy_coef_final": 0.001},
     "FoodPreparation": {"total_steps": 8_192},
     "Entertainment": {"total_steps": 40_960, "entropy_coef_final": 0.001},
 }
