@@ -130,7 +130,8 @@ def measured(
             low, middle, high = quartiles(rates)
             what = f"decisions per second, {clock}"
             yield Number(what, world, name, mean=middle, interval=(low, high), n=len(pairs))
-        yield Number("peak MiB", world, name, mean=peaks[name])
+        if not name.startswith("llama.cpp"):  # which holds its buffers from the beginning
+            yield Number("peak MiB", world, name, mean=peaks[name])
 
 
 def main() -> int:
