@@ -123,8 +123,8 @@ class HouseholdEnv(SimulatedEnv):
             3})` chooses for one episode.
         max_steps: the episode is cut off after so many steps.
         backend: "own", or "virtualhome" to run on the evolving-graph simulator of that PyPI package.
-        offered: "valid", or "all" to offer every action in every state, so that what can be done has to be learned.
         render_mode: "ansi", "rgb_array" or None.
+        offered: "valid", or "all" to offer every action in every state, so that what can be done has to be learned.
 
     Raises:
         ConfigError: an argument is out of range, misspelt or contradicts another.
@@ -144,10 +144,10 @@ class HouseholdEnv(SimulatedEnv):
         index: int | None = None,
         max_steps: int = 50,
         backend: str = "own",
-        offered: str = "valid",
         render_mode: str | None = None,
+        offered: str = "valid",
     ) -> None:
-        _check_arguments(task, panel, index, max_steps, backend, offered, render_mode)
+        _check_arguments(task, panel, index, max_steps, backend, render_mode, offered)
         self.max_steps = max_steps
         self.panel = panel
         self.index = index
@@ -279,8 +279,8 @@ def _check_arguments(
     index: object,
     max_steps: object,
     backend: object,
-    offered: object,
     render_mode: object,
+    offered: object,
 ) -> None:
     if task is not None and panel is not None:
         raise ConfigError(
