@@ -60,7 +60,7 @@ class Rules:
         after = carry_out(self.task.scene, state, self.task.actions[action])
         return after, is_success(self.task, after)
 
-    def _observe(self, state: State, offered: str) -> EnvObservation:
+    def _observe(self, state: State, offered: str = "valid") -> EnvObservation:
         seen = perceive(self.task.scene, state)
         phrases = [
             words if offered == "all" or sensible(self.task.scene, seen, action) else ""
