@@ -50,11 +50,17 @@ def give_back_excess(held: int = _HELD) -> bool:
 
     Does nothing on systems without glibc 2.33 or later.
     """
-    mallinfo, trim = _function("mallinfo2"), _function("malloc_trim")
-    if mallinfo is None or trim is None:
+    mallinfo = _function("mallinfo2")
+    if mallinfo is None:
         return False
     mallinfo.restype = _Heap
-    if mallinfo().fordblks <= held:
+    return mallinfo().fordblks > held and give_back()
+
+
+def give_back() -> bool:
+    """Give all freed memory back to the system; False without glibc."""
+    trim = _function("malloc_trim")
+    if trim is None:
         return False
     trim(0)
     return True

@@ -1,15 +1,15 @@
 """Peak memory of a piece of work, over what was held before it began."""
 
-import ctypes
 import gc
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
+
+from twosome._malloc import give_back
 
 
 def peak_mib(work: Callable[[], Any], device: torch.device) -> float | None:
@@ -41,10 +41,9 @@ def peak_tensor_bytes(work: Callable[[], object]) -> int:
 
 def _reset_high_water_mark() -> bool:
     """Give freed memory back and forget the highest point so far; False where the system has no such thing."""
-    if not sys.platform.startswith("linux") or not hasattr(ctypes.CDLL(None), "malloc_trim"):
-        return False
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+    if not give_back():
+        return False
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:  # the kernel may not allow it
