@@ -8,7 +8,7 @@ import torch
 import tests.environments
 from tests.scoring.tiny_models import byte_level, llama
 from twosome.baselines.config import GenerateConfig
-from twosome.baselines.generate import WritingPolicy, around, said, written_loss
+from twosome.baselines.generate import WritingPolicy, around, said, train_generate, written_loss
 from twosome.baselines.writing import Written
 from twosome.decision import Decision
 from twosome.envs import text
@@ -138,6 +138,20 @@ def test_a_run_says_how_much_was_invalid_and_is_measured_where_steps_are_lost(tm
     assert [row["decisions"] for row in rows] == [8, 16]
     assert all(0 <= row["invalid_share"] <= 1 for row in rows)
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["length_mean"] <= 50
+
+
+class Silent:
+    """A record that keeps nothing."""
+
+    def __call__(self, decisions, rollout, **numbers): ...
+
+    def summary(self, decisions, episodes): ...
+
+
+def test_the_weights_have_the_type_that_is_asked_for_and_what_is_learned_is_in_float32():
+    policy = train_generate(config(total_steps=8, num_envs=4, rollout_steps=2, dtype="bfloat16"), Silent())
+    kinds = {parameter.requires_grad: parameter.dtype for parameter in policy.scorer.model.parameters()}
+    assert kinds == {False: torch.bfloat16, True: torch.float32}
 
 
 def test_a_rollout_that_does_not_divide_is_refused():

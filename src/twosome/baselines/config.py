@@ -7,6 +7,7 @@ from twosome.config import Decisions
 from twosome.errors import ConfigError
 from twosome.setting_types import (
     Count,
+    DType,
     NotNegative,
     Positive,
     Range,
@@ -111,6 +112,8 @@ class GenerateConfig(_PpoConfig):
 
     model: str = "hearth"
     """Language model: the embedded "hearth", a Hugging Face id, or a folder."""
+    dtype: DType = "auto"
+    """Of the model's weights; auto: float32 on a CPU. Adapters and the critic are always in float32."""
     list_actions: bool = False
     """Say in the prompt what can be done now, before its unfinished sentence."""
     max_tokens: Annotated[int, Range(1, 1000)] = 12

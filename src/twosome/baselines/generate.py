@@ -194,7 +194,7 @@ def train_generate(config: GenerateConfig, record: Record) -> WritingPolicy:
     Raises:
         TwosomeError: whatever went wrong, with what to do about it.
     """
-    scorer = ActionScorer.from_pretrained(config.model)
+    scorer = ActionScorer.from_pretrained(config.model, dtype=config.dtype)
     attach_to(scorer, Adapters(), seed=config.seed)
     policy, rng = WritingPolicy(scorer, config), np.random.default_rng(config.seed)
     gamma = text.gamma_of(config.env, {})
