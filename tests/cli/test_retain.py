@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from twosome.agent import Agent
 from twosome.cli import main
 from twosome.cli.retain import conclusion
 from twosome.errors import ConfigError
-from twosome.evaluate.retention import answer_items
+from twosome.evaluate.retention import Questions
 from twosome.scoring import ActionScorer
 
 needs_harness = pytest.mark.skipif(
@@ -40,8 +41,11 @@ def log_prob(scorer: ActionScorer, text: str) -> float:
 def test_a_tokenizer_that_marks_no_ends_of_texts_is_refused():
     scorer = ActionScorer.from_pretrained("hearth")
     scorer.tokenizer.bos_token = scorer.tokenizer.eos_token = None
-    with pytest.raises(ConfigError, match="Add bos_token or eos_token"):
-        answer_items(scorer, ["hearth_grammar"], limit=1)
+    with (
+        Questions(["hearth_grammar"], limit=1) as questions,
+        pytest.raises(ConfigError, match="Add bos_token or eos_token"),
+    ):
+        questions.ask(scorer)
 
 
 @needs_harness
@@ -74,6 +78,52 @@ def test_it_is_printed_as_a_table_with_what_follows(run, capsys):
     assert main(["retain", str(run), "--tasks", "hearth_grammar", "--limit", "4"]) == 0
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("grammar", "accuracy", "that less than one point was lost is", "retention"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, run) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "other"
+    size = ["--num-envs", "2", "--rollout-steps", "16", "--total-steps", "32", "--seed", "2"]
+    assert main(["train", "--env", "FoodPreparation", *size, "--output", str(path), "--no-show"]) == 0
+    return path
+
+
+@needs_harness
+def test_several_runs_come_to_what_each_comes_to_alone_and_are_put_together(run, other, capsys):
+    how = ["--tasks", "hearth_next_step,hearth_perplexity", "--limit", "40", "--json"]
+    alone = []
+    for one in (run, other):
+        assert main(["retain", str(one), *how]) == 0
+        alone.append(json.loads(capsys.readouterr().out))
+    assert main(["retain", str(run), str(other), *how]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["runs"] == alone
+    assert [json.loads((one / "retention.json").read_text()) for one in (run, other)] == alone
+    (mean,) = result["together"]
+    assert mean["seeds"] == [1, 2]
+    drops = [document["all"]["drop"] for document in alone]
+    assert mean["all"]["drop"] == pytest.approx(sum(drops) / 2)
+    assert mean["all"]["claim"] in ("supported", "undecided", "refuted")
+
+
+@needs_harness
+def test_runs_of_one_training_are_told_together_in_words(run, other, capsys):
+    assert main(["retain", str(run), str(other), "--tasks", "hearth_grammar", "--limit", "4"]) == 0
+    assert "Mean of 2 runs on" in " ".join(capsys.readouterr().out.split())
+
+
+def test_runs_of_two_models_a_run_twice_and_no_run_are_refused(run, other, tmp_path, capsys):
+    another = tmp_path / "another"
+    shutil.copytree(other, another)
+    config = json.loads((another / "config.json").read_text())
+    (another / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    for runs, error in {
+        (run, another): "differ in dtype",
+        (run, run): "is named twice",
+        (): "at least one run",
+    }.items():
+        assert main(["retain", *map(str, runs)]) == 1
+        assert error in " ".join(capsys.readouterr().err.split())
 
 
 @needs_harness
@@ -112,4 +162,4 @@ def test_a_folder_that_is_no_run_and_a_limit_of_nothing_are_refused(run, tmp_pat
 
 
 def test_perplexity_alone_says_nothing_of_points():
-    assert "nothing is said" in conclusion({"all": None})
+    assert "nothing is said" in conclusion(None)

@@ -9,7 +9,8 @@ import pytest
 from hearth.corpus import leaks
 from hearth.retention import ITEMS, content
 from twosome.errors import ConfigError
-from twosome.evaluate.retention import FOLDER, SHIPPED, _paired, claimed, compared, perplexity
+from twosome.evaluate.retention import FOLDER, SHIPPED, Answers, _paired, claimed, compared, perplexity, together
+from twosome.statistics import repeated_drop_interval
 
 
 def pairs(lost: int, won: int, same: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,6 +75,41 @@ def test_the_claim_is_judged_by_the_whole_interval():
     assert claimed(compared([pairs(12, 4, 984)]))["claim"] == "undecided"
     assert claimed(compared([pairs(3, 3, 1994)]))["claim"] == "supported"
     assert claimed(compared([pairs(10, 100, 890)]))["claim"] == "supported"
+
+
+def document(seed: int, base: np.ndarray, trained: np.ndarray, env: str = "FoodPreparation") -> dict:
+    answers = {"one": Answers("acc", base, trained, np.empty(0)), "text": Answers("word_perplexity", *[base + 1] * 3)}
+    return {
+        "trained_on": {"env": env, "seed": seed},
+        "tasks": {name: found.summary() for name, found in answers.items()},
+        "all": claimed(compared([(base, trained)])),
+    }
+
+
+def test_what_runs_lost_together_is_the_mean_of_each_item_over_them():
+    rng = np.random.default_rng(0)
+    base = (rng.random(3000) < 0.8).astype(float)
+    after = [np.where(rng.random(3000) < 0.03, 1 - base, base) for _ in range(3)]
+    found = together([document(seed, base, trained) for seed, trained in enumerate(after, 1)])
+    assert [(training["trained_on"], training["seeds"]) for training in found] == [
+        ({"env": "FoodPreparation"}, [1, 2, 3])
+    ]
+    drops = base - np.mean(after, axis=0)
+    low, high = found[0]["all"]["drop_ci95"]
+    assert found[0]["all"]["drop"] == pytest.approx(drops.mean())
+    assert (high - low) / 2 == pytest.approx(1.96 * drops.std() / math.sqrt(3000), rel=0.05)
+    narrower = [np.diff(document(1, base, trained)["all"]["drop_ci95"])[0] for trained in after]
+    assert high - low < min(narrower)
+
+
+def test_of_one_pair_of_answers_the_interval_over_runs_is_about_that_of_pairs():
+    base, trained = pairs(30, 10, 960)
+    assert repeated_drop_interval(base - trained) == pytest.approx(compared([(base, trained)])["drop_ci95"], abs=1e-3)
+
+
+def test_runs_in_other_environments_and_single_ones_are_not_put_together():
+    base, trained = pairs(3, 1, 16)
+    assert together([document(1, base, trained), document(1, base, trained, "Entertainment")]) == []
 
 
 def test_of_several_filters_the_first_counts():

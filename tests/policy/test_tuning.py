@@ -138,7 +138,7 @@ def test_what_needs_the_frozen_model_is_refused(config, finished):
         with pytest.raises(ConfigError, match="expected"):
             replace(config, **other)
     with pytest.raises(ConfigError, match="adapter on and off"):
-        retain(finished, ["anything"])
+        retain([finished], ["anything"])
 
 
 def test_the_copy_that_the_critic_reads_counts_as_memory(config):

@@ -25,22 +25,25 @@ class Retain:
     """Test whether training cost a run's model any language ability, item by item, without and with its adapter.
 
     By default on tasks that ship for hearth and need no network; on others by lm-evaluation-harness's names, or from
-    files. Needs the extra: pip install 'twosome[retention]'. Written into the run's folder as retention.json.
+    files. Several runs of one model take less time together, as it is asked once without an adapter, and those that
+    differ in their seeds are put together. Needs the extra: pip install 'twosome[retention]'. Written into each run's
+    folder as retention.json.
 
     Examples:
         twosome retain runs/FoodPreparation-1
         twosome retain runs/my-run --tasks hellaswag,piqa,arc_challenge --limit 500
         twosome retain runs/my-run --tasks ./blimp.jsonl.gz,./mine.jsonl
+        twosome retain runs/food-1 runs/food-2 runs/food-3
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Run directory."""
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Run directories, at least one."""
     tasks: str = ",".join(SHIPPED)
     """Tasks or groups of the harness, or files of items (.jsonl, .jsonl.gz), separated by commas."""
     limit: int | None = None
     """At most so many items of each task, the first ones."""
     checkpoint: str = "last"
-    """Which checkpoint of the run: last, best, or a folder's name."""
+    """Which checkpoint of each run: last, best, or a folder's name."""
     batch_size: int = 16
     """Items that pass through the model together."""
     threads: int = 1
@@ -54,40 +57,49 @@ def main(arguments: Sequence[str]) -> int:
     """Parse, test, write, print."""
     options = parse(Retain, "retain", arguments)
     check_retain(
-        options.run,
+        options.runs,
         limit=options.limit,
         checkpoint=options.checkpoint,
         batch_size=options.batch_size,
         threads=options.threads,
     )
     announce("Loading PyTorch and the model ...", quiet=options.json)
-    from twosome.evaluate.retention import retain
+    from twosome.evaluate.retention import retain, together
 
     console = plain_console()
+
+    def finished(run: Path, result: dict[str, Any]) -> None:
+        document = run / "retention.json"
+        try:
+            write_json(document, result)
+        except OSError as error:
+            raise RunError(
+                f"cannot write to {run}: {error.strerror}. Make room, or copy the run to a folder of yours."
+            ) from error
+        if not options.json:
+            console.print(table(result))
+            console.print(conclusion(result["all"]), soft_wrap=True)
+            console.print(f"\n  all numbers   {document}\n", soft_wrap=True)
+
     # By its file: what the harness says on standard error is swallowed, and the status is not to be with it.
     with plain_console(file=sys.stderr, quiet=options.json).status("Loading the model ...") as status:
-        result = retain(
-            options.run,
+        results = retain(
+            options.runs,
             [name.strip() for name in options.tasks.split(",")],
             limit=options.limit,
             checkpoint=options.checkpoint,
             batch_size=options.batch_size,
             threads=options.threads,
             progress=status.update,
+            finished=finished,
         )
-    document = options.run / "retention.json"
-    try:
-        write_json(document, result)
-    except OSError as error:
-        raise RunError(
-            f"cannot write to {options.run}: {error.strerror}. Make room, or copy the run to a folder of yours."
-        ) from error
+    common = together(results)
     if options.json:
-        print(json.dumps(result))  # noqa: T201 - the document is the output
+        print(json.dumps(results[0] if len(results) == 1 else {"runs": results, "together": common}))  # noqa: T201 - the document is the output
         return 0
-    console.print(table(result))
-    console.print(conclusion(result), soft_wrap=True)
-    console.print(f"\n  all numbers   {document}", soft_wrap=True)
+    for training in common:
+        runs = f"Mean of {len(training['seeds'])} runs on {shown_envs(training['trained_on'])}"
+        console.print(f"{runs}: {conclusion(training['all'])}", soft_wrap=True)
     return 0
 
 
@@ -122,12 +134,12 @@ def _perplexity(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (str(row["items"]), f"{row['base']:.3f}", f"{row['trained']:.3f}", change, "", "")
 
 
-def conclusion(result: Mapping[str, Any]) -> str:
+def conclusion(found: Mapping[str, Any] | None) -> str:
     """What the tasks say of the claim that training costs less than a point, in one sentence."""
-    if result["all"] is None:
+    if found is None:
         return "No task has an accuracy, so that nothing is said of points lost; compare the perplexities."
-    drop, (low, high) = result["all"]["drop"], result["all"]["drop_ci95"]
+    drop, (low, high) = found["drop"], found["drop_ci95"]
     return (
         f"Training lost {100 * drop:.2f} points of mean accuracy (95% interval {100 * low:.2f} to {100 * high:.2f}; "
-        f"below zero is a gain): that less than one point was lost is {result['all']['claim']}."
+        f"below zero is a gain): that less than one point was lost is {found['claim']}."
     )

@@ -1,6 +1,7 @@
 """Whether training a policy cost its language model any language ability.
 
-Model and adapter answer the same items of the same tasks, in one load: without the adapter it is the model as it was.
+Model and adapter answer the same items of the same tasks: without the adapter it is the model as it was, which several
+runs of one model have in common.
 So every item is a pair, and only the items whose answer changed tell the two apart. The claim "less than one point of
 accuracy lost" is supported where the whole 95% interval of the drop is below one point, refuted where it is above,
 and else undecided.
@@ -32,7 +33,14 @@ from twosome.files import sha256
 from twosome.policy.loading import load_run
 from twosome.runs import RunDirectory
 from twosome.scoring import ActionScorer, adapters_off
-from twosome.statistics import RESAMPLES, mcnemar, mean_drop_interval, middle_95
+from twosome.statistics import (
+    RESAMPLES,
+    mcnemar,
+    mean_drop_interval,
+    mean_of_intervals,
+    middle_95,
+    repeated_drop_interval,
+)
 from twosome.versions import versions
 
 Floats = NDArray[np.float64]
@@ -59,11 +67,12 @@ class Answers:
         """The task's result as plain JSON."""
         if self.metric == PERPLEXITY:
             return {"metric": self.metric, "items": len(self.base), **perplexity(self.base, self.trained, self.words)}
-        return {"metric": self.metric, **compared([(self.base, self.trained)])}
+        lost, won = (np.flatnonzero(sign * (self.base - self.trained) > 0).tolist() for sign in (1, -1))
+        return {"metric": self.metric, **compared([(self.base, self.trained)]), "lost_items": lost, "won_items": won}
 
 
 def retain(
-    run: Path,
+    runs: Sequence[Path],
     tasks: Sequence[str] = SHIPPED,
     *,
     limit: int | None = None,
@@ -71,77 +80,144 @@ def retain(
     batch_size: int = 16,
     threads: int = 1,
     progress: Callable[[str], None] = lambda message: None,
-) -> dict[str, Any]:
-    """Measure a run's model on language tasks, without and with its adapter.
+    finished: Callable[[Path, dict[str, Any]], None] = lambda run, document: None,
+) -> list[dict[str, Any]]:
+    """Measure runs' models on language tasks, without and with their adapters.
 
     Args:
-        run: the run's directory.
+        runs: the runs' directories, of one model, which is asked once.
         tasks: names of tasks or groups of the harness, of those in `SHIPPED`, and files of items (`task_files`).
         limit: at most so many items of each task, the first ones.
-        checkpoint: of the run: ``"last"``, ``"best"`` or a folder's name.
+        checkpoint: of each run: ``"last"``, ``"best"`` or a folder's name.
         batch_size: items that pass through the model together.
         threads: CPU threads of PyTorch.
         progress: told in words what is being done.
+        finished: told of each run what it has come to, as soon as that is known.
 
     Returns:
-        Everything as plain JSON: each task's result, and over all tasks with an accuracy the drop, its 95% interval
-        and what follows for the claim.
+        For each run everything as plain JSON: each task's result, and over all tasks with an accuracy the drop, its
+        95% interval and what follows for the claim.
 
     Raises:
         MissingExtraError: lm-evaluation-harness is not installed.
-        ConfigError: a task is unknown, its data cannot be had, or it has neither an accuracy nor a perplexity.
+        ConfigError: a task is unknown, its data cannot be had, it has neither an accuracy nor a perplexity, or the
+            runs are of different models.
         RunError: there is no such run.
     """
-    config = check_retain(run, limit=limit, checkpoint=checkpoint, batch_size=batch_size, threads=threads)
+    configs = check_retain(runs, limit=limit, checkpoint=checkpoint, batch_size=batch_size, threads=threads)
     torch.set_num_threads(threads)
-    scorer = load_run(run, checkpoint)[0].scorer
-    folder = RunDirectory.open(run).checkpoint(checkpoint)
-    answers = answer_items(scorer, tasks, limit=limit, batch_size=batch_size, progress=progress)
-    choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
-    return {
-        "run": str(run),
-        "trained_on": {**config.told_envs, "env_kwargs": config.env_kwargs, "seed": config.seed},
-        "model": config.model,
-        "checkpoint": folder.name,
-        "adapter": sha256(folder / "adapter_model.safetensors"),
-        "limit": limit,
-        "tasks": {name: found.summary() for name, found in answers.items()},
-        "all": claimed(compared(choices)) if choices else None,
-        "versions": {**versions(), "lm_eval": _harness_version()},
-    }
+    documents, base = [], None
+    with Questions(tasks, limit=limit, batch_size=batch_size, progress=progress) as questions:
+        for run, config in zip(runs, configs, strict=True):
+            scorer = load_run(run, checkpoint)[0].scorer
+            folder = RunDirectory.open(run).checkpoint(checkpoint)
+            if base is None:
+                progress("Asking the model without its adapter ...")
+                with adapters_off(scorer.model):
+                    base = questions.ask(scorer)
+            progress(f"Asking the model with the adapter of {run} ...")
+            trained = questions.ask(scorer)
+            answers = {name: _paired(name, base[name], trained[name]) for name in base}
+            choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
+            document = {
+                "run": str(run),
+                "trained_on": {**config.told_envs, "env_kwargs": config.env_kwargs, "seed": config.seed},
+                "model": config.model,
+                "checkpoint": folder.name,
+                "adapter": sha256(folder / "adapter_model.safetensors"),
+                "limit": limit,
+                "tasks": {name: found.summary() for name, found in answers.items()},
+                "all": claimed(compared(choices)) if choices else None,
+                "versions": {**versions(), "lm_eval": _harness_version()},
+            }
+            documents.append(document)
+            finished(run, document)
+    return documents
 
 
-def answer_items(
-    scorer: ActionScorer,
-    tasks: Sequence[str],
-    *,
-    limit: int | None = None,
-    batch_size: int = 16,
-    progress: Callable[[str], None] = lambda message: None,
-) -> dict[str, Answers]:
-    """Put every item to the scorer's model twice: adapters off, adapters on.
+def together(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What several runs of one training, which differ in their seeds, lost in the mean.
+
+    Items are what the interval is over, as for one run; each item's change is the mean of those of the runs. So it
+    says what is known of these runs, not of other seeds.
+
+    Args:
+        documents: of `retain`, of the same tasks.
 
     Returns:
-        For each task, groups taken apart, the answers to its items.
+        For each environment, with its arguments, that more than one run was trained in: ``trained_on``, ``seeds``,
+        ``tasks`` with ``drop`` and ``drop_ci95``, and ``all`` with the same over the tasks, margin and claim.
+    """
+    trainings: dict[str, list[Mapping[str, Any]]] = {}
+    for document in documents:
+        where = {name: value for name, value in document["trained_on"].items() if name != "seed"}
+        trainings.setdefault(repr(where), []).append(document)
+    return [_mean_over(same) for same in trainings.values() if len(same) > 1 and same[0]["all"] is not None]
+
+
+def _mean_over(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    tasks: dict[str, dict[str, Any]] = {}
+    for name, first in documents[0]["tasks"].items():
+        if first["metric"] == PERPLEXITY:
+            continue
+        drops = np.zeros(first["items"])
+        for document in documents:
+            drops[document["tasks"][name]["lost_items"]] += 1 / len(documents)
+            drops[document["tasks"][name]["won_items"]] -= 1 / len(documents)
+        tasks[name] = {"items": len(drops), "drop": float(drops.mean()), "drop_ci95": repeated_drop_interval(drops)}
+    interval = mean_of_intervals([(task["drop"], task["drop_ci95"]) for task in tasks.values()])
+    everything = {"drop": float(np.mean([task["drop"] for task in tasks.values()])), "drop_ci95": interval}
+    trained_on = {name: value for name, value in documents[0]["trained_on"].items() if name != "seed"}
+    seeds = [document["trained_on"]["seed"] for document in documents]
+    return {"trained_on": trained_on, "seeds": seeds, "tasks": tasks, "all": claimed(everything)}
+
+
+class Questions:
+    """Items of tasks, for any number of models; a context, as long as which the tasks' data is kept.
 
     Raises:
-        ConfigError: as `retain`.
+        ConfigError: on entering, as `retain`.
     """
-    with _quiet(), tempfile.TemporaryDirectory() as cache:
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        *,
+        limit: int | None = None,
+        batch_size: int = 16,
+        progress: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._names, self._limit, self._batch_size, self._progress = tasks, limit, batch_size, progress
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> "Questions":
+        with contextlib.ExitStack() as stack, _quiet():
+            cache = stack.enter_context(tempfile.TemporaryDirectory())
+            self._progress("Loading the tasks ...")
+            self._manager, self._tasks = _found(self._names, Path(cache))
+            # Once beforehand: a task that is missing or cannot be had is told from an error while asking.
+            _load(self._manager, self._tasks, self._names)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def ask(self, scorer: ActionScorer) -> dict[str, Any]:
+        """Put every item to the scorer's model, with whatever adapters are on: samples by task, groups taken apart.
+
+        Raises:
+            ConfigError: the tokenizer names no token that begins or ends a text.
+        """
         from lm_eval.evaluator import simple_evaluate
 
-        progress("Loading the tasks ...")
-        manager, specs = _found(tasks, Path(cache))
-        # Once beforehand: a task that is missing or cannot be had is told from an error while asking.
-        _load(manager, specs, tasks)
-        model = _wrapped(scorer, batch_size)
-        common = {"tasks": specs, "task_manager": manager, "limit": limit, "bootstrap_iters": 0, "log_samples": True}
-        progress("Asking the model without its adapter ...")
-        with adapters_off(scorer.model):
-            base = simple_evaluate(model, **common)["samples"]
-        progress("Asking the model with its adapter ...")
-        trained = simple_evaluate(model, **common)["samples"]
-    return {name: _paired(name, base[name], trained[name]) for name in base}
+        with _quiet():
+            model = _wrapped(scorer, self._batch_size)
+            settings = {"limit": self._limit, "bootstrap_iters": 0, "log_samples": True}
+            samples: dict[str, Any] = simple_evaluate(model, tasks=self._tasks, task_manager=self._manager, **settings)[
+                "samples"
+            ]
+        return samples
 
 
 def _wrapped(scorer: ActionScorer, batch_size: int) -> Any:
