@@ -1,6 +1,7 @@
 """What was set out for, what was measured, and whether that reaches it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ def _cells(numbers: Selection, goal: Mapping[str, Any], ours: str) -> list[str]:
 
 
 def _found(numbers: Selection, goal: Mapping[str, Any], method: str) -> list[Number]:
-    return numbers.find(what=goal["what"], world=goal["world"], method=goal.get("method", method))
+    found = numbers.find(what=goal["what"], world=goal["world"], method=goal.get("method", method))
+    return _within_budget(numbers, found) if goal["judge"] == "fewer" else found
 
 
 def _theirs(numbers: Selection, goal: Mapping[str, Any], ours: str) -> list[Number]:
@@ -49,7 +51,17 @@ def _theirs(numbers: Selection, goal: Mapping[str, Any], ours: str) -> list[Numb
     than = [method.format(ours=ours) for method in goal.get("than", [])]
     what = goal.get("than_what", goal["what"])
     measured = [numbers.find(what=what, world=goal["world"], method=method) for method in than]
+    if goal["judge"] == "fewer":
+        return _within_budget(numbers, measured[0])
     return max(measured, key=lambda rows: (np.median(means(rows)), np.mean(means(rows))), default=[])
+
+
+def _within_budget(numbers: Selection, found: Sequence[Number]) -> list[Number]:
+    """The same, but that what was never reached counts as the run's whole budget."""
+    budget = {
+        (n.method, n.world, n.seed): n.mean for row in found for n in numbers.find(what="decisions", method=row.method)
+    }
+    return [replace(n, mean=budget[n.method, n.world, n.seed]) if n.mean is None else n for n in found]
 
 
 def _bound(ours: Sequence[Number], _: Sequence[Number], goal: Mapping[str, Any]) -> Judged:
@@ -81,11 +93,24 @@ def _earns_more(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str
     return f"{first.mean() - second.mean():.2f} ({low:.2f} to {high:.2f})", low > 0
 
 
+def _fewer(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:
+    first, second = means(ours), means(theirs)
+    low, high = mean_difference_interval(first, second)
+    return f"{first.mean() - second.mean():+,.0f} ({low:+,.0f} to {high:+,.0f})", high < 0
+
+
 def _beats(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:
     first, second = means(ours), means(theirs)
     chance = probability_of_improvement([(first, second)])
     return f"{np.median(first):.3f} / {np.median(second):.3f}, {chance:.0%} of pairs", chance > 0.5
 
 
-JUDGES = {"bound": _bound, "sooner": _sooner, "solves": _solves, "earns more": _earns_more, "beats": _beats}
+JUDGES = {
+    "bound": _bound,
+    "sooner": _sooner,
+    "fewer": _fewer,
+    "solves": _solves,
+    "earns more": _earns_more,
+    "beats": _beats,
+}
 """How a goal may be judged."""

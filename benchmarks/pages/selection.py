@@ -1,6 +1,7 @@
 """Numbers of some result files: which of them a cell is about, and where they come from."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ KEYS = ("what", "world", "method", "seed")
 
 
 class Selection:
-    """Numbers of several files, in their order."""
+    """Numbers of several files, in their order; of a name such as "learning:scratch" those of that method alone."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._files = [load(name) for name in names]
+        self._files = [_part(name) for name in names]
         self._numbers = [number for file in self._files for number in file.numbers]
         self._used: dict[Number, None] = {}
         self._by_keys: dict[tuple[str, ...], dict[tuple[Any, ...], list[Number]]] = {}
@@ -51,6 +52,12 @@ class Selection:
             "hours": f"{sum(seconds) / 3600:.2f}",
             "seeds": ", ".join(map(str, seeds)),
         }
+
+
+def _part(name: str) -> Results:
+    file, _, method = name.partition(":")
+    found = load(file)
+    return replace(found, numbers=tuple(n for n in found.numbers if n.method == method)) if method else found
 
 
 def means(numbers: Iterable[Number]) -> Floats:

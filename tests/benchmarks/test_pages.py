@@ -29,6 +29,9 @@ def numbers(monkeypatch) -> Selection:
         Number("drop", "A", "ours", 1, 0.004, (0.001, 0.009)),
         Number("drop", "A", "ours", 2, 0.02, (0.005, 0.03)),
         Number("seconds", "A", "ours", 1, 5400),
+        *seeds("decisions to 90 %", "slow", 1000, 1000, None),
+        *seeds("decisions", "ours", 700, 700, 700),
+        *seeds("decisions", "slow", 4000, 4000, 4000),
     )
     monkeypatch.setattr(selection, "load", lambda name: found)
     return Selection(["mine"])
@@ -116,6 +119,21 @@ def test_a_goal_is_judged_against_the_better_of_the_others(numbers):
     table = {"ours": {"ours": "ours", "nobody": "nobody"}, "goals": [{**goal, "than": ["random", "theirs"]}]}
     row = goals(numbers, table).splitlines()[-1]
     assert row == "| return | higher | 0.700 / 0.200, 89% of pairs | yes | not measured |  |"
+
+
+def test_a_run_that_never_got_there_counts_as_its_whole_budget_in_a_difference(numbers):
+    goal = {"goal": "sooner", "wanted": "fewer", "judge": "fewer", "what": "decisions to 90 %", "world": "A"}
+    table = {"ours": {"ours": "ours"}, "goals": [{**goal, "than": ["slow"]}]}
+    ours, slow = (640 + 700 + 512) / 3, (1000 + 1000 + 4000) / 3
+    told, reached = goals(numbers, table).splitlines()[-1].split(" | ")[2:]
+    assert told.startswith(f"{ours - slow:+,.0f} (")
+    assert reached == "yes |"
+
+
+def test_of_a_file_one_method_may_be_taken_alone(monkeypatch):
+    found = numbers_of(*seeds("return", "ours", 0.5), *seeds("return", "theirs", 0.1))
+    monkeypatch.setattr(selection, "load", lambda name: {"mine": found}[name])
+    assert [number.method for number in Selection(["mine:theirs"]).find(what="return")] == ["theirs"]
 
 
 def test_numbers_are_the_same_after_they_were_written_and_read(tmp_path):
