@@ -48,6 +48,8 @@ Floats = NDArray[np.float64]
 FOLDER = Path(__file__).parent / "retention_tasks"
 METRICS = ("acc_norm", "acc", "exact_match")
 """What counts as right: the first of these that a task reports."""
+_FEWSHOT_SEED = 1234
+"""Of the examples before an item, where a task has any, as by default in the harness."""
 MARGIN = 0.01
 """The drop in accuracy that is asked about: one point."""
 
@@ -194,9 +196,7 @@ class Questions:
         with contextlib.ExitStack() as stack, _quiet():
             cache = stack.enter_context(tempfile.TemporaryDirectory())
             self._progress("Loading the tasks ...")
-            self._manager, self._tasks = _found(self._names, Path(cache))
-            # Once beforehand: a task that is missing or cannot be had is told from an error while asking.
-            _load(self._manager, self._tasks, self._names)
+            self._tasks = _loaded(self._names, Path(cache))
             self._stack = stack.pop_all()
         return self
 
@@ -209,14 +209,12 @@ class Questions:
         Raises:
             ConfigError: the tokenizer names no token that begins or ends a text.
         """
-        from lm_eval.evaluator import simple_evaluate
+        from lm_eval.evaluator import evaluate
 
         with _quiet():
             model = _wrapped(scorer, self._batch_size)
-            settings = {"limit": self._limit, "bootstrap_iters": 0, "log_samples": True}
-            samples: dict[str, Any] = simple_evaluate(model, tasks=self._tasks, task_manager=self._manager, **settings)[
-                "samples"
-            ]
+            found = evaluate(model, self._tasks, limit=self._limit, bootstrap_iters=0, log_samples=True)
+        samples: dict[str, Any] = found["samples"]
         return samples
 
 
@@ -249,8 +247,8 @@ def _wrapped(scorer: ActionScorer, batch_size: int) -> Any:
     return Model(pretrained=scorer.model, tokenizer=scorer.tokenizer, batch_size=batch_size)
 
 
-def _found(tasks: Sequence[str], cache: Path) -> tuple[Any, list[Any]]:
-    """The harness's index of tasks, and what it is to load: names, or for ours what their files say."""
+def _loaded(tasks: Sequence[str], cache: Path) -> Any:
+    """The harness's tasks, ready to be asked as its command asks them: of a name, or of what a file of ours says."""
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager()
@@ -267,7 +265,18 @@ def _found(tasks: Sequence[str], cache: Path) -> tuple[Any, list[Any]]:
                 f"that `lm_eval ls tasks` lists, or files of items that end in {' or '.join(ENDINGS)}."
             )
     found: list[Any] = [_shipped(name, cache) if name in SHIPPED else name for name in dict.fromkeys(tasks)]
-    return manager, [files.get(spec, spec) if isinstance(spec, str) else spec for spec in found]
+    try:
+        loaded = manager.load([files.get(spec, spec) if isinstance(spec, str) else spec for spec in found])
+    except Exception as error:  # from whatever library the task's data comes by
+        raise ConfigError(
+            f"cannot load {', '.join(tasks)}: {type(error).__name__}: {error} Tasks of the harness are downloaded the "
+            f"first time, which needs a connection and sometimes more packages. Without one: {', '.join(SHIPPED)}."
+        ) from error
+    for task in loaded["tasks"].values():
+        if task.get_config("num_fewshot") is None:
+            task.set_config(key="num_fewshot", value=0)
+        task.set_fewshot_seed(seed=_FEWSHOT_SEED)
+    return loaded
 
 
 def _shipped(name: str, cache: Path) -> dict[str, Any]:
@@ -279,16 +288,6 @@ def _shipped(name: str, cache: Path) -> dict[str, Any]:
     files = {split: str(FOLDER / file) for split, file in files.items()}
     # Not in the user's cache: reading takes no time, and nothing of ours is left behind.
     return {**content, "dataset_kwargs": {"data_files": files, "cache_dir": str(cache)}}
-
-
-def _load(manager: Any, specs: list[Any], names: Sequence[str]) -> None:
-    try:
-        manager.load(specs)
-    except Exception as error:  # from whatever library the task's data comes by
-        raise ConfigError(
-            f"cannot load {', '.join(names)}: {type(error).__name__}: {error} Tasks of the harness are downloaded the "
-            f"first time, which needs a connection and sometimes more packages. Without one: {', '.join(SHIPPED)}."
-        ) from error
 
 
 def _paired(name: str, base: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]]) -> Answers:
