@@ -271,7 +271,9 @@ class Candidate:
 SMALL = Candidate(("sizes-learned",), "small-learned", "small, untrained, learned", "household")
 HEARTH = Candidate(("sizes-learned",), "hearth-learned", "hearth, untrained, learned", "household")
 LONGER = Candidate(("learning",), "learned", "hearth, untrained, learned", "household")
-GEMMA = Candidate(("gemma", "gemma-retention"), "learned", "runs/models/gemma-3-270m, untrained, learned", "BLiMP, PIQA")
+GEMMA = Candidate(
+    ("gemma", "gemma-retention"), "learned", "runs/models/gemma-3-270m, untrained, learned", "BLiMP, PIQA"
+)
 CANDIDATES = {
     "TomatoSalad": {"hearth, 0.15M": SMALL, "hearth, 0.9M": HEARTH, "Gemma 3, 270M": GEMMA},
     "FoodPreparation": {"hearth, 0.15M": SMALL, "hearth, 0.9M": HEARTH, "Gemma 3, 270M": GEMMA},

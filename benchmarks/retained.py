@@ -33,7 +33,7 @@ def shared(documents: Sequence[Mapping[str, Any]]) -> list[Number]:
     found: list[Number] = []
     for training in together(documents):
         world, seeds = _world(training["trained_on"]), training["seeds"]
-        same = next(document for document in documents if _world(document["trained_on"]) == world)
+        same = next(document for document in documents if document["settings"] == training["settings"])
         for name, drop in {**training["tasks"], "language": training["all"]}.items():
             what, commit = f"{name.replace('_', ' ')}: drop together", same["versions"]["commit"]
             interval = tuple(drop["drop_ci95"])

@@ -13,6 +13,7 @@ def document(seed: int, drop: float, *tasks: str, method: str = "learned") -> di
     return {
         "run": f"runs/gemma/TomatoSalad/{method}/seed-{seed}",
         "trained_on": {"env": "twosome/TomatoSalad-v0", "env_kwargs": {}, "seed": seed},
+        "settings": f"hash of {method}",
         "tasks": dict.fromkeys(tasks or ["blimp", "piqa"], row),
         "all": row,
         "versions": {"commit": "abc"},

@@ -107,6 +107,16 @@ def test_several_runs_come_to_what_each_comes_to_alone_and_are_put_together(run,
 
 
 @needs_harness
+def test_runs_that_differ_in_more_than_their_seeds_are_not_put_together(run, tmp_path, capsys):
+    another = str(tmp_path / "another")
+    size = ["--num-envs", "2", "--rollout-steps", "16", "--total-steps", "32", "--seed", "2", "--actor-lr", "1e-4"]
+    assert main(["train", "--env", "FoodPreparation", *size, "--output", another, "--no-show"]) == 0
+    capsys.readouterr()
+    assert main(["retain", str(run), another, "--tasks", "hearth_grammar", "--limit", "4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["together"] == []
+
+
+@needs_harness
 def test_runs_of_one_training_are_told_together_in_words(run, other, capsys):
     assert main(["retain", str(run), str(other), "--tasks", "hearth_grammar", "--limit", "4"]) == 0
     assert "Mean of 2 runs on" in " ".join(capsys.readouterr().out.split())

@@ -81,6 +81,7 @@ def document(seed: int, base: np.ndarray, trained: np.ndarray, env: str = "FoodP
     answers = {"one": Answers("acc", base, trained, np.empty(0)), "text": Answers("word_perplexity", *[base + 1] * 3)}
     return {
         "trained_on": {"env": env, "seed": seed},
+        "settings": f"hash of {env}",
         "tasks": {name: found.summary() for name, found in answers.items()},
         "all": claimed(compared([(base, trained)])),
     }

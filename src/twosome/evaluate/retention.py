@@ -12,7 +12,9 @@ those that ship for `hearth`, whose data `hearth/retention.py` makes, which need
 
 import contextlib
 import difflib
+import hashlib
 import io
+import json
 import logging
 import math
 import tempfile
@@ -26,6 +28,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from twosome.config import TrainConfig
 from twosome.errors import ConfigError
 from twosome.evaluate.harness import PERPLEXITY, SHIPPED, check_retain
 from twosome.evaluate.task_files import ENDINGS, is_file, task_of
@@ -41,6 +44,7 @@ from twosome.statistics import (
     middle_95,
     repeated_drop_interval,
 )
+from twosome.trust import CHANGEABLE
 from twosome.versions import versions
 
 Floats = NDArray[np.float64]
@@ -108,22 +112,18 @@ def retain(
     """
     configs = check_retain(runs, limit=limit, checkpoint=checkpoint, batch_size=batch_size, threads=threads)
     torch.set_num_threads(threads)
-    documents, base = [], None
+    documents: list[dict[str, Any]] = []
     with Questions(tasks, limit=limit, batch_size=batch_size, progress=progress) as questions:
+        base: dict[str, Any] = {}
         for run, config in zip(runs, configs, strict=True):
-            scorer = load_run(run, checkpoint)[0].scorer
-            folder = RunDirectory.open(run).checkpoint(checkpoint)
-            if base is None:
-                progress("Asking the model without its adapter ...")
-                with adapters_off(scorer.model):
-                    base = questions.ask(scorer)
-            progress(f"Asking the model with the adapter of {run} ...")
-            trained = questions.ask(scorer)
+            base, trained = _asked(questions, run, checkpoint, base, progress)
             answers = {name: _paired(name, base[name], trained[name]) for name in base}
             choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
+            folder = RunDirectory.open(run).checkpoint(checkpoint)
             document = {
                 "run": str(run),
                 "trained_on": {**config.told_envs, "env_kwargs": config.env_kwargs, "seed": config.seed},
+                "settings": _hash_of_settings(config),
                 "model": config.model,
                 "checkpoint": folder.name,
                 "adapter": sha256(folder / "adapter_model.safetensors"),
@@ -137,6 +137,25 @@ def retain(
     return documents
 
 
+def _asked(
+    questions: "Questions", run: Path, checkpoint: str, base: dict[str, Any], progress: Callable[[str], None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a run's model answers without its adapter, unless that is known, and with it; no model is kept."""
+    scorer = load_run(run, checkpoint)[0].scorer
+    if not base:
+        progress("Asking the model without its adapter ...")
+        with adapters_off(scorer.model):
+            base = questions.ask(scorer)
+    progress(f"Asking the model with the adapter of {run} ...")
+    return base, questions.ask(scorer)
+
+
+def _hash_of_settings(config: TrainConfig) -> str:
+    """The same for runs that differ in nothing but the seed, and in where and how they were computed."""
+    settings = {name: value for name, value in config.to_json().items() if name not in ("seed", *CHANGEABLE)}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
 def together(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What several runs of one training, which differ in their seeds, lost in the mean.
 
@@ -147,13 +166,12 @@ def together(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         documents: of `retain`, of the same tasks.
 
     Returns:
-        For each environment, with its arguments, that more than one run was trained in: ``trained_on``, ``seeds``,
-        ``tasks`` with ``drop`` and ``drop_ci95``, and ``all`` with the same over the tasks, margin and claim.
+        For all settings that more than one run was trained with: ``trained_on``, their hash, ``seeds``, ``tasks`` with
+        ``drop`` and ``drop_ci95``, and ``all`` with the same over the tasks, margin and claim.
     """
     trainings: dict[str, list[Mapping[str, Any]]] = {}
     for document in documents:
-        where = {name: value for name, value in document["trained_on"].items() if name != "seed"}
-        trainings.setdefault(repr(where), []).append(document)
+        trainings.setdefault(document["settings"], []).append(document)
     return [_mean_over(same) for same in trainings.values() if len(same) > 1 and same[0]["all"] is not None]
 
 
@@ -171,7 +189,8 @@ def _mean_over(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     everything = {"drop": float(np.mean([task["drop"] for task in tasks.values()])), "drop_ci95": interval}
     trained_on = {name: value for name, value in documents[0]["trained_on"].items() if name != "seed"}
     seeds = [document["trained_on"]["seed"] for document in documents]
-    return {"trained_on": trained_on, "seeds": seeds, "tasks": tasks, "all": claimed(everything)}
+    same = {"trained_on": trained_on, "settings": documents[0]["settings"], "seeds": seeds}
+    return {**same, "tasks": tasks, "all": claimed(everything)}
 
 
 class Questions:
