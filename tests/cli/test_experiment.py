@@ -195,7 +195,7 @@ def test_the_examples_are_valid(tmp_path):
     sizes |= {"scratch-tuning": 120, "generalization": 20, "kitchens": 10, "retention": 20, "retention-long": 10}
     sizes |= {"learning-rates": 54, "gemma-kitchens": 1}
     sizes |= {"generate": 40, "gemma": 15, "gemma-saycan": 6, "gemma-normalization": 9}
-    sizes |= {"gemma-variations": 6, "gemma-unmasked": 4, "gemma-lettuce": 3, "gemma-generate": 4, "gemma-unseen": 3}
+    sizes |= {"gemma-variations": 6, "gemma-unmasked": 4, "gemma-lettuce": 3, "gemma-generate": 2, "gemma-unseen": 3}
     sizes |= {"actions": 45, "history": 20, "across": 30}
     assert runs == {"page": 10, "quick": 6, "sizes": 60, "tuning": 15, **sizes}
 
