@@ -1,7 +1,7 @@
 """Put what `twosome retain RUN --json` printed into a result file, on the machine where it was measured.
 
-    twosome retain RUN --tasks ./blimp-30-per-paradigm.jsonl.gz,./piqa-valid.jsonl.gz --json > my-run.json
-    python -m benchmarks.retained gemma-retention my-run.json ...
+    twosome retain RUN ... --tasks ./blimp-30-per-paradigm.jsonl.gz,./piqa-valid.jsonl.gz --json > my-runs.json
+    python -m benchmarks.retained gemma-retention my-runs.json ...
 
 RUN is an experiment's: its folder is METHOD/seed-N. What the file has of other runs stays; of the same run it is
 replaced. What the seeds of one training lost together is that of the runs that are given. An experiment measures the
@@ -25,7 +25,10 @@ from twosome.report.numbers import Number, Results
 def documents_in(file: Path) -> list[dict[str, Any]]:
     """What `twosome retain` printed of one run, or of several."""
     content = json.loads(file.read_text())
-    return list(content["runs"]) if "runs" in content else [content]
+    documents = list(content["runs"]) if "runs" in content else [content]
+    if any("settings" not in document for document in documents):
+        raise SystemExit(f"{file} was written before a document said which settings a run had. Measure again.")
+    return documents
 
 
 def shared(documents: Sequence[Mapping[str, Any]]) -> list[Number]:
@@ -35,9 +38,11 @@ def shared(documents: Sequence[Mapping[str, Any]]) -> list[Number]:
         world, seeds = _world(training["trained_on"]), training["seeds"]
         same = next(document for document in documents if document["settings"] == training["settings"])
         for name, drop in {**training["tasks"], "language": training["all"]}.items():
-            what, commit = f"{name.replace('_', ' ')}: drop together", same["versions"]["commit"]
+            told, commit = name.removeprefix("hearth_").replace("_", " "), same["versions"]["commit"]
             interval = tuple(drop["drop_ci95"])
-            found.append(Number(what, world, _method(same), None, drop["drop"], interval, len(seeds), commit))
+            found.append(
+                Number(f"{told}: drop together", world, _method(same), None, drop["drop"], interval, len(seeds), commit)
+            )
     return found
 
 
@@ -89,9 +94,9 @@ def main() -> None:
     documents = [document for file in options.documents for document in documents_in(file)]
     for document in documents:
         numbers = merged(numbers, document)
-    new = shared(documents)
-    replaced = {(number.what, number.world, number.method) for number in new}
-    numbers = [number for number in numbers if (number.what, number.world, number.method) not in replaced] + new
+    given = {(_world(document["trained_on"]), _method(document)) for document in documents}
+    numbers = [number for number in numbers if number.seed is not None or (number.world, number.method) not in given]
+    numbers += shared(documents)
     Results.measured("twosome retain RUN --tasks FILES", numbers).save(path)
     print(*(number for number in numbers if number.what.startswith("language: drop")), sep="\n")
 

@@ -47,12 +47,12 @@ def _found(numbers: Selection, goal: Mapping[str, Any], method: str) -> list[Num
 
 
 def _theirs(numbers: Selection, goal: Mapping[str, Any], ours: str) -> list[Number]:
-    """Whom we are compared with: of several the one with the higher median, then mean, as they are best."""
+    """Whom we are compared with, of several the best: the higher median, then mean, or the fewest in the mean."""
     than = [method.format(ours=ours) for method in goal.get("than", [])]
     what = goal.get("than_what", goal["what"])
     measured = [numbers.find(what=what, world=goal["world"], method=method) for method in than]
     if goal["judge"] == "fewer":
-        return _within_budget(numbers, measured[0])
+        return min((_within_budget(numbers, rows) for rows in measured), key=lambda rows: np.mean(means(rows)))
     return max(measured, key=lambda rows: (np.median(means(rows)), np.mean(means(rows))), default=[])
 
 

@@ -14,6 +14,9 @@ def document(seed: int, drop: float, *tasks: str, method: str = "learned") -> di
         "run": f"runs/gemma/TomatoSalad/{method}/seed-{seed}",
         "trained_on": {"env": "twosome/TomatoSalad-v0", "env_kwargs": {}, "seed": seed},
         "settings": f"hash of {method}",
+        "model": "a model",
+        "adapter": f"{method}-{seed}",
+        "limit": None,
         "tasks": dict.fromkeys(tasks or ["blimp", "piqa"], row),
         "all": row,
         "versions": {"commit": "abc"},
@@ -44,10 +47,18 @@ def test_what_seeds_lost_together_is_a_number_of_their_training(tmp_path):
     found = numbers["blimp: drop together"]
     assert (found.world, found.method, found.seed, found.n, found.commit) == ("TomatoSalad", "learned", None, 2, "abc")
     assert found.mean == pytest.approx(2 / 20)
-    assert found.interval[0] < found.mean < found.interval[1]
+    assert found.interval is not None
+    assert found.interval[0] < 2 / 20 < found.interval[1]
 
 
 def test_a_run_alone_has_lost_nothing_together(tmp_path):
     file = tmp_path / "run.json"
     file.write_text(json.dumps(document(1, 0.1)))
     assert shared(documents_in(file)) == []
+
+
+def test_a_document_of_before_settings_were_told_is_refused(tmp_path):
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps({name: value for name, value in document(1, 0.1).items() if name != "settings"}))
+    with pytest.raises(SystemExit, match="Measure again"):
+        documents_in(file)

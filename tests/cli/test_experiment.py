@@ -193,7 +193,7 @@ def test_the_examples_are_valid(tmp_path):
     runs = {example.stem: len(read_grid(example).cells) for example in examples}
     sizes |= {"calibration": 135, "learned": 20, "methods": 240, "normalization": 50, "prompts": 35, "learning": 240}
     sizes |= {"scratch-tuning": 120, "generalization": 20, "kitchens": 10, "retention": 20, "retention-long": 10}
-    sizes |= {"learning-rates": 54, "gemma-kitchens": 3, "gemma-normalization-kitchen": 9}
+    sizes |= {"learning-rates": 54, "gemma-kitchens": 3, "gemma-normalization-kitchen": 9, "gemma-scratch": 40}
     sizes |= {"generate": 40, "gemma": 15, "gemma-saycan": 6, "gemma-normalization": 9}
     sizes |= {"gemma-variations": 6, "gemma-unmasked": 4, "gemma-lettuce": 3, "gemma-generate": 2, "gemma-unseen": 3}
     sizes |= {"actions": 45, "history": 20, "across": 30}

@@ -117,9 +117,19 @@ def test_runs_that_differ_in_more_than_their_seeds_are_not_put_together(run, tmp
 
 
 @needs_harness
+def test_every_model_is_asked_with_the_same_examples_before_an_item():
+    scorer = ActionScorer.from_pretrained("hearth")
+    with Questions(["hearth_next_step"], limit=3) as questions:
+        for task in questions._tasks["tasks"].values():
+            task.set_config(key="num_fewshot", value=2)
+        first, second = (questions.ask(scorer)["hearth_next_step"] for _ in range(2))
+    assert [sample["prompt_hash"] for sample in first] == [sample["prompt_hash"] for sample in second]
+
+
+@needs_harness
 def test_runs_of_one_training_are_told_together_in_words(run, other, capsys):
     assert main(["retain", str(run), str(other), "--tasks", "hearth_grammar", "--limit", "4"]) == 0
-    assert "Mean of 2 runs on" in " ".join(capsys.readouterr().out.split())
+    assert "Mean of seeds 1, 2 on" in " ".join(capsys.readouterr().out.split())
 
 
 def test_runs_of_two_models_a_run_twice_and_no_run_are_refused(run, other, tmp_path, capsys):
@@ -127,9 +137,11 @@ def test_runs_of_two_models_a_run_twice_and_no_run_are_refused(run, other, tmp_p
     shutil.copytree(other, another)
     config = json.loads((another / "config.json").read_text())
     (another / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    link = tmp_path / "link"
+    link.symlink_to(run)
     for runs, error in {
         (run, another): "differ in dtype",
-        (run, run): "is named twice",
+        (run, link): "is named twice",
         (): "at least one run",
     }.items():
         assert main(["retain", *map(str, runs)]) == 1

@@ -562,7 +562,9 @@ def test_how_much_was_invalid_is_told_of_the_start_the_middle_and_the_end(experi
     file = tmp_path / "numbers.json"
     assert main(["report", str(experiment), "--numbers", str(file)]) == 0
     found = [(n.what, n.method, n.seed, n.mean) for n in Results.load(file).numbers if "invalid" in n.what]
-    assert found == [(f"invalid share, {w}", "a", 1, m) for w, m in (("start", 0.9), ("middle", 0.5), ("end", 0.1))]
+    whole = pytest.approx(sum(shares) / len(shares))
+    parts = (("start", 0.9), ("middle", 0.5), ("end", 0.1), ("all", whole))
+    assert found == [(f"invalid share, {when}", "a", 1, share) for when, share in parts]
 
 
 def test_numbers_are_not_written_of_a_part(experiment, tmp_path, capsys):

@@ -77,9 +77,11 @@ def main(arguments: Sequence[str]) -> int:
                 f"cannot write to {run}: {error.strerror}. Make room, or copy the run to a folder of yours."
             ) from error
         if not options.json:
+            status.stop()
             console.print(table(result))
             console.print(conclusion(result["all"]), soft_wrap=True)
             console.print(f"\n  all numbers   {document}\n", soft_wrap=True)
+            status.start()
 
     # By its file: what the harness says on standard error is swallowed, and the status is not to be with it.
     with plain_console(file=sys.stderr, quiet=options.json).status("Loading the model ...") as status:
@@ -98,14 +100,16 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps(results[0] if len(results) == 1 else {"runs": results, "together": common}))  # noqa: T201 - the document is the output
         return 0
     for training in common:
-        runs = f"Mean of {len(training['seeds'])} runs on {shown_envs(training['trained_on'])}"
+        seeds = ", ".join(map(str, training["seeds"]))
+        runs = f"Mean of seeds {seeds} on {shown_envs(training['trained_on'])}"
         console.print(f"{runs}: {conclusion(training['all'])}", soft_wrap=True)
     return 0
 
 
 def table(result: Mapping[str, Any]) -> Table:
     """A row for each task, and one for the mean over those with an accuracy; changes of accuracy are in points."""
-    title = f"{result['model']} trained on {shown_envs(result['trained_on'])}, language tasks"
+    trained_on = result["trained_on"]
+    title = f"{result['model']} trained on {shown_envs(trained_on)}, seed {trained_on['seed']}: language tasks"
     made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     made.add_column("task")
     for name in ("items", "before", "after", "change (95%)", "lost/won", "p"):

@@ -34,15 +34,14 @@ def check_retain(
             require_at_least(name, value, 1)
     if not runs:
         raise ConfigError("no run is named; expected at least one run's folder: twosome retain runs/my-run.")
-    if twice := [str(run) for run, count in Counter(run.resolve() for run in runs).items() if count > 1]:
-        raise ConfigError(f"{twice[0]} is named twice; name each run once.")
     configs = []
     for run in runs:
         directory = RunDirectory.open(run)
         configs.append(read_settings(directory, plays=False))
         require_lora(configs[-1], str(run))
         directory.checkpoint(checkpoint)
-    require_harness()
+    if twice := [str(run) for run, count in Counter(run.resolve() for run in runs).items() if count > 1]:
+        raise ConfigError(f"{twice[0]} is named twice; name each run once.")
     models = [[getattr(config, name) for name in _ONE_MODEL] for config in configs]
     for run, config, model in zip(runs, configs, models, strict=True):
         if model != models[0] or (config.random_init and config.seed != configs[0].seed):
@@ -51,6 +50,7 @@ def check_retain(
                 f"{runs[0]} and {run} differ in {', '.join(names or ['the seed of their random weights'])}; expected "
                 "runs of one model, which is asked once for all of them. Call the command for each."
             )
+    require_harness()
     return configs
 
 

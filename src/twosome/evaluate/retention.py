@@ -17,6 +17,7 @@ import io
 import json
 import logging
 import math
+import random
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,8 +53,8 @@ Floats = NDArray[np.float64]
 FOLDER = Path(__file__).parent / "retention_tasks"
 METRICS = ("acc_norm", "acc", "exact_match")
 """What counts as right: the first of these that a task reports."""
-_FEWSHOT_SEED = 1234
-"""Of the examples before an item, where a task has any, as by default in the harness."""
+_SEED = 1234
+"""Of what tasks draw, such as examples before an item, as by default in the harness."""
 MARGIN = 0.01
 """The drop in accuracy that is asked about: one point."""
 
@@ -113,10 +114,17 @@ def retain(
     configs = check_retain(runs, limit=limit, checkpoint=checkpoint, batch_size=batch_size, threads=threads)
     torch.set_num_threads(threads)
     documents: list[dict[str, Any]] = []
+    base: dict[str, Any] = {}
     with Questions(tasks, limit=limit, batch_size=batch_size, progress=progress) as questions:
-        base: dict[str, Any] = {}
         for run, config in zip(runs, configs, strict=True):
-            base, trained = _asked(questions, run, checkpoint, base, progress)
+            scorer = load_run(run, checkpoint)[0].scorer
+            if not base:
+                progress("Asking the model without its adapter ...")
+                with adapters_off(scorer.model):
+                    base = questions.ask(scorer)
+            progress(f"Asking the model with the adapter of {run} ...")
+            trained = questions.ask(scorer)
+            del scorer  # before the next one is loaded
             answers = {name: _paired(name, base[name], trained[name]) for name in base}
             choices = [(found.base, found.trained) for found in answers.values() if found.metric != PERPLEXITY]
             folder = RunDirectory.open(run).checkpoint(checkpoint)
@@ -137,19 +145,6 @@ def retain(
     return documents
 
 
-def _asked(
-    questions: "Questions", run: Path, checkpoint: str, base: dict[str, Any], progress: Callable[[str], None]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a run's model answers without its adapter, unless that is known, and with it; no model is kept."""
-    scorer = load_run(run, checkpoint)[0].scorer
-    if not base:
-        progress("Asking the model without its adapter ...")
-        with adapters_off(scorer.model):
-            base = questions.ask(scorer)
-    progress(f"Asking the model with the adapter of {run} ...")
-    return base, questions.ask(scorer)
-
-
 def _hash_of_settings(config: TrainConfig) -> str:
     """The same for runs that differ in nothing but the seed, and in where and how they were computed."""
     settings = {name: value for name, value in config.to_json().items() if name not in ("seed", *CHANGEABLE)}
@@ -163,15 +158,17 @@ def together(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     says what is known of these runs, not of other seeds.
 
     Args:
-        documents: of `retain`, of the same tasks.
+        documents: of `retain`; of copies of a run one counts.
 
     Returns:
-        For all settings that more than one run was trained with: ``trained_on``, their hash, ``seeds``, ``tasks`` with
-        ``drop`` and ``drop_ci95``, and ``all`` with the same over the tasks, margin and claim.
+        For each model and all settings that more than one run was trained with and asked about the same tasks:
+        ``trained_on``, the settings' hash, ``seeds``, ``tasks`` with ``drop`` and ``drop_ci95``, perplexities left
+        out, and ``all`` with the same over the tasks, margin and claim.
     """
-    trainings: dict[str, list[Mapping[str, Any]]] = {}
-    for document in documents:
-        trainings.setdefault(document["settings"], []).append(document)
+    trainings: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for document in {document["adapter"]: document for document in documents}.values():
+        asked = (document["model"], document["settings"], document["limit"], *document["tasks"])
+        trainings.setdefault(asked, []).append(document)
     return [_mean_over(same) for same in trainings.values() if len(same) > 1 and same[0]["all"] is not None]
 
 
@@ -194,7 +191,7 @@ def _mean_over(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class Questions:
-    """Items of tasks, for any number of models; a context, as long as which the tasks' data is kept.
+    """Items of tasks, for any number of models; a context for as long as the tasks' data is kept.
 
     Raises:
         ConfigError: on entering, as `retain`.
@@ -231,6 +228,7 @@ class Questions:
         from lm_eval.evaluator import evaluate
 
         with _quiet():
+            _seed(self._tasks)  # anew each time, so that every model is asked the same
             model = _wrapped(scorer, self._batch_size)
             found = evaluate(model, self._tasks, limit=self._limit, bootstrap_iters=0, log_samples=True)
         samples: dict[str, Any] = found["samples"]
@@ -284,6 +282,7 @@ def _loaded(tasks: Sequence[str], cache: Path) -> Any:
                 f"that `lm_eval ls tasks` lists, or files of items that end in {' or '.join(ENDINGS)}."
             )
     found: list[Any] = [_shipped(name, cache) if name in SHIPPED else name for name in dict.fromkeys(tasks)]
+    _seed()
     try:
         loaded = manager.load([files.get(spec, spec) if isinstance(spec, str) else spec for spec in found])
     except Exception as error:  # from whatever library the task's data comes by
@@ -294,8 +293,16 @@ def _loaded(tasks: Sequence[str], cache: Path) -> Any:
     for task in loaded["tasks"].values():
         if task.get_config("num_fewshot") is None:
             task.set_config(key="num_fewshot", value=0)
-        task.set_fewshot_seed(seed=_FEWSHOT_SEED)
     return loaded
+
+
+def _seed(loaded: Mapping[str, Any] | None = None) -> None:
+    """What the harness's command begins with; of loaded tasks also the drawing of examples before an item."""
+    random.seed(0)
+    np.random.seed(_SEED)
+    torch.manual_seed(_SEED)
+    for task in (loaded or {"tasks": {}})["tasks"].values():
+        task.set_fewshot_seed(seed=_SEED)
 
 
 def _shipped(name: str, cache: Path) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _of_run(run: Run, seed: Mapping[str, Any]) -> Iterator[Number]:
 
 
 def _invalid_shares(metrics: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
-    """How many decisions said nothing valid, in the first, the middle and the last tenth of the updates of a run.
+    """How many decisions said nothing valid, in the first, middle and last tenth of the updates of a run, and in all.
 
     Nothing of a run in which that cannot happen.
     """
@@ -88,6 +88,7 @@ def _invalid_shares(metrics: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str,
         middle = (len(shares) - tenth) // 2
         for when, begin in (("start", 0), ("middle", middle), ("end", len(shares) - tenth)):
             yield when, float(np.mean(shares[begin : begin + tenth]))
+        yield "all", float(np.mean(shares))
 
 
 def _of_document(

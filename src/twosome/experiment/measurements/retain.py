@@ -14,13 +14,13 @@ def _command(request: MeasurementRequest) -> list[str]:
 
 
 def _numbers(document: Mapping[str, Any]) -> Iterator[Number]:
-    found = document["all"]
-    low, high = found["drop_ci95"]
-    yield Number("language: accuracy", mean=found["trained"], n=found["items"])
-    yield Number("language: accuracy", method="untrained", mean=found["base"], n=found["items"])
-    yield Number("language: drop", mean=found["drop"], interval=(low, high), n=found["items"])
-    yield Number("language: lost", mean=found["lost"], n=found["items"])
-    yield Number("language: won", mean=found["won"], n=found["items"])
+    if found := document["all"]:  # of perplexities alone there is none
+        low, high = found["drop_ci95"]
+        yield Number("language: accuracy", mean=found["trained"], n=found["items"])
+        yield Number("language: accuracy", method="untrained", mean=found["base"], n=found["items"])
+        yield Number("language: drop", mean=found["drop"], interval=(low, high), n=found["items"])
+        yield Number("language: lost", mean=found["lost"], n=found["items"])
+        yield Number("language: won", mean=found["won"], n=found["items"])
     for name, task in document["tasks"].items():
         told = name.removeprefix("hearth_").replace("_", " ")
         unit = "perplexity" if "ratio" in task else "accuracy"
