@@ -36,7 +36,7 @@ class Retain:
         twosome retain runs/food-1 runs/food-2 runs/food-3
     """
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...", help_behavior_hint="")]
     """Run directories, at least one."""
     tasks: str = ",".join(SHIPPED)
     """Tasks or groups of the harness, or files of items (.jsonl, .jsonl.gz), separated by commas."""
