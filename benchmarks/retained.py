@@ -36,7 +36,7 @@ def shared(documents: Sequence[Mapping[str, Any]]) -> list[Number]:
     found: list[Number] = []
     for training in together(documents):
         world, seeds = _world(training["trained_on"]), training["seeds"]
-        same = next(document for document in documents if document["settings"] == training["settings"])
+        same = next(document for document in documents if document["run"] == training["runs"][0])
         for name, drop in {**training["tasks"], "language": training["all"]}.items():
             told, commit = name.removeprefix("hearth_").replace("_", " "), same["versions"]["commit"]
             interval = tuple(drop["drop_ci95"])

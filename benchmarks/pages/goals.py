@@ -42,26 +42,24 @@ def _cells(numbers: Selection, goal: Mapping[str, Any], ours: str) -> list[str]:
 
 
 def _found(numbers: Selection, goal: Mapping[str, Any], method: str) -> list[Number]:
-    found = numbers.find(what=goal["what"], world=goal["world"], method=goal.get("method", method))
-    return _within_budget(numbers, found) if goal["judge"] == "fewer" else found
+    return _measured(numbers, goal, goal["what"], goal.get("method", method))
 
 
 def _theirs(numbers: Selection, goal: Mapping[str, Any], ours: str) -> list[Number]:
-    """Whom we are compared with, of several the best: the higher median, then mean, or the fewest in the mean."""
-    than = [method.format(ours=ours) for method in goal.get("than", [])]
+    """Whom we are compared with, of several the best: by the median, then the mean."""
     what = goal.get("than_what", goal["what"])
-    measured = [numbers.find(what=what, world=goal["world"], method=method) for method in than]
-    if goal["judge"] == "fewer":
-        return min((_within_budget(numbers, rows) for rows in measured), key=lambda rows: np.mean(means(rows)))
-    return max(measured, key=lambda rows: (np.median(means(rows)), np.mean(means(rows))), default=[])
+    measured = [_measured(numbers, goal, what, method.format(ours=ours)) for method in goal.get("than", [])]
+    best = min if goal["judge"] in ("sooner", "fewer") else max
+    return best(measured, key=lambda rows: (np.median(means(rows)), np.mean(means(rows))), default=[])
 
 
-def _within_budget(numbers: Selection, found: Sequence[Number]) -> list[Number]:
-    """The same, but that what was never reached counts as the run's whole budget."""
-    budget = {
-        (n.method, n.world, n.seed): n.mean for row in found for n in numbers.find(what="decisions", method=row.method)
-    }
-    return [replace(n, mean=budget[n.method, n.world, n.seed]) if n.mean is None else n for n in found]
+def _measured(numbers: Selection, goal: Mapping[str, Any], what: str, method: str) -> list[Number]:
+    """Numbers of a method; in a mean what was never reached counts as the run's whole budget."""
+    found = numbers.find(what=what, world=goal["world"], method=method)
+    if goal["judge"] != "fewer":
+        return found
+    budget = {n.seed: n.mean for n in numbers.find(what="decisions", world=goal["world"], method=method)}
+    return [replace(n, mean=budget[n.seed]) if n.mean is None else n for n in found]
 
 
 def _bound(ours: Sequence[Number], _: Sequence[Number], goal: Mapping[str, Any]) -> Judged:
@@ -88,15 +86,21 @@ def _solves(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, An
 
 
 def _earns_more(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:
-    first, second = means(ours), means(theirs)
-    low, high = mean_difference_interval(first, second)
-    return f"{first.mean() - second.mean():.2f} ({low:.2f} to {high:.2f})", low > 0
+    told, low, _high = _difference(ours, theirs, "{:.2f}")
+    return told, low > 0
 
 
 def _fewer(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:
+    told, _low, high = _difference(ours, theirs, "{:+,.0f}")
+    return told, high < 0
+
+
+def _difference(ours: Sequence[Number], theirs: Sequence[Number], form: str) -> tuple[str, float, float]:
+    """Of the means, told with its interval over the seeds of both, and the interval."""
     first, second = means(ours), means(theirs)
     low, high = mean_difference_interval(first, second)
-    return f"{first.mean() - second.mean():+,.0f} ({low:+,.0f} to {high:+,.0f})", high < 0
+    difference, below, above = map(form.format, (first.mean() - second.mean(), low, high))
+    return f"{difference} ({below} to {above})", low, high
 
 
 def _beats(ours: Sequence[Number], theirs: Sequence[Number], _: Mapping[str, Any]) -> Judged:

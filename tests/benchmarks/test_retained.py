@@ -51,6 +51,15 @@ def test_what_seeds_lost_together_is_a_number_of_their_training(tmp_path):
     assert found.interval[0] < 2 / 20 < found.interval[1]
 
 
+def test_trainings_of_two_models_with_the_same_settings_keep_their_names():
+    documents = [
+        {**document(seed, 0.1, method=method), "settings": "the same", "model": method}
+        for method in ("small", "large")
+        for seed in (1, 2)
+    ]
+    assert {number.method for number in shared(documents)} == {"small", "large"}
+
+
 def test_a_run_alone_has_lost_nothing_together(tmp_path):
     file = tmp_path / "run.json"
     file.write_text(json.dumps(document(1, 0.1)))

@@ -12,7 +12,7 @@ from twosome.agent import Agent
 from twosome.cli import main
 from twosome.cli.retain import conclusion
 from twosome.errors import ConfigError
-from twosome.evaluate.retention import Questions
+from twosome.evaluate.retention import questions_of
 from twosome.scoring import ActionScorer
 
 needs_harness = pytest.mark.skipif(
@@ -42,7 +42,7 @@ def test_a_tokenizer_that_marks_no_ends_of_texts_is_refused():
     scorer = ActionScorer.from_pretrained("hearth")
     scorer.tokenizer.bos_token = scorer.tokenizer.eos_token = None
     with (
-        Questions(["hearth_grammar"], limit=1) as questions,
+        questions_of(["hearth_grammar"], limit=1) as questions,
         pytest.raises(ConfigError, match="Add bos_token or eos_token"),
     ):
         questions.ask(scorer)
@@ -119,8 +119,8 @@ def test_runs_that_differ_in_more_than_their_seeds_are_not_put_together(run, tmp
 @needs_harness
 def test_every_model_is_asked_with_the_same_examples_before_an_item():
     scorer = ActionScorer.from_pretrained("hearth")
-    with Questions(["hearth_next_step"], limit=3) as questions:
-        for task in questions._tasks["tasks"].values():
+    with questions_of(["hearth_next_step"], limit=3) as questions:
+        for task in questions.tasks["tasks"].values():
             task.set_config(key="num_fewshot", value=2)
         first, second = (questions.ask(scorer)["hearth_next_step"] for _ in range(2))
     assert [sample["prompt_hash"] for sample in first] == [sample["prompt_hash"] for sample in second]

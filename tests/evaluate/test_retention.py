@@ -80,6 +80,7 @@ def test_the_claim_is_judged_by_the_whole_interval():
 def document(seed: int, base: np.ndarray, trained: np.ndarray, env: str = "FoodPreparation") -> dict:
     answers = {"one": Answers("acc", base, trained, np.empty(0)), "text": Answers("word_perplexity", *[base + 1] * 3)}
     return {
+        "run": f"runs/{env}-{seed}",
         "trained_on": {"env": env, "seed": seed},
         "settings": f"hash of {env}",
         "model": "hearth",

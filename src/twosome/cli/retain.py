@@ -97,7 +97,8 @@ def main(arguments: Sequence[str]) -> int:
         )
     common = together(results)
     if options.json:
-        print(json.dumps(results[0] if len(results) == 1 else {"runs": results, "together": common}))  # noqa: T201 - the document is the output
+        whole = results[0] if len(results) == 1 else {"runs": results, "together": common}
+        print(json.dumps(whole))  # noqa: T201 - the document is the output
         return 0
     for training in common:
         seeds = ", ".join(map(str, training["seeds"]))

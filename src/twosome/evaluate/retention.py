@@ -115,7 +115,8 @@ def retain(
     torch.set_num_threads(threads)
     documents: list[dict[str, Any]] = []
     base: dict[str, Any] = {}
-    with Questions(tasks, limit=limit, batch_size=batch_size, progress=progress) as questions:
+    progress("Loading the tasks ...")
+    with questions_of(tasks, limit=limit, batch_size=batch_size) as questions:
         for run, config in zip(runs, configs, strict=True):
             scorer = load_run(run, checkpoint)[0].scorer
             if not base:
@@ -162,7 +163,7 @@ def together(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Returns:
         For each model and all settings that more than one run was trained with and asked about the same tasks:
-        ``trained_on``, the settings' hash, ``seeds``, ``tasks`` with ``drop`` and ``drop_ci95``, perplexities left
+        ``trained_on``, ``seeds``, ``runs``, ``tasks`` with ``drop`` and ``drop_ci95``, perplexities left
         out, and ``all`` with the same over the tasks, margin and claim.
     """
     trainings: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
@@ -186,38 +187,30 @@ def _mean_over(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     everything = {"drop": float(np.mean([task["drop"] for task in tasks.values()])), "drop_ci95": interval}
     trained_on = {name: value for name, value in documents[0]["trained_on"].items() if name != "seed"}
     seeds = [document["trained_on"]["seed"] for document in documents]
-    same = {"trained_on": trained_on, "settings": documents[0]["settings"], "seeds": seeds}
-    return {**same, "tasks": tasks, "all": claimed(everything)}
+    runs = [document["run"] for document in documents]
+    return {"trained_on": trained_on, "seeds": seeds, "runs": runs, "tasks": tasks, "all": claimed(everything)}
 
 
-class Questions:
-    """Items of tasks, for any number of models; a context for as long as the tasks' data is kept.
+@contextlib.contextmanager
+def questions_of(tasks: Sequence[str], *, limit: int | None = None, batch_size: int = 16) -> Iterator["Questions"]:
+    """Items of tasks, to be put to any number of models while the context is open.
 
     Raises:
-        ConfigError: on entering, as `retain`.
+        ConfigError: as `retain`.
     """
+    with tempfile.TemporaryDirectory() as cache:
+        with _quiet():
+            loaded = _loaded(tasks, Path(cache))
+        yield Questions(loaded, limit, batch_size)
 
-    def __init__(
-        self,
-        tasks: Sequence[str],
-        *,
-        limit: int | None = None,
-        batch_size: int = 16,
-        progress: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self._names, self._limit, self._batch_size, self._progress = tasks, limit, batch_size, progress
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> "Questions":
-        with contextlib.ExitStack() as stack, _quiet():
-            cache = stack.enter_context(tempfile.TemporaryDirectory())
-            self._progress("Loading the tasks ...")
-            self._tasks = _loaded(self._names, Path(cache))
-            self._stack = stack.pop_all()
-        return self
+@dataclass(frozen=True)
+class Questions:
+    """What `questions_of` gives."""
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+    tasks: Mapping[str, Any]  # as the harness loads them: "tasks" by name, and "groups"
+    limit: int | None
+    batch_size: int
 
     def ask(self, scorer: ActionScorer) -> dict[str, Any]:
         """Put every item to the scorer's model, with whatever adapters are on: samples by task, groups taken apart.
@@ -228,9 +221,11 @@ class Questions:
         from lm_eval.evaluator import evaluate
 
         with _quiet():
-            _seed(self._tasks)  # anew each time, so that every model is asked the same
-            model = _wrapped(scorer, self._batch_size)
-            found = evaluate(model, self._tasks, limit=self._limit, bootstrap_iters=0, log_samples=True)
+            _seed()  # anew each time, so that every model is asked the same
+            for task in self.tasks["tasks"].values():
+                task.set_fewshot_seed(seed=_SEED)
+            model = _wrapped(scorer, self.batch_size)
+            found = evaluate(model, self.tasks, limit=self.limit, bootstrap_iters=0, log_samples=True)
         samples: dict[str, Any] = found["samples"]
         return samples
 
@@ -264,7 +259,7 @@ def _wrapped(scorer: ActionScorer, batch_size: int) -> Any:
     return Model(pretrained=scorer.model, tokenizer=scorer.tokenizer, batch_size=batch_size)
 
 
-def _loaded(tasks: Sequence[str], cache: Path) -> Any:
+def _loaded(tasks: Sequence[str], cache: Path) -> Mapping[str, Any]:
     """The harness's tasks, ready to be asked as its command asks them: of a name, or of what a file of ours says."""
     from lm_eval.tasks import TaskManager
 
@@ -281,10 +276,11 @@ def _loaded(tasks: Sequence[str], cache: Path) -> Any:
                 f"there is no task {name!r}.{hint} Give tasks that ship with twosome ({', '.join(SHIPPED)}), those "
                 f"that `lm_eval ls tasks` lists, or files of items that end in {' or '.join(ENDINGS)}."
             )
-    found: list[Any] = [_shipped(name, cache) if name in SHIPPED else name for name in dict.fromkeys(tasks)]
     _seed()
     try:
-        loaded = manager.load([files.get(spec, spec) if isinstance(spec, str) else spec for spec in found])
+        loaded: Mapping[str, Any] = manager.load(
+            [files.get(name) or (_shipped(name, cache) if name in SHIPPED else name) for name in dict.fromkeys(tasks)]
+        )
     except Exception as error:  # from whatever library the task's data comes by
         raise ConfigError(
             f"cannot load {', '.join(tasks)}: {type(error).__name__}: {error} Tasks of the harness are downloaded the "
@@ -296,13 +292,11 @@ def _loaded(tasks: Sequence[str], cache: Path) -> Any:
     return loaded
 
 
-def _seed(loaded: Mapping[str, Any] | None = None) -> None:
-    """What the harness's command begins with; of loaded tasks also the drawing of examples before an item."""
+def _seed() -> None:
+    """What the harness's command begins with, for tasks that draw from the generators that all share."""
     random.seed(0)
     np.random.seed(_SEED)
     torch.manual_seed(_SEED)
-    for task in (loaded or {"tasks": {}})["tasks"].values():
-        task.set_fewshot_seed(seed=_SEED)
 
 
 def _shipped(name: str, cache: Path) -> dict[str, Any]:
